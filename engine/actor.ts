@@ -1,0 +1,207 @@
+/**
+ * The shell that all actors share, and the supervisor above them.
+ *
+ * An actor owns its state alone and handles one message at a time, synchronously; it replies at once or later through
+ * the message's `Pending`. Waiting work is forked with `fork`, never done inside a handler. A handler that throws, or a
+ * forked fiber that dies of a defect, has broken an invariant: the supervisor then fails the whole pool, every waiting
+ * asker gets `PoolFailed`, and nothing more is written. An actor never catches a defect and goes on.
+ *
+ * Replies resume the asker inline, so a handler replies last.
+ */
+import * as Cause from "effect/Cause";
+import type * as Context from "effect/Context";
+import * as Effect from "effect/Effect";
+import * as Exit from "effect/Exit";
+import * as Fiber from "effect/Fiber";
+import type * as Scheduler from "effect/Scheduler";
+import { reached } from "./marks.ts";
+
+/** Messages that may wait in one mailbox; more is a defect, since every sender waits for its reply. */
+export const MAILBOX_MESSAGES_MAX = 1_000_000;
+
+/** The pool went read-only because an invariant broke or a device no longer carries the journal. */
+export class PoolFailed {
+  readonly _tag = "PoolFailed";
+  readonly detail: string;
+  constructor(detail: string) {
+    this.detail = detail;
+  }
+}
+
+/** A reply that is owed to an asker. */
+export class Pending<A, E> {
+  private exit: Exit.Exit<A, E | PoolFailed> | undefined;
+  private resume: ((exit: Exit.Exit<A, E | PoolFailed>) => void) | undefined;
+  private readonly owed: Set<Pending<never, never>>;
+
+  constructor(supervisor: Supervisor) {
+    this.owed = supervisor.owed;
+    this.owed.add(this as unknown as Pending<never, never>);
+  }
+
+  succeed(value: A): void {
+    this.settle(Exit.succeed(value));
+  }
+
+  fail(error: E | PoolFailed): void {
+    this.settle(Exit.fail(error));
+  }
+
+  settle(exit: Exit.Exit<A, E | PoolFailed>): void {
+    if (this.exit !== undefined) return;
+    this.exit = exit;
+    this.owed.delete(this as unknown as Pending<never, never>);
+    this.resume?.(exit);
+  }
+
+  /** What the asker runs: the reply if it is there, else a wait for it. */
+  get wait(): Effect.Effect<A, E | PoolFailed> {
+    if (this.exit !== undefined) return this.exit;
+    return Effect.callback<A, E | PoolFailed>((resume) => {
+      if (this.exit === undefined) this.resume = resume;
+      else resume(this.exit);
+    });
+  }
+}
+
+/** Watches over the actors of one pool. */
+export class Supervisor {
+  readonly owed: Set<Pending<never, never>> = new Set();
+  /** Asks of an idle actor are handled on the asker's stack; a simulation switches this off to interleave more. */
+  readonly inlineAsks: boolean;
+  private readonly context: Context.Context<never>;
+  readonly dispatcher: Scheduler.SchedulerDispatcher;
+  private readonly fibers: Set<Fiber.Fiber<unknown, unknown>> = new Set();
+  private readonly watchers: Array<(failure: PoolFailed) => void> = [];
+  private stopping = false;
+  failure: PoolFailed | undefined;
+
+  private constructor(fiber: Fiber.Fiber<unknown, unknown>, inlineAsks: boolean) {
+    this.context = fiber.context as Context.Context<never>;
+    this.dispatcher = fiber.currentDispatcher;
+    this.inlineAsks = inlineAsks;
+  }
+
+  /** Takes scheduler, clock and entropy from the fiber that makes it. */
+  static make(inlineAsks: boolean): Effect.Effect<Supervisor> {
+    return Effect.withFiber((fiber) => Effect.succeed(new Supervisor(fiber, inlineAsks)));
+  }
+
+  get stopped(): boolean {
+    return this.stopping;
+  }
+
+  onFailure(watcher: (failure: PoolFailed) => void): void {
+    this.watchers.push(watcher);
+  }
+
+  /** Fails the pool for good: first cause wins. */
+  fail(detail: string): void {
+    if (this.failure !== undefined || this.stopping) return;
+    reached("pool failed");
+    this.failure = new PoolFailed(detail);
+    const failure = this.failure;
+    for (const watcher of this.watchers) watcher(failure);
+    for (const pending of [...this.owed]) pending.fail(failure);
+  }
+
+  /** Runs work on its own fiber, never on the caller's stack: who forks may be in the middle of a step. A defect in it fails the pool, a typed failure must have been handled inside. */
+  fork(name: string, work: Effect.Effect<unknown, PoolFailed>): void {
+    if (this.stopping) return;
+    const fiber = Effect.runForkWith(this.context)(Effect.andThen(Effect.yieldNow, work));
+    this.fibers.add(fiber);
+    fiber.addObserver((exit) => {
+      this.fibers.delete(fiber);
+      if (Exit.isFailure(exit) && Cause.hasDies(exit.cause)) this.fail(`${name}: ${Cause.pretty(exit.cause)}`);
+    });
+  }
+
+  /** Stops everything where it stands, as a kill would; waiting askers are told. */
+  readonly stop: Effect.Effect<void> = Effect.suspend(() => {
+    this.stopping = true;
+    const running = [...this.fibers];
+    const failure = this.failure ?? new PoolFailed("the pool was closed");
+    for (const pending of [...this.owed]) pending.fail(failure);
+    return Fiber.interruptAll(running);
+  });
+}
+
+export class Actor<M> {
+  readonly name: string;
+  private readonly supervisor: Supervisor;
+  private readonly handle: (message: M) => void;
+  private readonly priority: number;
+  private box: Array<M> = [];
+  private head = 0;
+  private scheduled = false;
+  private draining = false;
+
+  constructor(supervisor: Supervisor, name: string, handle: (message: M) => void, priority = 0) {
+    this.supervisor = supervisor;
+    this.name = name;
+    this.handle = handle;
+    this.priority = priority;
+  }
+
+  /** Messages not yet handled. */
+  get waiting(): number {
+    return this.box.length - this.head;
+  }
+
+  /** Sends a message that carries a reply, and waits for the reply. */
+  ask<A, E>(message: (pending: Pending<A, E>) => M): Effect.Effect<A, E | PoolFailed> {
+    return Effect.suspend(() => {
+      const { supervisor } = this;
+      if (supervisor.failure !== undefined) return Exit.fail(supervisor.failure);
+      const pending = new Pending<A, E>(supervisor);
+      const content = message(pending);
+      if (supervisor.inlineAsks && !this.draining && this.waiting === 0) {
+        this.draining = true;
+        this.run(content);
+        this.draining = false;
+        this.kick();
+      } else this.tell(content);
+      return pending.wait;
+    });
+  }
+
+  tell(message: M): void {
+    if (this.supervisor.failure !== undefined || this.supervisor.stopped) return;
+    if (this.waiting >= MAILBOX_MESSAGES_MAX) throw new Error(`mailbox of ${this.name} is over its limit`);
+    this.box.push(message);
+    this.kick();
+  }
+
+  private kick(): void {
+    if (this.scheduled || this.draining || this.waiting === 0) return;
+    this.scheduled = true;
+    this.supervisor.dispatcher.scheduleTask(this.drain, this.priority);
+  }
+
+  private run(message: M): void {
+    try {
+      this.handle(message);
+    } catch (defect) {
+      this.supervisor.fail(`${this.name}: ${defect instanceof Error ? (defect.stack ?? defect.message) : String(defect)}`);
+    }
+  }
+
+  private readonly drain = (): void => {
+    this.scheduled = false;
+    this.draining = true;
+    // Replies run inline and may send again: this turn is bounded to what was there at its start.
+    const end = this.box.length;
+    while (this.head < end && this.supervisor.failure === undefined && !this.supervisor.stopped) {
+      this.run(this.box[this.head++]!);
+    }
+    if (this.head === this.box.length) {
+      this.box = [];
+      this.head = 0;
+    } else if (this.head > 4096) {
+      this.box.splice(0, this.head);
+      this.head = 0;
+    }
+    this.draining = false;
+    this.kick();
+  };
+}

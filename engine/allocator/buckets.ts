@@ -1,0 +1,246 @@
+/**
+ * What every bucket is: state, class, generation, live bytes; pure.
+ *
+ * A bucket goes free → open (a write point fills it) → sealed → emptied (nothing in it is live any more) → free again
+ * once the journal entry that freed its last extent is durable and known to be. It is never handed out while something
+ * appended to it has not been committed or given up yet. The last free buckets are kept for those who give space back:
+ * btree nodes may take any, the collector all but the last, data only what lies above the reserve.
+ */
+import type { BucketIo } from "../device/bucket-io.ts";
+import { reached } from "../marks.ts";
+
+export const BucketClass = { none: 0, btree: 1, data: 2, collected: 3 } as const;
+export type WriteClass = "btree" | "data" | "collected";
+
+export const BucketState = { free: 0, open: 1, sealed: 2, emptied: 3, reserved: 4, bad: 5 } as const;
+
+/** Free buckets below which each class gets none. */
+export const FREE_BUCKETS_KEPT: Readonly<Record<WriteClass, number>> = { btree: 0, collected: 1, data: 3 };
+/** Buckets that no user data may ever count on: the reserve above and one open bucket for each metadata write point. */
+export const RESERVE_BUCKETS = 5;
+
+export interface BucketAddress {
+  readonly device: number;
+  readonly bucket: number;
+}
+
+export interface TakenBucket extends BucketAddress {
+  readonly generation: number;
+  /** It may hold old bytes and has to be reset before it is written. */
+  readonly reset: boolean;
+}
+
+/** The live bytes of a bucket after a commit. */
+export interface LiveChange extends BucketAddress {
+  readonly liveBytes: number;
+}
+
+export class Buckets {
+  private readonly base: Array<number> = [];
+  private readonly usable: Array<number> = [];
+  private readonly state: Uint8Array;
+  private readonly bucketClass: Uint8Array;
+  private readonly generation: Uint32Array;
+  private readonly live: Float64Array;
+  private readonly inFlight: Uint32Array;
+  private readonly freedBy: Float64Array;
+  private readonly soiled: Uint8Array;
+  private readonly waste: Float64Array;
+  private readonly emptied: Set<number> = new Set();
+  private cursor = 0;
+  freeCount = 0;
+  liveBytes = 0;
+  /** Bytes at the ends of sealed buckets that no piece fitted into. */
+  wasteBytes = 0;
+  /** Usable bytes of all buckets that are not reserved or bad. */
+  capacityBytes = 0;
+  readonly bucketUsableBytes: number;
+
+  constructor(io: BucketIo) {
+    let count = 0;
+    for (const { layout } of io.members) {
+      this.base.push(count);
+      this.usable.push(layout.usableBytes);
+      count += layout.count;
+    }
+    this.bucketUsableBytes = Math.max(...this.usable);
+    this.state = new Uint8Array(count);
+    this.bucketClass = new Uint8Array(count);
+    this.generation = new Uint32Array(count);
+    this.live = new Float64Array(count);
+    this.inFlight = new Uint32Array(count);
+    this.freedBy = new Float64Array(count);
+    this.soiled = new Uint8Array(count).fill(1);
+    this.waste = new Float64Array(count);
+    this.freeCount = count;
+    this.capacityBytes = io.members.reduce((sum, { layout }) => sum + layout.count * layout.usableBytes, 0);
+  }
+
+  private id({ device, bucket }: BucketAddress): number {
+    return this.base[device]! + bucket;
+  }
+
+  private address(id: number): BucketAddress {
+    let device = this.base.length - 1;
+    while (this.base[device]! > id) device--;
+    return { device, bucket: id - this.base[device]! };
+  }
+
+  private usableOf(id: number): number {
+    return this.usable[this.address(id).device]!;
+  }
+
+  get bucketCount(): number {
+    return this.state.length;
+  }
+
+  stateOf(at: BucketAddress): number {
+    return this.state[this.id(at)]!;
+  }
+
+  classOf(at: BucketAddress): number {
+    return this.bucketClass[this.id(at)]!;
+  }
+
+  liveOf(at: BucketAddress): number {
+    return this.live[this.id(at)]!;
+  }
+
+  generationOf(at: BucketAddress): number {
+    return this.generation[this.id(at)]!;
+  }
+
+  /** Superblock and journal buckets are never handed out. */
+  reserve(at: BucketAddress): void {
+    const id = this.id(at);
+    if (this.state[id] === BucketState.free) this.freeCount--;
+    this.state[id] = BucketState.reserved;
+    this.capacityBytes -= this.usableOf(id);
+  }
+
+  /** What recovery knows of a bucket, from its alloc row or from a node pointer into it. */
+  restore(at: BucketAddress, bucketClass: number, generation: number, liveBytes: number): void {
+    const id = this.id(at);
+    if (this.state[id] === BucketState.reserved) throw new Error(`bucket ${at.bucket} is reserved and referred to`);
+    this.generation[id] = Math.max(this.generation[id]!, generation);
+    if (liveBytes === 0) return;
+    if (this.state[id] === BucketState.free) {
+      this.state[id] = BucketState.sealed;
+      this.freeCount--;
+    }
+    this.bucketClass[id] = bucketClass;
+    this.live[id] = this.live[id]! + liveBytes;
+    this.liveBytes += liveBytes;
+  }
+
+  /** A free bucket for a write point, or undefined when its class may not have one. */
+  take(writeClass: WriteClass): TakenBucket | undefined {
+    if (this.freeCount <= FREE_BUCKETS_KEPT[writeClass]) return undefined;
+    if (writeClass !== "data" && this.freeCount <= FREE_BUCKETS_KEPT.data) reached("reserve bucket taken");
+    const count = this.state.length;
+    for (let step = 0; step < count; step++) {
+      const id = (this.cursor + step) % count;
+      if (this.state[id] !== BucketState.free) continue;
+      this.cursor = (id + 1) % count;
+      this.state[id] = BucketState.open;
+      this.bucketClass[id] = BucketClass[writeClass];
+      this.generation[id] = this.generation[id]! + 1;
+      this.freeCount--;
+      const reset = this.soiled[id] === 1;
+      this.soiled[id] = 1;
+      return { ...this.address(id), generation: this.generation[id]!, reset };
+    }
+    throw new Error("the count of free buckets is wrong");
+  }
+
+  /** The write point has left the bucket, with so many bytes at its end unused. */
+  seal(at: BucketAddress, wasteBytes: number): void {
+    const id = this.id(at);
+    this.waste[id] = wasteBytes;
+    this.wasteBytes += wasteBytes;
+    this.state[id] = BucketState.sealed;
+    this.settleEmpty(id);
+  }
+
+  /** The bucket took a write error: what is in it stays, nothing is added. */
+  retire(at: BucketAddress): void {
+    const id = this.id(at);
+    this.state[id] = BucketState.bad;
+    this.capacityBytes -= this.usableOf(id);
+  }
+
+  /** Something was appended whose commit is still to come. */
+  hold(at: BucketAddress): void {
+    const id = this.id(at);
+    this.inFlight[id] = this.inFlight[id]! + 1;
+  }
+
+  /** That commit has happened or was given up; `sequence` is the entry that any of it is in. */
+  unhold(at: BucketAddress, sequence: number): void {
+    const id = this.id(at);
+    this.inFlight[id] = this.inFlight[id]! - 1;
+    this.freedBy[id] = Math.max(this.freedBy[id]!, sequence);
+    this.settleEmpty(id);
+  }
+
+  /** A commit of journal entry `sequence` left this much live in the bucket. */
+  setLive(at: BucketAddress, liveBytes: number, sequence: number): void {
+    const id = this.id(at);
+    this.liveBytes += liveBytes - this.live[id]!;
+    if (liveBytes < this.live[id]!) this.freedBy[id] = Math.max(this.freedBy[id]!, sequence);
+    this.live[id] = liveBytes;
+    this.settleEmpty(id);
+  }
+
+  addLive(at: BucketAddress, bytes: number, sequence: number): void {
+    this.setLive(at, this.live[this.id(at)]! + bytes, sequence);
+  }
+
+  private settleEmpty(id: number): void {
+    if (this.live[id] !== 0 || this.inFlight[id] !== 0 || this.state[id] !== BucketState.sealed) return;
+    this.state[id] = BucketState.emptied;
+    this.emptied.add(id);
+  }
+
+  /** Buckets emptied by entries up to this sequence become free; returns how many did. */
+  freeUpTo(knownFlushedSequence: number): number {
+    let freed = 0;
+    for (const id of this.emptied) {
+      if (this.freedBy[id]! > knownFlushedSequence) continue;
+      this.emptied.delete(id);
+      this.state[id] = BucketState.free;
+      this.bucketClass[id] = BucketClass.none;
+      this.freedBy[id] = 0;
+      this.wasteBytes -= this.waste[id]!;
+      this.waste[id] = 0;
+      this.freeCount++;
+      freed++;
+    }
+    if (freed > 0) reached("bucket freed");
+    return freed;
+  }
+
+  /** Buckets that only wait for the journal. */
+  get emptiedCount(): number {
+    return this.emptied.size;
+  }
+
+  /** The sealed bucket with the least live bytes, if copying it would give at least `gainBytesMin` back. */
+  victim(gainBytesMin: number, excluded: ReadonlySet<number>): BucketAddress | undefined {
+    let best = -1;
+    let bestGain = gainBytesMin;
+    for (let id = 0; id < this.state.length; id++) {
+      if (this.state[id] !== BucketState.sealed || this.inFlight[id] !== 0 || excluded.has(id)) continue;
+      const gain = this.usableOf(id) - this.live[id]! - this.waste[id]!;
+      if (gain > bestGain) {
+        best = id;
+        bestGain = gain;
+      }
+    }
+    return best < 0 ? undefined : this.address(best);
+  }
+
+  key(at: BucketAddress): number {
+    return this.id(at);
+  }
+}

@@ -1,0 +1,142 @@
+/**
+ * Space: what users may still store, and how to get more of it free.
+ *
+ * Owns the reservations of data that is not written yet, and the one way to free buckets: let the journal settle, so
+ * that emptied buckets become free, and if that is not enough copy what is live out of the emptiest bucket. One such
+ * round runs at a time. Writers of data wait for rounds; btree nodes and the collector itself never do, the reserve of
+ * buckets is theirs.
+ */
+import * as Effect from "effect/Effect";
+import * as Semaphore from "effect/Semaphore";
+import type { PoolFailed, Supervisor } from "../actor.ts";
+import { reached } from "../marks.ts";
+import { type BucketAddress, BucketClass, type Buckets, RESERVE_BUCKETS, type WriteClass } from "./buckets.ts";
+
+/** A bucket is worth copying in the background when at least this share of it is dead. */
+const BACKGROUND_GAIN = 1 / 4;
+/** Under pressure, this share is enough. */
+const PRESSED_GAIN = 1 / 32;
+/** Collection starts in the background below so many free buckets, or this share of all. */
+const FREE_BUCKETS_LOW = 6;
+const FREE_SHARE_LOW = 1 / 16;
+/** Rounds of one relief; each ends at the latest when a victim is empty. */
+const RELIEF_ROUNDS_MAX = 8;
+
+export interface SpaceServices {
+  readonly supervisor: Supervisor;
+  readonly buckets: Buckets;
+  /** Makes what commits freed known to be durable. */
+  readonly settle: Effect.Effect<void, PoolFailed>;
+  /** Copies what is live out of a bucket; fails only with the pool. */
+  readonly collect: (at: BucketAddress) => Effect.Effect<void, PoolFailed>;
+  /** Bytes that unwritten nodes will take. */
+  readonly dirtyNodeBytes: () => number;
+}
+
+export class Space {
+  collections = 0;
+  private readonly services: SpaceServices;
+  private reservedBytes = 0;
+  private collecting = false;
+  private readonly one = Semaphore.makeUnsafe(1);
+
+  constructor(services: SpaceServices) {
+    this.services = services;
+  }
+
+  totalBytes(): number {
+    const { buckets } = this.services;
+    return Math.max(0, buckets.capacityBytes - RESERVE_BUCKETS * buckets.bucketUsableBytes);
+  }
+
+  freeBytes(): number {
+    const { buckets } = this.services;
+    return Math.max(0, buckets.capacityBytes - buckets.liveBytes - buckets.wasteBytes);
+  }
+
+  availableBytes(): number {
+    const { buckets, dirtyNodeBytes } = this.services;
+    const used = buckets.liveBytes + buckets.wasteBytes + this.reservedBytes + dirtyNodeBytes();
+    return Math.max(0, this.totalBytes() - used);
+  }
+
+  reserve(bytes: number): boolean {
+    if (this.availableBytes() < bytes) return false;
+    this.reservedBytes += bytes;
+    return true;
+  }
+
+  release(bytes: number): void {
+    this.reservedBytes -= bytes;
+    if (this.reservedBytes < 0) throw new Error("more space released than reserved");
+  }
+
+  admitsMetadata(): boolean {
+    return this.availableBytes() > 0;
+  }
+
+  private gainMin(share: number): number {
+    return Math.max(1, this.services.buckets.bucketUsableBytes * share);
+  }
+
+  /** One round for somebody who waits: true if something came free. */
+  readonly relieve: Effect.Effect<boolean, PoolFailed> = Effect.suspend(() =>
+    this.one.withPermits(1)(this.round(PRESSED_GAIN)),
+  );
+
+  /** What a write point does when its class gets no bucket. */
+  relieveFor(writeClass: WriteClass): Effect.Effect<boolean, PoolFailed> {
+    if (writeClass === "data") return this.relieve;
+    const { buckets, settle } = this.services;
+    const before = buckets.freeCount;
+    return Effect.map(settle, () => buckets.freeCount > before);
+  }
+
+  private round(gain: number): Effect.Effect<boolean, PoolFailed> {
+    const self = this;
+    const { buckets, settle, collect } = this.services;
+    return Effect.gen(function* () {
+      const before = buckets.freeCount;
+      if (buckets.emptiedCount > 0) yield* settle;
+      if (buckets.freeCount > before) return true;
+      const tried = new Set<number>();
+      for (let rounds = 0; rounds < RELIEF_ROUNDS_MAX; rounds++) {
+        const victim = buckets.victim(self.gainMin(gain), tried);
+        if (victim === undefined) return false;
+        tried.add(buckets.key(victim));
+        reached(buckets.classOf(victim) === BucketClass.btree ? "collecting btree nodes" : "collecting extents");
+        self.collections++;
+        yield* collect(victim);
+        yield* settle;
+        if (buckets.freeCount > before) return true;
+      }
+      return false;
+    });
+  }
+
+  private get low(): boolean {
+    const { buckets } = this.services;
+    return buckets.freeCount < Math.max(FREE_BUCKETS_LOW, buckets.bucketCount * FREE_SHARE_LOW);
+  }
+
+  /** Collects in the background while few buckets are free and some are worth it. */
+  poke(): void {
+    if (this.collecting || !this.low) return;
+    this.collecting = true;
+    const self = this;
+    this.services.supervisor.fork(
+      "collector",
+      Effect.gen(function* () {
+        let helped = true;
+        while (helped && self.low) helped = yield* self.one.withPermits(1)(self.round(BACKGROUND_GAIN));
+      }).pipe(
+        Effect.catch(() => Effect.void),
+        Effect.ensuring(
+          Effect.sync(() => {
+            self.collecting = false;
+          }),
+        ),
+      ),
+    );
+  }
+}

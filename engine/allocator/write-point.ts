@@ -1,0 +1,223 @@
+/**
+ * A write point: fills one open bucket at a time with whatever its class wants written.
+ *
+ * Pieces are packed back to back; each batch ends on a block boundary and is one device write per bucket it touches.
+ * While one batch is written the next requests gather, so many small writers share a write. A bucket that takes a
+ * permanent write error is retired and its batch goes to another bucket. What is appended stays held until its owner
+ * says that its commit has happened or was given up. Completed is not durable.
+ */
+import * as Effect from "effect/Effect";
+import type { DeviceError } from "../../devices/device.ts";
+import { Actor, type Pending, type PoolFailed, type Supervisor } from "../actor.ts";
+import type { BucketIo } from "../device/bucket-io.ts";
+import { reached } from "../marks.ts";
+import type { Buckets, TakenBucket, WriteClass } from "./buckets.ts";
+
+/** Bytes of pieces that go into one batch. */
+const BATCH_BYTES_MAX = 4 * 1024 * 1024;
+const WRITE_TRIES_MAX = 3;
+
+export interface Placement {
+  readonly device: number;
+  readonly addressBytes: number;
+  readonly generation: number;
+}
+
+/** No bucket may be had, and none will come free by waiting. */
+export class NoSpaceLeft {
+  readonly _tag = "NoSpaceLeft";
+}
+
+export type AppendError = NoSpaceLeft | DeviceError;
+
+interface Request {
+  readonly pieces: ReadonlyArray<Uint8Array>;
+  readonly bytes: number;
+  readonly pending: Pending<ReadonlyArray<Placement>, AppendError>;
+}
+
+interface Segment {
+  readonly bucket: TakenBucket;
+  readonly addressBytes: number;
+  readonly bytes: Uint8Array;
+}
+
+export class WritePoint {
+  readonly writeClass: WriteClass;
+  batches = 0;
+  bytesWritten = 0;
+  private open: TakenBucket | undefined;
+  private fillBytes = 0;
+  private queue: Array<Request> = [];
+  private pumping = false;
+  private readonly actor: Actor<Request>;
+  private readonly supervisor: Supervisor;
+  private readonly io: BucketIo;
+  private readonly buckets: Buckets;
+  /** Tries to get a bucket free; false when nothing more can be freed. */
+  private readonly relieve: (writeClass: WriteClass) => Effect.Effect<boolean, PoolFailed>;
+
+  constructor(
+    supervisor: Supervisor,
+    io: BucketIo,
+    buckets: Buckets,
+    writeClass: WriteClass,
+    relieve: (writeClass: WriteClass) => Effect.Effect<boolean, PoolFailed>,
+  ) {
+    this.supervisor = supervisor;
+    this.io = io;
+    this.buckets = buckets;
+    this.writeClass = writeClass;
+    this.relieve = relieve;
+    this.actor = new Actor(supervisor, `${writeClass} write point`, (request) => this.accept(request));
+  }
+
+  /** Appends the pieces and returns where each went, once written (not yet durable) and held. */
+  append(pieces: ReadonlyArray<Uint8Array>): Effect.Effect<ReadonlyArray<Placement>, AppendError | PoolFailed> {
+    const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
+    return this.actor.ask((pending) => ({ pieces, bytes, pending }));
+  }
+
+  /** Bytes that still fit into the open bucket: a larger piece leaves them unused. */
+  get tailBytes(): number {
+    if (this.open === undefined) return this.buckets.bucketUsableBytes;
+    return this.io.member(this.open.device).layout.usableBytes - this.fillBytes;
+  }
+
+  private accept(request: Request): void {
+    this.queue.push(request);
+    if (this.pumping) return;
+    this.pumping = true;
+    this.supervisor.fork(`${this.writeClass} write point`, this.pump());
+  }
+
+  private takeBatch(): Array<Request> {
+    let bytes = 0;
+    let count = 0;
+    while (count < this.queue.length && (count === 0 || bytes + this.queue[count]!.bytes <= BATCH_BYTES_MAX)) {
+      bytes += this.queue[count]!.bytes;
+      count++;
+    }
+    if (count > 1) reached("appends shared a write");
+    return this.queue.splice(0, count);
+  }
+
+  private pump(): Effect.Effect<void, PoolFailed> {
+    const self = this;
+    return Effect.gen(function* () {
+      while (self.queue.length > 0) {
+        const batch = self.takeBatch();
+        const pieces = batch.flatMap((request) => request.pieces);
+        const result = yield* Effect.exit(self.writeBatch(pieces, 1));
+        // Replies run inline and may append again: by then it must be settled whether this pump goes on.
+        const last = self.queue.length === 0;
+        if (last) self.pumping = false;
+        let from = 0;
+        for (const { pieces: own, pending } of batch) {
+          if (result._tag === "Failure") pending.settle(result);
+          else pending.succeed(result.value.slice(from, from + own.length));
+          from += own.length;
+        }
+        if (last) return;
+      }
+      self.pumping = false;
+    });
+  }
+
+  private writeBatch(
+    pieces: ReadonlyArray<Uint8Array>,
+    tries: number,
+  ): Effect.Effect<ReadonlyArray<Placement>, AppendError | PoolFailed> {
+    const self = this;
+    return Effect.gen(function* () {
+      const placements: Array<Placement> = [];
+      let next = 0;
+      while (next < pieces.length) {
+        const first = next;
+        yield* self.openBucketFor(pieces[next]!.length);
+        const { segment, taken } = self.fill(pieces, next, placements);
+        next += taken;
+        const written = yield* Effect.exit(self.io.write(segment.bucket.device, segment.addressBytes, segment.bytes));
+        if (written._tag === "Success") {
+          self.batches++;
+          self.bytesWritten += segment.bytes.length;
+          continue;
+        }
+        self.dropBucket();
+        for (const placement of placements.splice(first)) self.unhold(placement, 0);
+        if (tries >= WRITE_TRIES_MAX) {
+          for (const placement of placements) self.unhold(placement, 0);
+          return yield* Effect.failCause(written.cause);
+        }
+        reached("bucket retired after a write error");
+        const rest = yield* self.writeBatch(pieces.slice(first), tries + 1);
+        return [...placements, ...rest];
+      }
+      return placements;
+    });
+  }
+
+  /** Packs as many of the pieces as fit into the open bucket. */
+  private fill(
+    pieces: ReadonlyArray<Uint8Array>,
+    from: number,
+    placements: Array<Placement>,
+  ): { readonly segment: Segment; readonly taken: number } {
+    const bucket = this.open!;
+    const { layout } = this.io.member(bucket.device);
+    const start = layout.start(bucket.bucket) + this.fillBytes;
+    let length = 0;
+    let taken = 0;
+    while (from + taken < pieces.length) {
+      const piece = pieces[from + taken]!;
+      if (this.fillBytes + length + piece.length > layout.usableBytes) break;
+      placements.push({ device: bucket.device, addressBytes: start + length, generation: bucket.generation });
+      this.buckets.hold(bucket);
+      length += piece.length;
+      taken++;
+    }
+    const bytes = new Uint8Array(layout.roundUp(length));
+    let at = 0;
+    for (let index = from; index < from + taken; index++) {
+      bytes.set(pieces[index]!, at);
+      at += pieces[index]!.length;
+    }
+    this.fillBytes += bytes.length;
+    return { segment: { bucket, addressBytes: start, bytes }, taken };
+  }
+
+  private openBucketFor(lengthBytes: number): Effect.Effect<void, AppendError | PoolFailed> {
+    const self = this;
+    return Effect.gen(function* () {
+      if (self.open !== undefined) {
+        if (self.tailBytes >= lengthBytes) return;
+        const full = self.open;
+        const rest = self.tailBytes;
+        self.open = undefined;
+        yield* self.io.finish(full.device, full.bucket);
+        self.buckets.seal(full, rest);
+      }
+      let taken = self.buckets.take(self.writeClass);
+      while (taken === undefined) {
+        const helped = yield* self.relieve(self.writeClass);
+        taken = self.buckets.take(self.writeClass);
+        if (taken === undefined && !helped) return yield* Effect.fail(new NoSpaceLeft());
+      }
+      if (lengthBytes > self.io.member(taken.device).layout.usableBytes) throw new Error("piece is larger than a bucket");
+      if (taken.reset) yield* self.io.reset(taken.device, taken.bucket);
+      self.open = taken;
+      self.fillBytes = 0;
+    });
+  }
+
+  private dropBucket(): void {
+    if (this.open === undefined) return;
+    this.buckets.retire(this.open);
+    this.open = undefined;
+  }
+
+  private unhold(placement: Placement, sequence: number): void {
+    const bucket = this.io.member(placement.device).layout.bucketOf(placement.addressBytes);
+    this.buckets.unhold({ device: placement.device, bucket }, sequence);
+  }
+}

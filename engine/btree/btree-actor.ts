@@ -1,0 +1,154 @@
+/**
+ * The btree actor: runs transaction bodies one after another, and loads the nodes that they miss.
+ *
+ * A body that misses a node, or finds no room in the journal, is set aside and run again from its start; others go on
+ * meanwhile. A commit is one synchronous step: triggers stage the secondary rows, every touched leaf is made sure to
+ * be resident, the journal takes the rows, the leaves take them, the hooks run, the asker is answered. Nothing before
+ * the journal's append changes any state, so a body that is set aside leaves no trace.
+ */
+import * as Effect from "effect/Effect";
+import * as Exit from "effect/Exit";
+import { Actor, type Pending, type PoolFailed, type Supervisor } from "../actor.ts";
+import type { Buckets } from "../allocator/buckets.ts";
+import type { Journal } from "../journal/journal-actor.ts";
+import { reached } from "../marks.ts";
+import type { NodeLoader } from "./node-loader.ts";
+import { NOT_RESIDENT, REMOVED, Staging } from "./staging.ts";
+import { Abort, type Body, type Transactor } from "./transaction.ts";
+import { Triggers } from "./triggers.ts";
+import type { Trees } from "./trees.ts";
+import type { BucketIo } from "../device/bucket-io.ts";
+
+interface Request {
+  readonly body: Body<unknown, unknown>;
+  readonly pending: Pending<unknown, unknown>;
+}
+
+export interface BtreeServices {
+  readonly supervisor: Supervisor;
+  readonly trees: Trees;
+  readonly journal: Journal;
+  readonly loader: NodeLoader;
+  readonly buckets: Buckets;
+  readonly io: BucketIo;
+  readonly readOnly: boolean;
+  /** Dirty or too many resident leaves: nodes should be written so that they can be evicted. */
+  readonly pressure: () => void;
+}
+
+export class BtreeActor implements Transactor {
+  commits = 0;
+  private readonly services: BtreeServices;
+  private readonly staging: Staging;
+  private readonly triggers: Triggers;
+  private readonly actor: Actor<Request>;
+  private waitingForRoom: Array<Request> = [];
+
+  constructor(services: BtreeServices) {
+    this.services = services;
+    this.staging = new Staging(services.trees);
+    const { io, buckets } = services;
+    this.triggers = new Triggers({
+      bucketOf: (device, addressBytes) => io.member(device).layout.bucketOf(addressBytes),
+      classOf: (at) => buckets.classOf(at),
+    });
+    this.actor = new Actor(services.supervisor, "btree", (request) => this.attempt(request));
+  }
+
+  get commitBytesMax(): number {
+    return this.services.journal.commitBytesMax;
+  }
+
+  transact<A, E>(body: Body<A, E>): Effect.Effect<A, E | PoolFailed> {
+    return this.actor.ask<A, E>((pending) => ({
+      body: body as Body<unknown, unknown>,
+      pending: pending as Pending<unknown, unknown>,
+    }));
+  }
+
+  get sync(): Effect.Effect<void, PoolFailed> {
+    return this.services.journal.sync;
+  }
+
+  /** The journal has room again. */
+  retryWaiting(): void {
+    const waiting = this.waitingForRoom;
+    if (waiting.length === 0) return;
+    this.waitingForRoom = [];
+    for (const request of waiting) this.actor.tell(request);
+  }
+
+  private attempt(request: Request): void {
+    const { staging, services } = this;
+    staging.reset();
+    let answer: unknown;
+    try {
+      answer = request.body(staging);
+      if (!(answer instanceof Abort) && staging.count > 0) {
+        if (services.readOnly) throw new Error("a commit on a pool opened read-only");
+        this.triggers.stage(staging);
+        this.touchLeaves();
+      }
+    } catch (reason) {
+      if (reason !== NOT_RESIDENT) throw reason;
+      return this.load(request);
+    }
+    if (answer instanceof Abort) return request.pending.fail(answer.error);
+    if (staging.count > 0 || staging.refs.length > 0) {
+      if (!services.journal.room(staging.journalWords, staging.refs.length, false)) {
+        this.waitingForRoom.push(request);
+        return;
+      }
+      this.commit();
+    }
+    const { hooks } = staging;
+    for (const hook of hooks) hook();
+    request.pending.settle(Exit.succeed(answer));
+  }
+
+  /** Every leaf that the commit will change must be in memory before anything changes. */
+  private touchLeaves(): void {
+    const { staging } = this;
+    for (let index = 0; index < staging.count; index++) {
+      const tree = this.services.trees.tree(staging.table[index]!);
+      staging.leafOf(tree, staging.inode[index]!, staging.offset[index]!, staging.snapshot[index]!);
+    }
+  }
+
+  private commit(): void {
+    const { staging, services } = this;
+    const { journal, trees, buckets } = services;
+    const { gathering } = journal;
+    const { updates, sequence } = gathering;
+    for (let index = 0; index < staging.count; index++) {
+      const table = staging.table[index]!;
+      const inode = staging.inode[index]!;
+      const offset = staging.offset[index]!;
+      const snapshot = staging.snapshot[index]!;
+      const length = staging.lengthBytes[index]!;
+      const tree = trees.tree(table);
+      if (length === REMOVED) {
+        updates.remove(table, 0, inode, offset, snapshot);
+        tree.remove(inode, offset, snapshot, sequence);
+      } else {
+        const word = staging.word[index]!;
+        updates.put(table, 0, inode, offset, snapshot, staging.words, word, length);
+        tree.put(inode, offset, snapshot, staging.words, word, length, sequence);
+      }
+    }
+    if (staging.refs.length > 0) gathering.refs.push(...staging.refs);
+    for (const change of this.triggers.changes) buckets.setLive(change, change.liveBytes, sequence);
+    this.triggers.changes.length = 0;
+    this.commits++;
+    if (trees.overBudget && !trees.evict()) services.pressure();
+  }
+
+  private load(request: Request): void {
+    const node = this.staging.missing!;
+    reached("transaction restarted for a node");
+    this.services.loader.load(node, (failure) => {
+      if (failure === undefined) this.actor.tell(request);
+      else request.pending.fail(failure);
+    });
+  }
+}

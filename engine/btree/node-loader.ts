@@ -1,0 +1,134 @@
+/**
+ * Brings nodes into memory: reads the base record and the deltas on it, verifies each against the checksum that its
+ * parent holds, and rebuilds the rows.
+ *
+ * One load of a node serves all who wait for it. A record that does not verify is read again only if the node has
+ * meanwhile been moved; else the node is unreadable, and whoever needs it is told so: nothing is guessed.
+ */
+import * as Effect from "effect/Effect";
+import type { DeviceError } from "../../devices/device.ts";
+import { PoolFailed, type Supervisor } from "../actor.ts";
+import type { BucketIo } from "../device/bucket-io.ts";
+import { applyNodeDelta, decodeNodeImage } from "../format/node.ts";
+import { decodePointer, type NodePointer } from "../format/pointer.ts";
+import { reached } from "../marks.ts";
+import type { Leaf } from "./leaf.ts";
+import { Interior, Node } from "./node.ts";
+import type { Trees } from "./trees.ts";
+
+export type LoadListener = (failure: PoolFailed | undefined) => void;
+
+export class NodeLoader {
+  loads = 0;
+  private readonly supervisor: Supervisor;
+  private readonly io: BucketIo;
+  private readonly trees: Trees;
+  private readonly uuid: Uint8Array;
+  private readonly fanMax: number;
+  private readonly listeners: Map<Node, Array<LoadListener>> = new Map();
+
+  constructor(supervisor: Supervisor, io: BucketIo, trees: Trees, uuid: Uint8Array, fanMax: number) {
+    this.supervisor = supervisor;
+    this.io = io;
+    this.trees = trees;
+    this.uuid = uuid;
+    this.fanMax = fanMax;
+  }
+
+  /** Starts a load, or joins the one under way; `listener` hears how it ended. */
+  load(node: Node, listener: LoadListener): void {
+    const waiting = this.listeners.get(node);
+    if (waiting !== undefined) {
+      waiting.push(listener);
+      return;
+    }
+    this.listeners.set(node, [listener]);
+    this.supervisor.fork(
+      "node loader",
+      Effect.map(Effect.result(this.fetch(node)), (result) => {
+        const done = this.listeners.get(node)!;
+        this.listeners.delete(node);
+        const failure = result._tag === "Failure" ? result.failure : undefined;
+        for (const each of done) each(failure);
+      }),
+    );
+  }
+
+  /** Loads a node for a caller that can wait. */
+  fetch(node: Node): Effect.Effect<void, PoolFailed> {
+    const self = this;
+    return Effect.gen(function* () {
+      while (!node.resident) {
+        const pointer = node.pointer!;
+        const leaf = yield* Effect.catch(self.readRows(node, pointer), (error) =>
+          Effect.succeed(`${error._tag} while reading a node`),
+        );
+        if (node.resident) {
+          if (typeof leaf !== "string") leaf.free();
+          return;
+        }
+        if (typeof leaf === "string") {
+          if (node.pointer !== pointer) {
+            reached("node moved while it was read");
+            continue;
+          }
+          reached("node unreadable");
+          const { addressBytes } = pointer.records[0]!;
+          return yield* Effect.fail(
+            new PoolFailed(`btree node of table ${node.table}, level ${node.level}, at byte ${addressBytes}: ${leaf}`),
+          );
+        }
+        self.loads++;
+        self.attach(node, leaf);
+      }
+    });
+  }
+
+  /** The rows, or what is wrong with the records. */
+  private readRows(node: Node, pointer: NodePointer): Effect.Effect<Leaf | string, DeviceError> {
+    const reads = pointer.records.map((record) =>
+      this.io.read(record.device, record.addressBytes, record.lengthBytes),
+    );
+    const records = reads.length === 1 ? Effect.map(reads[0]!, (bytes) => [bytes]) : Effect.all(reads, { concurrency: 4 });
+    return Effect.map(records, (bytes) => {
+      const { uuid } = this;
+      const { table, level } = node;
+      const base = pointer.records[0]!;
+      const leaf = decodeNodeImage(bytes[0]!, { uuid, checksum: base.checksum, table, level });
+      if (leaf === undefined) return "the base record does not verify";
+      for (let index = 1; index < bytes.length; index++) {
+        const { checksum } = pointer.records[index]!;
+        if (applyNodeDelta(leaf, bytes[index]!, { uuid, checksum, table, level })) continue;
+        leaf.free();
+        return `delta record ${index} does not verify`;
+      }
+      return leaf;
+    });
+  }
+
+  private attach(node: Node, leaf: Leaf): void {
+    if (node.level === 0) {
+      node.leaf = leaf;
+      node.recent = true;
+      this.trees.added(node);
+      return;
+    }
+    const interior = new Interior(Math.max(this.fanMax, leaf.n));
+    for (let position = 0; position < leaf.n; position++) {
+      const kid = new Node(
+        node.table,
+        node.level - 1,
+        leaf.inodeAt(position),
+        leaf.offsetAt(position),
+        leaf.snapshotAt(position),
+      );
+      const ref = leaf.refAt(position);
+      kid.pointer = decodePointer(leaf.view, leaf.valueAt(ref), ref & 4095);
+      kid.needsImage = false;
+      kid.parent = node;
+      interior.insert(position, kid);
+    }
+    node.interior = interior;
+    leaf.free();
+  }
+}

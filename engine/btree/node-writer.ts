@@ -1,0 +1,292 @@
+/**
+ * Writes nodes: encodes a batch, appends the records at a new place, and commits the pointer changes to the journal.
+ *
+ * One batch at a time. Levels are written from the leaves up, each committed before the next is encoded, so that a
+ * parent's record never names a child that is not written. A pointer change is journalled like any other update, under
+ * the level of the parent; only the root's place goes into the roots of the entry. Old records stay until the entry
+ * that replaced them is known to be durable. If the write fails, the nodes are dirty again as if nothing had been tried.
+ */
+import * as Effect from "effect/Effect";
+import * as Semaphore from "effect/Semaphore";
+import type { PoolFailed, Supervisor } from "../actor.ts";
+import type { BucketAddress, Buckets } from "../allocator/buckets.ts";
+import type { AppendError, Placement, WritePoint } from "../allocator/write-point.ts";
+import type { BucketIo } from "../device/bucket-io.ts";
+import { checksumOf, viewOf } from "../format/codec.ts";
+import type { NodePointer, NodeRecord } from "../format/pointer.ts";
+import type { Journal } from "../journal/journal-actor.ts";
+import { reached } from "../marks.ts";
+import { BATCH_NODES_MAX, type EncodedNode, addWithGroup, encodeNode, nodesToFlush, pointerWords } from "./flush.ts";
+import type { Node } from "./node.ts";
+import type { Trees } from "./trees.ts";
+
+/** Journal words that the pointer change of one node may need, its absorbed rows included. */
+const WORDS_PER_NODE_MAX = 6 + 29 + 8 * 6;
+
+export interface NodeWriterServices {
+  readonly supervisor: Supervisor;
+  readonly trees: Trees;
+  readonly journal: Journal;
+  readonly io: BucketIo;
+  readonly buckets: Buckets;
+  readonly writePoint: WritePoint;
+  readonly uuid: Uint8Array;
+}
+
+export class NodeWriter {
+  nodesWritten = 0;
+  imagesWritten = 0;
+  private readonly services: NodeWriterServices;
+  private readonly one = Semaphore.makeUnsafe(1);
+  private target = 0;
+  private running = false;
+  private relieving = false;
+  private roomWaiters: Array<() => void> = [];
+
+  constructor(services: NodeWriterServices) {
+    this.services = services;
+  }
+
+  /** Asks that the nodes which pin entries before this sequence be written soon. */
+  request(beforeSequence: number): void {
+    this.target = Math.max(this.target, beforeSequence);
+    if (this.running) return;
+    this.running = true;
+    this.services.supervisor.fork("node writer", this.serve());
+  }
+
+  private serve(): Effect.Effect<void, PoolFailed> {
+    const self = this;
+    const { journal } = this.services;
+    return Effect.gen(function* () {
+      for (;;) {
+        const { target } = self;
+        yield* self.flushBefore(target);
+        // What was pinned is free only once an entry that says so is known to be durable.
+        yield* journal.settle;
+        if (self.target === target) break;
+      }
+      self.running = false;
+    }).pipe(Effect.catch((error) => self.give(error)));
+  }
+
+  /** Writes until no node pins an entry before this sequence. */
+  flushBefore(beforeSequence: number): Effect.Effect<void, AppendError | PoolFailed> {
+    const self = this;
+    const { trees } = this.services;
+    return Effect.gen(function* () {
+      for (;;) {
+        const oldest = trees.dirty.oldest;
+        if (oldest === undefined || oldest.pin >= beforeSequence) return;
+        yield* self.one.withPermits(1)(self.batch(() => nodesToFlush(trees, beforeSequence, BATCH_NODES_MAX)));
+      }
+    });
+  }
+
+  /** Writes the oldest nodes, so that leaves can be evicted. */
+  get flushSome(): Effect.Effect<void, AppendError | PoolFailed> {
+    const { trees } = this.services;
+    return this.one.withPermits(1)(
+      this.batch(() => nodesToFlush(trees, Number.POSITIVE_INFINITY, BATCH_NODES_MAX)),
+    );
+  }
+
+  /** Too many leaves are resident: writes some, so that they can be evicted. */
+  relievePressure(): void {
+    if (this.relieving) return;
+    this.relieving = true;
+    const self = this;
+    const { trees, supervisor } = this.services;
+    supervisor.fork(
+      "node writer",
+      Effect.gen(function* () {
+        while (trees.dirty.count > 0 && !trees.evict()) yield* self.flushSome;
+        self.relieving = false;
+      }).pipe(Effect.catch((error) => self.give(error))),
+    );
+  }
+
+  private give(error: AppendError | PoolFailed): Effect.Effect<void> {
+    if (error._tag !== "PoolFailed") this.services.supervisor.fail(`btree nodes cannot be written: ${error._tag}`);
+    return Effect.void;
+  }
+
+  /** Writes everything. */
+  get flushAll(): Effect.Effect<void, AppendError | PoolFailed> {
+    return this.flushBefore(Number.POSITIVE_INFINITY);
+  }
+
+  /** Writes every node that has a record in the bucket anew, elsewhere. The nodes must be resident or clean. */
+  emptyBucket(
+    at: BucketAddress,
+    load: (node: Node) => Effect.Effect<void, PoolFailed>,
+  ): Effect.Effect<number, AppendError | PoolFailed> {
+    const self = this;
+    const { trees, io } = this.services;
+    const isIn = (record: NodeRecord): boolean =>
+      record.device === at.device && io.member(at.device).layout.bucketOf(record.addressBytes) === at.bucket;
+    return Effect.gen(function* () {
+      let moved = 0;
+      for (const tree of trees.all) {
+        const there = [...tree.nodes()].filter((node) => node.pointer?.records.some(isIn) === true);
+        for (const node of there) {
+          yield* load(node);
+          yield* self.one.withPermits(1)(
+            self.batch(() => {
+              if (!node.resident || node.pointer?.records.some(isIn) !== true) return [];
+              node.needsImage = true;
+              const chosen = new Set<Node>();
+              addWithGroup(trees, node, chosen);
+              return [...chosen].sort((a, b) => a.level - b.level);
+            }),
+          );
+          moved++;
+        }
+      }
+      if (moved > 0) reached("btree bucket collected");
+      return moved;
+    });
+  }
+
+  private batch(choose: () => Array<Node>): Effect.Effect<void, AppendError | PoolFailed> {
+    const self = this;
+    return Effect.gen(function* () {
+      const nodes = choose();
+      let from = 0;
+      while (from < nodes.length) {
+        const { level } = nodes[from]!;
+        let to = from;
+        while (to < nodes.length && nodes[to]!.level === level) to++;
+        yield* self.writeLevel(self.stillTogether(nodes.slice(from, to)));
+        from = to;
+      }
+    });
+  }
+
+  /** While lower levels were written, nodes may have split or gone: what belongs together is looked up again. */
+  private stillTogether(nodes: ReadonlyArray<Node>): Array<Node> {
+    const { trees } = this.services;
+    const chosen = new Set<Node>();
+    for (const node of nodes) {
+      const tree = trees.tree(node.table);
+      if (!node.resident || (node.parent === undefined && tree.root !== node)) continue;
+      const group = tree.flushGroup(node);
+      const ready = group.every(({ interior }) => interior === undefined || interior.kids[0]?.pointer !== undefined);
+      if (ready) for (const member of group) chosen.add(member);
+    }
+    return [...chosen];
+  }
+
+  private writeLevel(nodes: ReadonlyArray<Node>): Effect.Effect<void, AppendError | PoolFailed> {
+    const self = this;
+    const { writePoint } = this.services;
+    return Effect.gen(function* () {
+      const encoded = self.encode(nodes);
+      if (encoded.length === 0) return;
+      const result = yield* Effect.result(writePoint.append(encoded.map(({ bytes }) => bytes)));
+      if (result._tag === "Failure") {
+        self.restore(encoded);
+        return yield* Effect.fail(result.failure);
+      }
+      const words = encoded.length * WORDS_PER_NODE_MAX;
+      while (!self.services.journal.room(words, encoded.length, true)) yield* self.waitForRoom;
+      self.commit(encoded, result.success);
+    });
+  }
+
+  private encode(nodes: ReadonlyArray<Node>): Array<EncodedNode> {
+    const { trees, journal, uuid } = this.services;
+    const encoded: Array<EncodedNode> = [];
+    let pin = Number.POSITIVE_INFINITY;
+    for (const node of nodes) {
+      node.flushingPin = node.pin;
+      pin = Math.min(pin, node.pin);
+      trees.dirty.remove(node);
+      node.flushing = true;
+      const { bytes, image } = encodeNode(node, uuid, journal.gathering.sequence);
+      encoded.push({ node, bytes, checksum: viewOf(bytes).getBigUint64(0, true), image });
+    }
+    trees.flushingPin = pin;
+    return encoded;
+  }
+
+  private restore(encoded: ReadonlyArray<EncodedNode>): void {
+    reached("node write failed");
+    const { trees } = this.services;
+    for (const { node } of encoded) {
+      node.flushing = false;
+      node.needsImage = true;
+      if (node.flushingPin !== Number.POSITIVE_INFINITY) trees.dirty.add(node, node.flushingPin);
+      node.flushingPin = Number.POSITIVE_INFINITY;
+    }
+    trees.flushingPin = Number.POSITIVE_INFINITY;
+  }
+
+  private commit(encoded: ReadonlyArray<EncodedNode>, placements: ReadonlyArray<Placement>): void {
+    const { trees, journal } = this.services;
+    const { sequence } = journal.gathering;
+    encoded.forEach(({ node, bytes, checksum, image }, index) => {
+      const { device, addressBytes, generation } = placements[index]!;
+      const record: NodeRecord = { device, addressBytes, lengthBytes: bytes.length, generation, checksum };
+      const whole = checksumOf(bytes, 0, bytes.length);
+      journal.gathering.refs.push({ device, addressBytes, lengthBytes: bytes.length, checksum: whole });
+      this.account(record, bytes.length, sequence);
+      this.services.buckets.unhold(this.bucketOf(record), sequence);
+      const before = node.pointer;
+      if (image && before !== undefined) this.forget(before, sequence);
+      node.pointer = image || before === undefined ? { records: [record] } : { records: [...before.records, record] };
+      this.journalPointer(node, sequence);
+      node.flushing = false;
+      node.flushingPin = Number.POSITIVE_INFINITY;
+      node.moved = false;
+      this.nodesWritten++;
+      if (image) this.imagesWritten++;
+    });
+    trees.flushingPin = Number.POSITIVE_INFINITY;
+  }
+
+  private journalPointer(node: Node, sequence: number): void {
+    const { trees, journal } = this.services;
+    const { table, level, parent } = node;
+    const pointer = node.pointer!;
+    if (parent === undefined) {
+      trees.tree(table).diskRoot = { level, pointer };
+      journal.gathering.rootsMoved = true;
+      if (node.absorbed.length > 0) throw new Error("a root has absorbed rows");
+      return;
+    }
+    const { updates } = journal.gathering;
+    for (const row of node.absorbed) {
+      updates.remove(table, level + 1, row.inode, row.offset, row.snapshot);
+      this.forget(row.pointer, sequence);
+    }
+    node.absorbed = [];
+    const { words, lengthBytes } = pointerWords(pointer);
+    updates.put(table, level + 1, node.lowInode, node.lowOffset, node.lowSnapshot, words, 0, lengthBytes);
+    trees.dirty.add(parent, sequence);
+  }
+
+  private bucketOf(record: NodeRecord): BucketAddress {
+    const { layout } = this.services.io.member(record.device);
+    return { device: record.device, bucket: layout.bucketOf(record.addressBytes) };
+  }
+
+  private account(record: NodeRecord, bytes: number, sequence: number): void {
+    this.services.buckets.addLive(this.bucketOf(record), bytes, sequence);
+  }
+
+  private forget(pointer: NodePointer, sequence: number): void {
+    for (const record of pointer.records) this.account(record, -record.lengthBytes, sequence);
+  }
+
+  /** The journal may have room again. */
+  retryWaiting(): void {
+    const waiters = this.roomWaiters;
+    this.roomWaiters = [];
+    for (const wake of waiters) wake();
+  }
+
+  private readonly waitForRoom: Effect.Effect<void> = Effect.callback<void>((resume) => {
+    this.roomWaiters.push(() => resume(Effect.void));
+  });
+}

@@ -1,0 +1,213 @@
+/**
+ * Dirty bytes of one file: what was written and is not on disk yet; pure.
+ *
+ * The file is cut into windows of 128 KiB, each a row of 4 KiB pages that exist where something was written, with the
+ * exact byte ranges that count. Bytes are copied in, and copied out by whoever reads. Ranges of a window are disjoint,
+ * ascending and never touch, so what is written back is as long as can be without crossing a window.
+ */
+
+export const WINDOW_BYTES = 128 * 1024;
+const PAGE_BYTES = 4096;
+const PAGES = WINDOW_BYTES / PAGE_BYTES;
+
+/** Adds [from, to) to ascending disjoint ranges, flat as [start, end, start, end...]; returns the bytes that are new. */
+export function addRange(ranges: Array<number>, from: number, to: number): number {
+  let first = 0;
+  while (first < ranges.length && ranges[first + 1]! < from) first += 2;
+  let last = first;
+  let start = from;
+  let end = to;
+  let covered = 0;
+  while (last < ranges.length && ranges[last]! <= to) {
+    start = Math.min(start, ranges[last]!);
+    end = Math.max(end, ranges[last + 1]!);
+    covered += Math.max(0, Math.min(to, ranges[last + 1]!) - Math.max(from, ranges[last]!));
+    last += 2;
+  }
+  ranges.splice(first, last - first, start, end);
+  return to - from - covered;
+}
+
+/** Takes [from, to) out of the ranges; returns the bytes that went. */
+export function removeRange(ranges: Array<number>, from: number, to: number): number {
+  const rest: Array<number> = [];
+  let removed = 0;
+  for (let at = 0; at < ranges.length; at += 2) {
+    const start = ranges[at]!;
+    const end = ranges[at + 1]!;
+    const cutFrom = Math.max(start, from);
+    const cutTo = Math.min(end, to);
+    if (cutFrom >= cutTo) {
+      rest.push(start, end);
+      continue;
+    }
+    removed += cutTo - cutFrom;
+    if (start < cutFrom) rest.push(start, cutFrom);
+    if (cutTo < end) rest.push(cutTo, end);
+  }
+  ranges.length = 0;
+  ranges.push(...rest);
+  return removed;
+}
+
+/** One window: offsets are relative to its start. */
+class Window {
+  readonly ranges: Array<number> = [];
+  private readonly pages: Array<Uint8Array | undefined> = new Array<Uint8Array | undefined>(PAGES).fill(undefined);
+
+  write(offset: number, bytes: Uint8Array, from: number, length: number): number {
+    let at = offset;
+    let source = from;
+    const end = offset + length;
+    while (at < end) {
+      const index = Math.floor(at / PAGE_BYTES);
+      const within = at % PAGE_BYTES;
+      const count = Math.min(PAGE_BYTES - within, end - at);
+      let page = this.pages[index];
+      if (page === undefined) this.pages[index] = page = new Uint8Array(PAGE_BYTES);
+      page.set(bytes.subarray(source, source + count), within);
+      at += count;
+      source += count;
+    }
+    return addRange(this.ranges, offset, end);
+  }
+
+  /** Copies [from, to), all of it covered, to `out` at `outAt`. */
+  copy(from: number, to: number, out: Uint8Array, outAt: number): void {
+    let at = from;
+    let target = outAt;
+    while (at < to) {
+      const within = at % PAGE_BYTES;
+      const count = Math.min(PAGE_BYTES - within, to - at);
+      out.set(this.pages[Math.floor(at / PAGE_BYTES)]!.subarray(within, within + count), target);
+      at += count;
+      target += count;
+    }
+  }
+}
+
+export interface DirtyRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+export class DirtyBytes {
+  private readonly windows: Map<number, Window> = new Map();
+  /** Bytes that count. */
+  bytes = 0;
+
+  get empty(): boolean {
+    return this.bytes === 0;
+  }
+
+  /** Copies the bytes in; returns how many offsets were not dirty before. */
+  write(offset: number, bytes: Uint8Array): number {
+    let fresh = 0;
+    let done = 0;
+    while (done < bytes.length) {
+      const at = offset + done;
+      const index = Math.floor(at / WINDOW_BYTES);
+      const within = at % WINDOW_BYTES;
+      const count = Math.min(WINDOW_BYTES - within, bytes.length - done);
+      let window = this.windows.get(index);
+      if (window === undefined) this.windows.set(index, (window = new Window()));
+      fresh += window.write(within, bytes, done, count);
+      done += count;
+    }
+    this.bytes += fresh;
+    return fresh;
+  }
+
+  /** Offsets of [start, end) that a write of it would newly make dirty. */
+  freshBytes(start: number, end: number): number {
+    let dirty = 0;
+    for (const range of this.within(start, end)) dirty += range.end - range.start;
+    return end - start - dirty;
+  }
+
+  /** Forgets what lies at or behind the offset; returns how many bytes that was. */
+  cut(offset: number): number {
+    let removed = 0;
+    for (const [index, window] of this.windows) {
+      const base = index * WINDOW_BYTES;
+      if (base + WINDOW_BYTES <= offset) continue;
+      removed += removeRange(window.ranges, Math.max(0, offset - base), WINDOW_BYTES);
+      if (window.ranges.length === 0) this.windows.delete(index);
+    }
+    this.bytes -= removed;
+    return removed;
+  }
+
+  /** Dirty ranges within [start, end), ascending. */
+  within(start: number, end: number): Array<DirtyRange> {
+    const found: Array<DirtyRange> = [];
+    const last = Math.floor((end - 1) / WINDOW_BYTES);
+    const first = Math.floor(start / WINDOW_BYTES);
+    const indexes =
+      last - first > this.windows.size
+        ? [...this.windows.keys()].filter((index) => index >= first && index <= last).sort((a, b) => a - b)
+        : Array.from({ length: last - first + 1 }, (_, step) => first + step);
+    for (const index of indexes) {
+      const window = this.windows.get(index);
+      if (window === undefined) continue;
+      const base = index * WINDOW_BYTES;
+      for (let at = 0; at < window.ranges.length; at += 2) {
+        const from = Math.max(start, base + window.ranges[at]!);
+        const to = Math.min(end, base + window.ranges[at + 1]!);
+        if (from < to) found.push({ start: from, end: to });
+      }
+    }
+    return found;
+  }
+
+  /** All ranges, ascending; none crosses a window. */
+  ranges(): Array<DirtyRange> {
+    const found: Array<DirtyRange> = [];
+    for (const index of [...this.windows.keys()].sort((a, b) => a - b)) {
+      const base = index * WINDOW_BYTES;
+      const { ranges } = this.windows.get(index)!;
+      for (let at = 0; at < ranges.length; at += 2) found.push({ start: base + ranges[at]!, end: base + ranges[at + 1]! });
+    }
+    return found;
+  }
+
+  /** A copy of [start, end), which lies in one dirty range. */
+  copy({ start, end }: DirtyRange): Uint8Array {
+    const out = new Uint8Array(end - start);
+    this.copyInto(start, end, out, 0);
+    return out;
+  }
+
+  private copyInto(start: number, end: number, out: Uint8Array, outAt: number): void {
+    let at = start;
+    while (at < end) {
+      const index = Math.floor(at / WINDOW_BYTES);
+      const base = index * WINDOW_BYTES;
+      const to = Math.min(end, base + WINDOW_BYTES);
+      this.windows.get(index)!.copy(at - base, to - base, out, outAt + at - start);
+      at = to;
+    }
+  }
+
+  /** Lays the dirty bytes of [start, start + out.length) over `out`. */
+  overlay(start: number, out: Uint8Array): void {
+    if (this.bytes === 0 || out.length === 0) return;
+    for (const range of this.within(start, start + out.length)) {
+      this.copyInto(range.start, range.end, out, range.start - start);
+    }
+  }
+
+  /** Puts what `older` has under what is here; returns how many offsets were dirty in both. */
+  putUnder(older: DirtyBytes): number {
+    let both = 0;
+    for (const range of older.ranges()) {
+      const mine = this.within(range.start, range.end).map((part) => ({ part, bytes: this.copy(part) }));
+      this.write(range.start, older.copy(range));
+      for (const { part, bytes } of mine) {
+        both += bytes.length;
+        this.write(part.start, bytes);
+      }
+    }
+    return both;
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * Files in memory: what of a file's state is newer than its rows, for as long as it is open or has unwritten data.
+ *
+ * `size` and `modified` are what users see; the rows lag behind until writeback. Bytes move from `dirty` to `writing`
+ * when a writeback takes them, and are gone once its last transaction has committed; readers look at both. One writer
+ * of rows at a time holds the file's lock: writeback, truncate, fallocate, removal.
+ */
+import * as Semaphore from "effect/Semaphore";
+import type { Timestamp } from "../fs/types.ts";
+import { DirtyBytes } from "./dirty.ts";
+
+export class FileState {
+  readonly inode: number;
+  size: number;
+  /** Set by writes that are not in the rows yet. */
+  modified: Timestamp | undefined = undefined;
+  dirty = new DirtyBytes();
+  writing: DirtyBytes | undefined = undefined;
+  /** Opens that were not released. */
+  opens = 0;
+  /** Operations that use the state now. */
+  users = 0;
+  /** No name is left: what is dirty need not be written. */
+  removed = false;
+  /** A writeback failed and no fsync has told yet. */
+  failed: string | undefined = undefined;
+  /** Bytes of space reserved for what is dirty. */
+  reserved = 0;
+  readonly lock = Semaphore.makeUnsafe(1);
+
+  constructor(inode: number, size: number) {
+    this.inode = inode;
+    this.size = size;
+  }
+
+  get unwritten(): boolean {
+    return !this.dirty.empty || this.writing !== undefined;
+  }
+
+  /** Lays everything unwritten over bytes that begin at `start`. */
+  overlay(start: number, out: Uint8Array): void {
+    this.writing?.overlay(start, out);
+    this.dirty.overlay(start, out);
+  }
+
+  /** Is any of [start, end) unwritten? */
+  isUnwritten(start: number, end: number): boolean {
+    return this.dirty.within(start, end).length > 0 || (this.writing?.within(start, end).length ?? 0) > 0;
+  }
+}
+
+export class Files {
+  private readonly states: Map<number, FileState> = new Map();
+  /** Bytes that wait to be written, over all files. */
+  dirtyBytes = 0;
+
+  get(inode: number): FileState | undefined {
+    return this.states.get(inode);
+  }
+
+  /** The state of a file, made from the size in its row if there is none. */
+  obtain(inode: number, rowSize: number): FileState {
+    let state = this.states.get(inode);
+    if (state === undefined) this.states.set(inode, (state = new FileState(inode, rowSize)));
+    return state;
+  }
+
+  /** Forgets a state that holds nothing any more. */
+  drop(state: FileState): void {
+    if (state.opens > 0 || state.users > 0 || state.unwritten || state.failed !== undefined) return;
+    if (this.states.get(state.inode) === state) this.states.delete(state.inode);
+  }
+
+  /** Files with unwritten bytes, in the order in which they came to be in memory. */
+  unwritten(): Array<FileState> {
+    return [...this.states.values()].filter((state) => state.unwritten);
+  }
+}

@@ -1,0 +1,50 @@
+/**
+ * What the data and filesystem rooms need from the rest of the engine, as plain interfaces.
+ *
+ * Pool wiring provides them; tests provide others. Nothing here has behaviour.
+ */
+import type { Effect } from "effect/Effect";
+import type { DeviceError } from "../../devices/device.ts";
+import type { PoolFailed } from "../actor.ts";
+import type { AppendError, Placement } from "../allocator/write-point.ts";
+import type { Transactor } from "../btree/transaction.ts";
+
+export interface ExtentStore {
+  /** Appends the pieces back to back and returns where each went, once written (not yet durable) and held. */
+  readonly append: (
+    writeClass: "data" | "collected",
+    pieces: ReadonlyArray<Uint8Array>,
+  ) => Effect<ReadonlyArray<Placement>, AppendError | PoolFailed>;
+  /** Keeps the buckets of these places from being reset until they are released as often. */
+  readonly hold: (placements: ReadonlyArray<Placement>) => void;
+  /** The commit of what went there has happened, or never will; or what was held for reading has been read. */
+  readonly release: (placements: ReadonlyArray<Placement>) => void;
+  readonly read: (device: number, addressBytes: number, lengthBytes: number) => Effect<Uint8Array, DeviceError>;
+  /** Bytes that still fit into the open bucket for data. */
+  readonly tailBytes: () => number;
+}
+
+export interface SpaceService {
+  readonly reserve: (bytes: number) => boolean;
+  readonly release: (bytes: number) => void;
+  readonly availableBytes: () => number;
+  readonly totalBytes: () => number;
+  readonly freeBytes: () => number;
+  readonly admitsMetadata: () => boolean;
+  /** Frees what can be freed; true if that was something. */
+  readonly relieve: Effect<boolean, PoolFailed>;
+}
+
+export interface EngineServices {
+  readonly transactor: Transactor;
+  readonly store: ExtentStore;
+  readonly space: SpaceService;
+  readonly hashSeed: readonly [number, number];
+  readonly directoryHashBits: number;
+  /** One of `Compression`: of new data. */
+  readonly compression: number;
+  readonly blockBytes: number;
+  readonly readOnly: boolean;
+  readonly dirtyBytesMax: number;
+  readonly readCacheBytes: number;
+}

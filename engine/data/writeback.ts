@@ -1,0 +1,293 @@
+/**
+ * Writeback: takes the dirty bytes of a file, encodes them, appends them to a write point, and only then changes rows.
+ *
+ * A range becomes an extent of at most 128 KiB, or an inline row if it is tiny or the whole file is. The size of a file
+ * on disk rises in the very transaction that puts the bytes it speaks of, in ascending order, so no crash shows a size
+ * without its data. If the data cannot be written it stays dirty, the file remembers the failure until an fsync has
+ * reported it, and the next writeback tries again.
+ */
+import * as Effect from "effect/Effect";
+import type { PoolFailed } from "../actor.ts";
+import { type AppendError, NoSpaceLeft, type Placement } from "../allocator/write-point.ts";
+import type { Transaction } from "../btree/transaction.ts";
+import type { ExtentValue } from "../format/values/extent.ts";
+import { later, loadInode, storeInode } from "../fs/inode.ts";
+import type { Timestamp } from "../fs/types.ts";
+import { reached } from "../marks.ts";
+import { DirtyBytes, type DirtyRange } from "./dirty.ts";
+import { encode, type Encoded, EXTENT_BYTES_MAX } from "./encode.ts";
+import { layOver, rowsIn } from "./extent-map.ts";
+import type { Files, FileState } from "./files.ts";
+import type { EngineServices } from "./services.ts";
+
+/** A file this small is kept in the tree. */
+export const INLINE_FILE_BYTES_MAX = 2048;
+/** A range this small is cheaper in the tree than as an extent with its rows. */
+const INLINE_RANGE_BYTES_MAX = 512;
+/** Raw bytes that are encoded before they are appended. */
+const BATCH_BYTES_MAX = 4 * 1024 * 1024;
+/** What is left of a bucket is filled with a shorter extent if it is at least this much. */
+const TAIL_BYTES_MIN = 8 * 1024;
+
+interface Piece extends DirtyRange {
+  readonly inline: Uint8Array | undefined;
+  readonly encoded: Encoded | undefined;
+}
+
+export class Writeback {
+  private readonly services: EngineServices;
+  private readonly files: Files;
+
+  constructor(services: EngineServices, files: Files) {
+    this.services = services;
+    this.files = files;
+  }
+
+  /** Writes what is dirty now. The caller holds the file's lock. Fails if it could not be written. */
+  write(state: FileState): Effect.Effect<void, AppendError | PoolFailed> {
+    if (state.dirty.empty) return Effect.void;
+    const self = this;
+    return Effect.suspend(() => {
+      const { size, modified } = state;
+      const reserved = state.reserved;
+      const taken = state.dirty;
+      state.writing = taken;
+      state.dirty = new DirtyBytes();
+      state.reserved = 0;
+      const stamp = modified ?? { seconds: 0, nanoseconds: 0 };
+      state.users++;
+      return Effect.matchCauseEffect(self.writeTaken(state, taken, size, stamp), {
+        onSuccess: () =>
+          Effect.sync(() => {
+            state.users--;
+            self.finish(state, taken, reserved, modified);
+          }),
+        onFailure: (cause) => {
+          state.users--;
+          self.giveBack(state, taken, reserved);
+          return Effect.failCause(cause);
+        },
+      });
+    });
+  }
+
+  private finish(state: FileState, taken: DirtyBytes, reserved: number, modified: Timestamp | undefined): void {
+    state.writing = undefined;
+    // Unless something was written since, the row now says what users see.
+    if (state.modified === modified) state.modified = undefined;
+    this.files.dirtyBytes -= taken.bytes;
+    this.services.space.release(reserved);
+  }
+
+  /** The bytes are dirty again, under what was written since. */
+  private giveBack(state: FileState, taken: DirtyBytes, reserved: number): void {
+    reached("writeback failed and kept its data");
+    state.writing = undefined;
+    const before = state.dirty.bytes + taken.bytes;
+    state.dirty.putUnder(taken);
+    const both = before - state.dirty.bytes;
+    this.files.dirtyBytes -= both;
+    state.reserved += reserved;
+    state.failed = "data could not be written";
+  }
+
+  private writeTaken(
+    state: FileState,
+    taken: DirtyBytes,
+    size: number,
+    modified: Timestamp,
+  ): Effect.Effect<void, AppendError | PoolFailed> {
+    const self = this;
+    return Effect.gen(function* () {
+      if (size <= INLINE_FILE_BYTES_MAX) {
+        const done = yield* self.writeInlineFile(state, taken, size, modified);
+        if (done) return;
+      }
+      let batch: Array<Piece> = [];
+      let batchBytes = 0;
+      const tail = new Tail(self.services.store.tailBytes());
+      for (const range of taken.ranges()) {
+        for (const piece of self.pieces(taken, range, tail)) {
+          batch.push(piece);
+          batchBytes += piece.end - piece.start;
+        }
+        if (batchBytes < BATCH_BYTES_MAX) continue;
+        yield* self.commitBatch(state, batch, modified);
+        batch = [];
+        batchBytes = 0;
+      }
+      if (batch.length > 0) yield* self.commitBatch(state, batch, modified);
+    });
+  }
+
+  /** The whole file as one row of the tree; false when some of it stands in extents that would have to be read. */
+  private writeInlineFile(
+    state: FileState,
+    taken: DirtyBytes,
+    size: number,
+    modified: Timestamp,
+  ): Effect.Effect<boolean, PoolFailed> {
+    return this.services.transactor.transact<boolean, never>((tx) => {
+      const bytes = new Uint8Array(size);
+      for (const { start, extent } of rowsIn(tx, state.inode, 0, size, Number.POSITIVE_INFINITY)) {
+        if (extent.kind === "data") return false;
+        if (extent.kind === "inline") bytes.set(extent.bytes.subarray(0, size - start), start);
+      }
+      taken.overlay(0, bytes);
+      if (size === 0) return true;
+      return this.put(tx, state.inode, { start: 0, end: size, inline: bytes, encoded: undefined }, undefined, modified).all;
+    });
+  }
+
+  private pieces(taken: DirtyBytes, range: DirtyRange, tail: Tail): Array<Piece> {
+    const pieces: Array<Piece> = [];
+    let at = range.start;
+    while (at < range.end) {
+      const rest = range.end - at;
+      const length = rest <= INLINE_RANGE_BYTES_MAX ? rest : Math.min(rest, tail.limit());
+      const piece = { start: at, end: at + length };
+      const bytes = taken.copy(piece);
+      at += length;
+      if (length <= INLINE_RANGE_BYTES_MAX) {
+        pieces.push({ ...piece, inline: bytes, encoded: undefined });
+        continue;
+      }
+      const encoded = encode(bytes, this.services.compression);
+      tail.take(encoded.stored.length);
+      pieces.push({ ...piece, inline: undefined, encoded });
+    }
+    return pieces;
+  }
+
+  private commitBatch(
+    state: FileState,
+    batch: ReadonlyArray<Piece>,
+    modified: Timestamp,
+  ): Effect.Effect<void, AppendError | PoolFailed> {
+    const self = this;
+    const { store } = this.services;
+    return Effect.gen(function* () {
+      const stored = batch.flatMap(({ encoded }) => (encoded === undefined ? [] : [encoded.stored]));
+      const placements = stored.length === 0 ? [] : yield* store.append("data", stored);
+      let next = 0;
+      const commits = Effect.gen(function* () {
+        for (const piece of batch) {
+          const placement = piece.encoded === undefined ? undefined : placements[next++]!;
+          yield* self.commitPiece(state, piece, placement, modified);
+        }
+      });
+      yield* Effect.ensuring(commits, Effect.sync(() => store.release(placements)));
+    });
+  }
+
+  private commitPiece(
+    state: FileState,
+    piece: Piece,
+    placement: Placement | undefined,
+    modified: Timestamp,
+  ): Effect.Effect<void, PoolFailed> {
+    const self = this;
+    const { transactor } = this.services;
+    return Effect.gen(function* () {
+      let { start } = piece;
+      while (start < piece.end) {
+        const from = start;
+        const step = yield* transactor.transact<{ reached: number }, never>((tx) =>
+          self.put(tx, state.inode, piece, placement, modified, from),
+        );
+        start = step.reached;
+      }
+    });
+  }
+
+  /** Lays a piece over the rows from `from` on and brings the inode's row up to date. */
+  private put(
+    tx: Transaction,
+    inode: number,
+    piece: Piece,
+    placement: Placement | undefined,
+    modified: Timestamp,
+    from = piece.start,
+  ): { readonly reached: number; readonly all: boolean } {
+    const row = loadInode(tx, inode);
+    // The file was removed while its data was being written.
+    if (row === undefined) return { reached: piece.end, all: true };
+    const merged = piece.inline === undefined ? piece : mergeInline(tx, inode, piece);
+    const begin = merged === piece ? from : merged.start;
+    const whole = { start: merged.start, end: merged.end, extent: extentOf(merged, placement) };
+    const part = begin === merged.start ? whole : partFrom(whole, begin);
+    const { reached: done, allocatedChange } = layOver(tx, inode, begin, merged.end, part.extent);
+    if (merged.encoded !== undefined && placement !== undefined) {
+      const { stored, checksum } = merged.encoded;
+      tx.depend(placement.device, placement.addressBytes, stored.length, checksum);
+    }
+    storeInode(tx, inode, {
+      ...row,
+      sizeBytes: Math.max(row.sizeBytes, done),
+      allocatedBytes: row.allocatedBytes + allocatedChange,
+      modified: later(row.modified, modified),
+      changed: later(row.changed, modified),
+    });
+    return { reached: done, all: done === piece.end };
+  }
+}
+
+function extentOf(piece: Piece, placement: Placement | undefined): ExtentValue {
+  if (piece.encoded === undefined) return { kind: "inline", bytes: piece.inline! };
+  const { stored, checksum, compression, rawBytes } = piece.encoded;
+  return {
+    kind: "data",
+    lengthBytes: piece.end - piece.start,
+    compression,
+    storedBytes: stored.length,
+    rawBytes,
+    rawOffset: 0,
+    checksum,
+    pointers: [placement!],
+  };
+}
+
+function partFrom(
+  whole: { readonly start: number; readonly end: number; readonly extent: ExtentValue },
+  begin: number,
+): { readonly extent: ExtentValue } {
+  const { extent } = whole;
+  const skipped = begin - whole.start;
+  if (extent.kind === "data") {
+    return { extent: { ...extent, rawOffset: extent.rawOffset + skipped, lengthBytes: whole.end - begin } };
+  }
+  if (extent.kind === "inline") return { extent: { kind: "inline", bytes: extent.bytes.slice(skipped) } };
+  return { extent };
+}
+
+/** A tiny piece right behind an inline row joins it, so that appending little by little leaves few rows. */
+function mergeInline(tx: Transaction, inode: number, piece: Piece): Piece {
+  if (piece.start === 0) return piece;
+  const [before] = rowsIn(tx, inode, piece.start - 1, piece.start, 1);
+  if (before?.extent.kind !== "inline" || before.end !== piece.start) return piece;
+  const length = before.extent.bytes.length + piece.inline!.length;
+  if (length > INLINE_FILE_BYTES_MAX) return piece;
+  reached("inline rows joined");
+  const bytes = new Uint8Array(length);
+  bytes.set(before.extent.bytes);
+  bytes.set(piece.inline!, before.extent.bytes.length);
+  return { start: before.start, end: piece.end, inline: bytes, encoded: undefined };
+}
+
+/** Guesses how much of the open bucket is left, so that extents are cut to fill it to its end. */
+class Tail {
+  private bytes: number;
+  constructor(bytes: number) {
+    this.bytes = bytes;
+  }
+  /** Longest extent to make now. */
+  limit(): number {
+    return this.bytes >= TAIL_BYTES_MIN ? Math.min(EXTENT_BYTES_MAX, this.bytes) : EXTENT_BYTES_MAX;
+  }
+  take(storedBytes: number): void {
+    // A new bucket is at least as long as an extent; beyond that the next guess starts from the truth again.
+    this.bytes = storedBytes <= this.bytes ? this.bytes - storedBytes : EXTENT_BYTES_MAX;
+  }
+}
+
+export const isFull = (error: AppendError | PoolFailed): boolean => error instanceof NoSpaceLeft;

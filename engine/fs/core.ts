@@ -1,0 +1,122 @@
+/**
+ * The filesystem of an open pool: wires files and namespace to the engine, and hands out views of it.
+ *
+ * Owns the supply of inode numbers: a row says up to which number they may be in use; numbers are handed out from
+ * memory, a thousand ahead of that row, so a crash skips numbers and never reuses one.
+ */
+import * as Clock from "effect/Clock";
+import * as Effect from "effect/Effect";
+import type { PoolFailed } from "../actor.ts";
+import type { Transaction } from "../btree/transaction.ts";
+import { collectExtents } from "../data/collector.ts";
+import type { EngineServices } from "../data/services.ts";
+import { SNAPSHOT_ROOT, Table } from "../format/tables.ts";
+import { COUNTER_BYTES, Counter, decodeCounter, encodeCounter } from "../format/values/counter.ts";
+import { reached } from "../marks.ts";
+import { FileOperations, type FileFailure } from "./file.ts";
+import { View } from "./filesystem.ts";
+import { loadInode, newInode, storeInode } from "./inode.ts";
+import { FileType, type Filesystem, type Fs, FsError, ROOT_INODE, type Timestamp } from "./types.ts";
+
+const INODES_AHEAD = 1024;
+
+export interface FilesystemCore {
+  readonly filesystem: Filesystem;
+  readonly filesystemFor: (observer: { linearized(): void }) => Filesystem;
+  readonly writebackAll: Effect.Effect<void, FsError>;
+  /** Removes what was unlinked while open when the pool stopped. */
+  readonly cleanOrphans: Effect.Effect<void, FileFailure>;
+  readonly resumeLoggedOperations: Effect.Effect<void, FileFailure>;
+  /** Copies the live extents of [from, to) of a device elsewhere. */
+  readonly collectBucket: (device: number, from: number, to: number) => Effect.Effect<void, PoolFailed>;
+  /** Makes the root directory of a new pool. */
+  readonly initialiseRoot: Effect.Effect<void, PoolFailed>;
+  readonly dirtyBytes: () => number;
+  readonly cacheHits: () => { readonly hits: number; readonly misses: number };
+}
+
+/** Hands out inode numbers. */
+export class InodeNumbers {
+  private next: number;
+  private ceiling: number;
+
+  constructor(ceiling: number) {
+    this.next = ceiling;
+    this.ceiling = ceiling;
+  }
+
+  take(): number {
+    return this.next++;
+  }
+
+  /** Inside the transaction that uses a number: makes sure that the row on disk covers it. */
+  cover(tx: Transaction, inode: number): void {
+    if (inode < this.ceiling) return;
+    reached("inode numbers set aside");
+    const ceiling = inode + INODES_AHEAD;
+    tx.put(Table.subvolumes, ROOT_INODE, 0, SNAPSHOT_ROOT, COUNTER_BYTES);
+    encodeCounter(tx.out, tx.outAt, ceiling);
+    tx.onCommit(() => {
+      this.ceiling = Math.max(this.ceiling, ceiling);
+    });
+  }
+}
+
+function readCounter(tx: Transaction, table: number, inode: number, otherwise: number): number {
+  return tx.find(table, inode, 0, SNAPSHOT_ROOT) ? decodeCounter(tx.view, tx.at, tx.length) : otherwise;
+}
+
+export function makeFilesystemCore(services: EngineServices): Effect.Effect<FilesystemCore, PoolFailed> {
+  return Effect.gen(function* () {
+    const clock = yield* Clock.Clock;
+    const now = (): Timestamp => {
+      const milliseconds = clock.currentTimeMillisUnsafe();
+      const seconds = Math.floor(milliseconds / 1000);
+      const nanos = Number(clock.currentTimeNanosUnsafe() % 1_000_000_000n);
+      return { seconds, nanoseconds: nanos < 0 ? nanos + 1e9 : nanos };
+    };
+    const files = new FileOperations(services, now);
+    const { transactor } = services;
+    const ceiling = yield* transactor.transact<number, never>((tx) =>
+      readCounter(tx, Table.subvolumes, ROOT_INODE, ROOT_INODE + 1),
+    );
+    const numbers = new InodeNumbers(ceiling);
+    const inodeCount: Fs<number> = Effect.mapError(
+      transactor.transact<number, never>((tx) => readCounter(tx, Table.accounting, Counter.inodes, 0)),
+      (error) => new FsError("InputOutput", error.detail),
+    );
+    const parts = { services, files, numbers, now, inodeCount };
+    return {
+      filesystem: new View(parts, () => {}),
+      filesystemFor: (observer) => new View(parts, () => observer.linearized()),
+      writebackAll: Effect.mapError(files.writebackAll, (error) =>
+        error._tag === "FsError" ? error : new FsError("InputOutput", error.detail),
+      ),
+      cleanOrphans: cleanOrphans(services, files),
+      resumeLoggedOperations: files.resumeLoggedOperations,
+      collectBucket: (device, from, to) => collectExtents(services, files.reader, device, from, to),
+      initialiseRoot: transactor.transact<void, never>((tx) => {
+        if (loadInode(tx, ROOT_INODE) !== undefined) return;
+        const owner = { uid: 0, gid: 0 };
+        storeInode(tx, ROOT_INODE, newInode(FileType.directory | 0o755, owner, 0, now(), 2, ROOT_INODE));
+      }),
+      dirtyBytes: () => files.files.dirtyBytes,
+      cacheHits: () => ({ hits: files.reader.cache.hits, misses: files.reader.cache.misses }),
+    };
+  });
+}
+
+function cleanOrphans(services: EngineServices, files: FileOperations): Effect.Effect<void, FileFailure> {
+  return Effect.gen(function* () {
+    const orphans = yield* services.transactor.transact<Array<number>, never>((tx) => {
+      const found: Array<number> = [];
+      const scan = tx.scan(Table.orphans, 0, 0, 0);
+      while (scan.next()) found.push(scan.inode);
+      return found;
+    });
+    for (const inode of orphans) {
+      reached("orphan removed");
+      yield* files.purge(inode);
+    }
+  });
+}

@@ -1,0 +1,424 @@
+/**
+ * A view of the filesystem: each operation of the `Filesystem` interface as one or a few transactions.
+ *
+ * A view's `observe` runs at the moment at which an operation takes effect, exactly once: in the step of its commit, or
+ * where its failure was established. Views share everything else.
+ */
+import * as Effect from "effect/Effect";
+import type { PoolFailed } from "../actor.ts";
+import { Abort, type Transaction } from "../btree/transaction.ts";
+import { rowsIn } from "../data/extent-map.ts";
+import type { EngineServices } from "../data/services.ts";
+import type { InodeValue } from "../format/values/inode.ts";
+import { reached } from "../marks.ts";
+import type { InodeNumbers } from "./core.ts";
+import { findName, listNames, type NamePlace, offsetOfHash } from "./directory.ts";
+import { asFsError, type FileFailure, type FileOperations } from "./file.ts";
+import { attributesOf, loadInode, storeInode, typeOf } from "./inode.ts";
+import { create, type Dropped, link, loadDirectory, rename, unlink } from "./namespace.ts";
+import { nameFault, nameHash } from "./names.ts";
+import {
+  type AttributeChanges,
+  type Attributes,
+  type DirectoryEntry,
+  FileType,
+  type Filesystem,
+  type FilesystemStatistics,
+  type Fs,
+  FsError,
+  type FallocateMode,
+  NAME_BYTES_MAX,
+  type Owner,
+  type RenameMode,
+  SYMLINK_BYTES_MAX,
+  type Timestamp,
+} from "./types.ts";
+import { getXattr, listXattrs, removeXattr, setXattr, xattrNameFault } from "./xattr.ts";
+
+const PERMISSION_BITS = 0o7777;
+const CREATABLE: ReadonlySet<number> = new Set([
+  FileType.regular,
+  FileType.fifo,
+  FileType.socket,
+  FileType.block,
+  FileType.character,
+]);
+
+export interface ViewParts {
+  readonly services: EngineServices;
+  readonly files: FileOperations;
+  readonly numbers: InodeNumbers;
+  readonly now: () => Timestamp;
+  readonly inodeCount: Fs<number>;
+}
+
+const toFs = <A>(effect: Effect.Effect<A, FileFailure>): Fs<A> => Effect.mapError(effect, asFsError);
+
+export class View implements Filesystem {
+  private readonly parts: ViewParts;
+  private readonly observe: () => void;
+
+  constructor(parts: ViewParts, observe: () => void) {
+    this.parts = parts;
+    this.observe = observe;
+  }
+
+  private fail<A>(error: FsError): Fs<A> {
+    return Effect.suspend(() => {
+      this.observe();
+      return Effect.fail(error);
+    });
+  }
+
+  /** Runs a body that returns a value or what is wrong. */
+  private run<A>(body: (tx: Transaction) => A | FsError): Effect.Effect<A, FsError | PoolFailed> {
+    return this.parts.services.transactor.transact<A, FsError>((tx) => {
+      const answer = body(tx);
+      if (answer instanceof FsError) {
+        this.observe();
+        return new Abort(answer);
+      }
+      tx.onCommit(this.observe);
+      return answer;
+    });
+  }
+
+  private change<A>(body: (tx: Transaction) => A | FsError): Fs<A> {
+    if (this.parts.services.readOnly) return this.fail(new FsError("ReadOnly"));
+    return toFs(this.run(body));
+  }
+
+  private place(directory: number, name: Uint8Array): NamePlace | FsError {
+    const fault = nameFault(name);
+    if (fault !== undefined) return fault;
+    const { hashSeed, directoryHashBits } = this.parts.services;
+    return { directory, name, offset: offsetOfHash(nameHash(name, hashSeed, directoryHashBits)) };
+  }
+
+  private attributes(inode: number, row: InodeValue): Attributes {
+    return attributesOf(inode, row, this.parts.files.files.get(inode));
+  }
+
+  /** Asks for space for new metadata; frees some first if it must. */
+  private admitted<A>(operation: () => Fs<A>): Fs<A> {
+    const { space } = this.parts.services;
+    if (space.admitsMetadata()) return operation();
+    reached("metadata waited for space");
+    return Effect.flatMap(Effect.mapError(space.relieve, asFsError), () =>
+      space.admitsMetadata() ? operation() : this.fail<A>(new FsError("NoSpace")),
+    );
+  }
+
+  lookup(parent: number, name: Uint8Array): Fs<Attributes> {
+    const place = this.place(parent, name);
+    if (place instanceof FsError) return this.fail(place);
+    return toFs(
+      this.run((tx) => {
+        const directory = loadDirectory(tx, parent);
+        if (directory instanceof FsError) return directory;
+        const entry = findName(tx, place);
+        if (entry === undefined) return new FsError("NoEntry");
+        return this.attributes(entry.inode, loadInode(tx, entry.inode)!);
+      }),
+    );
+  }
+
+  getattr(inode: number): Fs<Attributes> {
+    return toFs(
+      this.run((tx) => {
+        const row = loadInode(tx, inode);
+        return row === undefined ? new FsError("NoEntry", `inode ${inode}`) : this.attributes(inode, row);
+      }),
+    );
+  }
+
+  setattr(inode: number, changes: AttributeChanges): Fs<Attributes> {
+    const { files, services } = this.parts;
+    if (services.readOnly) return this.fail(new FsError("ReadOnly"));
+    const { sizeBytes } = changes;
+    if (sizeBytes !== undefined) {
+      const apply = (row: InodeValue): InodeValue => changed(row, changes);
+      return Effect.map(toFs(files.truncate(inode, sizeBytes, apply, this.observe)), (row) => this.attributes(inode, row));
+    }
+    const set = this.change((tx) => {
+      const row = loadInode(tx, inode);
+      if (row === undefined) return new FsError("NoEntry", `inode ${inode}`);
+      const after = changed({ ...row, changed: this.parts.now() }, changes);
+      storeInode(tx, inode, after);
+      const state = files.files.get(inode);
+      if (changes.modified !== undefined && state !== undefined) {
+        tx.onCommit(() => {
+          state.modified = undefined;
+        });
+      }
+      return { row: after, state };
+    });
+    const answer = Effect.map(set, ({ row }) => this.attributes(inode, row));
+    const state = files.files.get(inode);
+    // A writeback under way would bring its own time of modification to the row.
+    return changes.modified === undefined || state === undefined ? answer : state.lock.withPermits(1)(answer);
+  }
+
+  private make(
+    parent: number,
+    name: Uint8Array,
+    mode: number,
+    rdev: number,
+    owner: Owner,
+    target: Uint8Array | undefined,
+  ): Fs<Attributes> {
+    const place = this.place(parent, name);
+    if (place instanceof FsError) return this.fail(place);
+    return this.admitted(() => {
+      const { numbers } = this.parts;
+      const inode = numbers.take();
+      return this.change((tx) => {
+        const row = create(tx, { place, inode, mode, rdev, owner, target, now: this.parts.now() });
+        if (row instanceof FsError) return row;
+        numbers.cover(tx, inode);
+        return this.attributes(inode, row);
+      });
+    });
+  }
+
+  mknod(parent: number, name: Uint8Array, mode: number, rdev: number, owner: Owner): Fs<Attributes> {
+    const typed = typeOf(mode) === 0 ? mode | FileType.regular : mode;
+    if (!CREATABLE.has(typeOf(typed))) return this.fail(new FsError("InvalidArgument", "file type"));
+    return this.make(parent, name, typed, rdev, owner, undefined);
+  }
+
+  mkdir(parent: number, name: Uint8Array, mode: number, owner: Owner): Fs<Attributes> {
+    return this.make(parent, name, (mode & PERMISSION_BITS) | FileType.directory, 0, owner, undefined);
+  }
+
+  symlink(parent: number, name: Uint8Array, target: Uint8Array, owner: Owner): Fs<Attributes> {
+    if (target.length === 0) return this.fail(new FsError("NoEntry", "empty target"));
+    if (target.length > SYMLINK_BYTES_MAX) return this.fail(new FsError("NameTooLong", "target"));
+    return this.make(parent, name, FileType.symlink | 0o777, 0, owner, target.slice());
+  }
+
+  readlink(inode: number): Fs<Uint8Array> {
+    return toFs(
+      this.run((tx) => {
+        const row = loadInode(tx, inode);
+        if (row === undefined) return new FsError("NoEntry", `inode ${inode}`);
+        if (typeOf(row.mode) !== FileType.symlink) return new FsError("InvalidArgument", "not a symlink");
+        const target = new Uint8Array(row.sizeBytes);
+        for (const { start, extent } of rowsIn(tx, inode, 0, row.sizeBytes, Number.POSITIVE_INFINITY)) {
+          if (extent.kind === "inline") target.set(extent.bytes, start);
+        }
+        return target;
+      }),
+    );
+  }
+
+  link(inode: number, newParent: number, newName: Uint8Array): Fs<Attributes> {
+    const place = this.place(newParent, newName);
+    if (place instanceof FsError) return this.fail(place);
+    return this.admitted(() =>
+      this.change((tx) => {
+        const row = link(tx, inode, place, this.parts.now());
+        return row instanceof FsError ? row : this.attributes(inode, row);
+      }),
+    );
+  }
+
+  private readonly isOpen = (inode: number): boolean => (this.parts.files.files.get(inode)?.opens ?? 0) > 0;
+
+  /** After a name went: what is left to do for the inode. */
+  private afterDrop(tx: Transaction, dropped: Dropped | undefined): Dropped | undefined {
+    if (dropped !== undefined && dropped.fate !== "alive") {
+      tx.onCommit(() => this.parts.files.forgetData(dropped.inode));
+    }
+    return dropped;
+  }
+
+  /** Removes what nobody can reach any more. */
+  private purgeAfter(operation: Fs<Dropped | undefined>): Fs<void> {
+    return Effect.flatMap(operation, (dropped) =>
+      dropped?.fate === "orphan" && !this.isOpen(dropped.inode)
+        ? toFs(this.parts.files.purge(dropped.inode))
+        : Effect.void,
+    );
+  }
+
+  private removeEntry(parent: number, name: Uint8Array, directory: boolean): Fs<void> {
+    const place = this.place(parent, name);
+    if (place instanceof FsError) return this.fail(place);
+    return this.purgeAfter(
+      this.change((tx) => {
+        const dropped = unlink(tx, place, directory, this.parts.now(), this.isOpen);
+        return dropped instanceof FsError ? dropped : this.afterDrop(tx, dropped);
+      }),
+    );
+  }
+
+  unlink(parent: number, name: Uint8Array): Fs<void> {
+    return this.removeEntry(parent, name, false);
+  }
+
+  rmdir(parent: number, name: Uint8Array): Fs<void> {
+    return this.removeEntry(parent, name, true);
+  }
+
+  rename(parent: number, name: Uint8Array, newParent: number, newName: Uint8Array, mode: RenameMode): Fs<void> {
+    const from = this.place(parent, name);
+    if (from instanceof FsError) return this.fail(from);
+    const to = this.place(newParent, newName);
+    if (to instanceof FsError) return this.fail(to);
+    const { files, now } = this.parts;
+    const attempt: Fs<Dropped | undefined | number> = this.changeUnlessUnwritten(from, to, (tx) => {
+      const dropped = rename(tx, { from, to, mode, now: now(), isOpen: this.isOpen });
+      return dropped instanceof FsError ? dropped : this.afterDrop(tx, dropped);
+    });
+    // Whoever replaces a file by another expects the new content or the old one after a crash.
+    const whole: Fs<Dropped | undefined> = Effect.flatMap(attempt, (answer) => {
+      if (typeof answer !== "number") return Effect.succeed(answer);
+      reached("rename waited for data");
+      return Effect.flatMap(toFs(files.flushInode(answer)), () => whole);
+    });
+    return this.purgeAfter(whole);
+  }
+
+  /** Runs a rename unless its source replaces something and has unwritten data: then answers the source's inode. */
+  private changeUnlessUnwritten(
+    from: NamePlace,
+    to: NamePlace,
+    body: (tx: Transaction) => Dropped | undefined | FsError,
+  ): Fs<Dropped | undefined | number> {
+    const { files, services } = this.parts;
+    if (services.readOnly) return this.fail(new FsError("ReadOnly"));
+    return toFs(
+      services.transactor.transact<Dropped | undefined | number, FsError>((tx) => {
+        const source = findName(tx, from);
+        const state = source === undefined ? undefined : files.files.get(source.inode);
+        if (state?.unwritten === true && findName(tx, to) !== undefined) return source!.inode;
+        const answer = body(tx);
+        if (answer instanceof FsError) {
+          this.observe();
+          return new Abort(answer);
+        }
+        tx.onCommit(this.observe);
+        return answer;
+      }),
+    );
+  }
+
+  readdir(inode: number, cookie: number, countMax: number): Fs<ReadonlyArray<DirectoryEntry>> {
+    return toFs(
+      this.run((tx) => {
+        const directory = loadDirectory(tx, inode);
+        return directory instanceof FsError ? directory : listNames(tx, inode, cookie, countMax);
+      }),
+    );
+  }
+
+  parentOf(directory: number): Fs<number> {
+    return toFs(
+      this.run((tx) => {
+        const row = loadDirectory(tx, directory);
+        return row instanceof FsError ? row : row.parent;
+      }),
+    );
+  }
+
+  open(inode: number): Fs<void> {
+    return toFs(this.parts.files.open(inode, this.observe));
+  }
+
+  release(inode: number): Fs<void> {
+    return toFs(Effect.suspend(() => this.parts.files.release(inode, this.observe)));
+  }
+
+  read(inode: number, offsetBytes: number, lengthBytes: number): Fs<Uint8Array> {
+    return toFs(
+      Effect.suspend(() => this.parts.files.read(inode, offsetBytes, lengthBytes, this.observe)),
+    );
+  }
+
+  write(inode: number, offsetBytes: number, bytes: Uint8Array): Fs<void> {
+    return Effect.asVoid(this.writeAt(inode, offsetBytes, bytes));
+  }
+
+  append(inode: number, bytes: Uint8Array): Fs<number> {
+    return this.writeAt(inode, "end", bytes);
+  }
+
+  private writeAt(inode: number, offset: number | "end", bytes: Uint8Array): Fs<number> {
+    if (this.parts.services.readOnly) return this.fail(new FsError("ReadOnly"));
+    return toFs(Effect.suspend(() => this.parts.files.write(inode, offset, bytes, this.observe)));
+  }
+
+  fallocate(inode: number, mode: FallocateMode, offsetBytes: number, lengthBytes: number, keepSize: boolean): Fs<void> {
+    if (this.parts.services.readOnly) return this.fail(new FsError("ReadOnly"));
+    return toFs(
+      Effect.suspend(() => this.parts.files.fallocate(inode, mode, offsetBytes, lengthBytes, keepSize, this.observe)),
+    );
+  }
+
+  seek(inode: number, offsetBytes: number, what: "data" | "hole"): Fs<number> {
+    return toFs(this.parts.files.seek(inode, offsetBytes, what, this.observe));
+  }
+
+  fsync(inode: number): Fs<void> {
+    if (this.parts.services.readOnly) return this.fail(new FsError("ReadOnly"));
+    return toFs(Effect.suspend(() => this.parts.files.fsync(inode, this.observe)));
+  }
+
+  get syncfs(): Fs<void> {
+    if (this.parts.services.readOnly) return this.fail(new FsError("ReadOnly"));
+    return toFs(this.parts.files.syncfs(this.observe));
+  }
+
+  getxattr(inode: number, name: Uint8Array): Fs<Uint8Array> {
+    const fault = xattrNameFault(name);
+    if (fault !== undefined) return this.fail(fault);
+    return toFs(this.run((tx) => getXattr(tx, inode, name)));
+  }
+
+  setxattr(inode: number, name: Uint8Array, value: Uint8Array, mode: "set" | "create" | "replace"): Fs<void> {
+    const fault = xattrNameFault(name);
+    if (fault !== undefined) return this.fail(fault);
+    const bytes = value.slice();
+    return this.admitted(() => this.change<void>((tx) => setXattr(tx, inode, name, bytes, mode, this.parts.now())));
+  }
+
+  listxattr(inode: number): Fs<ReadonlyArray<Uint8Array>> {
+    return toFs(this.run((tx) => listXattrs(tx, inode)));
+  }
+
+  removexattr(inode: number, name: Uint8Array): Fs<void> {
+    const fault = xattrNameFault(name);
+    if (fault !== undefined) return this.fail(fault);
+    return this.change<void>((tx) => removeXattr(tx, inode, name, this.parts.now()));
+  }
+
+  get statfs(): Fs<FilesystemStatistics> {
+    const { services, inodeCount } = this.parts;
+    return Effect.map(inodeCount, (inodes) => {
+      this.observe();
+      const { space, blockBytes } = services;
+      return {
+        blockBytes,
+        totalBytes: space.totalBytes(),
+        freeBytes: space.freeBytes(),
+        availableBytes: space.availableBytes(),
+        inodes,
+        nameBytesMax: NAME_BYTES_MAX,
+      };
+    });
+  }
+}
+
+/** The row with the changes made, size excepted. */
+function changed(row: InodeValue, changes: AttributeChanges): InodeValue {
+  return {
+    ...row,
+    mode: changes.mode === undefined ? row.mode : typeOf(row.mode) | (changes.mode & PERMISSION_BITS),
+    uid: changes.uid ?? row.uid,
+    gid: changes.gid ?? row.gid,
+    accessed: changes.accessed ?? row.accessed,
+    modified: changes.modified ?? row.modified,
+  };
+}
+

@@ -1,0 +1,295 @@
+/**
+ * A pool: formatting, opening with recovery, closing. The one place that wires the rooms of the engine together.
+ *
+ * Opening flushes the devices, reads superblock and journal, replays, and only then starts to write; a pool opened
+ * read-only writes nothing at all. Closing writes everything back, empties the journal's tail into nodes and marks the
+ * journal clean. Leaving the scope without closing stops the actors where they stand, as a kill would: nothing is lost
+ * that was synced. A defect anywhere turns the pool read-only at once and completes `died`.
+ */
+import * as Clock from "effect/Clock";
+import * as Deferred from "effect/Deferred";
+import * as Effect from "effect/Effect";
+import type * as Scope from "effect/Scope";
+import type { Device, DeviceError } from "../../devices/device.ts";
+import type { PoolFailed } from "../actor.ts";
+import { BucketIo, BucketLayout } from "../device/bucket-io.ts";
+import { findSuperblock, SUPERBLOCK_BUCKETS, SuperblockLog } from "../device/superblock-log.ts";
+import type { Superblock } from "../format/superblock.ts";
+import { type FilesystemCore, makeFilesystemCore } from "../fs/core.ts";
+import type { Filesystem, FsError } from "../fs/types.ts";
+import { DeviceFailed, NotAPool, PoolDamaged, type PoolError, UnsupportedVersion, WrongMembers } from "./errors.ts";
+import { type RecoveredJournal, readJournal } from "./recovery.ts";
+import { makeRoomAfterRecovery, type Runtime, RUNTIME_OPTIONS, type RuntimeOptions, startRuntime } from "./runtime.ts";
+import { type FormatOptions, shapeOf } from "./shape.ts";
+
+export interface OpenOptions extends Partial<RuntimeOptions> {
+  /** Data that may wait in memory to be written. */
+  readonly dirtyBytesMax?: number;
+  /** Decoded extents kept for reading. */
+  readonly readCacheBytes?: number;
+  /** Commits are made durable at least this often; 0: only when asked. */
+  readonly commitIntervalMs?: number;
+  /** Dirty data is written at least this often; 0: only when asked or full. */
+  readonly writebackIntervalMs?: number;
+}
+
+const DEFAULTS = {
+  dirtyBytesMax: 64 * 1024 * 1024,
+  readCacheBytes: 32 * 1024 * 1024,
+  commitIntervalMs: 1000,
+  writebackIntervalMs: 5000,
+};
+
+export interface Usage {
+  readonly capacityBytes: number;
+  readonly availableBytes: number;
+  readonly liveBytes: number;
+  readonly bucketBytes: number;
+  readonly buckets: number;
+  readonly freeBuckets: number;
+  readonly journalBuckets: number;
+  readonly journalFreeBuckets: number;
+  readonly journalEntries: number;
+  readonly flushes: number;
+  readonly commits: number;
+  readonly nodesWritten: number;
+  readonly residentLeaves: number;
+  readonly dirtyBytes: number;
+}
+
+export interface Pool {
+  readonly superblock: Superblock;
+  readonly filesystem: Filesystem;
+  /**
+   * A view of the filesystem that tells its observer of the one moment, on the same stack, at which each operation
+   * called through it takes effect; for fsync and syncfs, the moment at which they start.
+   */
+  readonly filesystemFor: (observer: { linearized(): void }) => Filesystem;
+  /** Writes everything back and leaves the pool clean. The pool must not be used afterwards. */
+  readonly close: Effect.Effect<void, FsError | PoolFailed | PoolError>;
+  readonly usage: Effect.Effect<Usage>;
+  /** Completes with the cause when the pool has gone read-only. */
+  readonly died: Effect.Effect<string>;
+  /** The rooms inside, for check and inspection. */
+  readonly runtime: Runtime;
+}
+
+const deviceFailed = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, Exclude<E, DeviceError> | DeviceFailed> =>
+  Effect.mapError(effect, (error) =>
+    isDeviceError(error) ? new DeviceFailed(error) : (error as Exclude<E, DeviceError>),
+  );
+
+function isDeviceError(error: unknown): error is DeviceError {
+  const tag = (error as { _tag?: unknown })._tag;
+  return tag === "MediumError" || tag === "DeviceGone" || tag === "ZoneViolation" || tag === "OutOfRange";
+}
+
+function bucketIo(devices: ReadonlyArray<Device>, bucketBytes: number): BucketIo {
+  return new BucketIo(devices.map((device) => ({ device, layout: new BucketLayout(device, bucketBytes) })));
+}
+
+/** Finds the superblock of the pool that the devices form. */
+export function readSuperblock(devices: ReadonlyArray<Device>): Effect.Effect<Superblock, PoolError> {
+  return Effect.gen(function* () {
+    const device = devices[0];
+    if (device === undefined) return yield* Effect.fail(new WrongMembers("no device given"));
+    const found = yield* deviceFailed(findSuperblock(device));
+    if (found === "not a pool") return yield* Effect.fail(new NotAPool(device.name));
+    if (found === "unsupported version") return yield* Effect.fail(new UnsupportedVersion(device.name));
+    if (found === "damaged") {
+      return yield* Effect.fail(new PoolDamaged(`no superblock on ${device.name} is whole`));
+    }
+    const { superblock } = found;
+    if (superblock.members.length !== devices.length) {
+      const wanted = superblock.members.length;
+      return yield* Effect.fail(new WrongMembers(`the pool has ${wanted} devices, ${devices.length} were given`));
+    }
+    const { capacityBytes } = superblock.members[superblock.deviceIndex]!;
+    if (device.geometry.capacityBytes < capacityBytes) {
+      const is = device.geometry.capacityBytes;
+      const what = `${device.name} is truncated: the pool has ${capacityBytes} bytes, ${is} are there`;
+      return yield* Effect.fail(new PoolDamaged(what));
+    }
+    if (device.geometry.blockBytes > superblock.blockBytes) {
+      const what = `${device.name} has blocks of ${device.geometry.blockBytes} bytes, the pool of ${superblock.blockBytes}`;
+      return yield* Effect.fail(new WrongMembers(what));
+    }
+    return superblock;
+  });
+}
+
+function runtimeOptions(options: OpenOptions): RuntimeOptions {
+  return {
+    readOnly: options.readOnly ?? RUNTIME_OPTIONS.readOnly,
+    nodeCacheBytes: options.nodeCacheBytes ?? RUNTIME_OPTIONS.nodeCacheBytes,
+    inlineAsks: options.inlineAsks ?? RUNTIME_OPTIONS.inlineAsks,
+    treeLimits: options.treeLimits ?? RUNTIME_OPTIONS.treeLimits,
+  };
+}
+
+/** Starts engine and filesystem; they stop with the scope. */
+function start(
+  io: BucketIo,
+  superblock: Superblock,
+  recovered: RecoveredJournal,
+  options: OpenOptions,
+): Effect.Effect<{ readonly runtime: Runtime; readonly core: FilesystemCore }, PoolFailed, Scope.Scope> {
+  return Effect.gen(function* () {
+    const runtime = yield* Effect.acquireRelease(
+      startRuntime(io, superblock, recovered, runtimeOptions(options)),
+      ({ supervisor, trees }) => Effect.andThen(supervisor.stop, Effect.sync(() => trees.dispose())),
+    );
+    if (options.readOnly !== true) yield* makeRoomAfterRecovery(runtime);
+    const core = yield* makeFilesystemCore({
+      transactor: runtime.btree,
+      store: {
+        append: (writeClass, pieces) => (writeClass === "data" ? runtime.dataPoint : runtime.collectedPoint).append(pieces),
+        hold: (placements) => runtime.hold(placements),
+        release: (placements) => runtime.unhold(placements),
+        read: (device, addressBytes, lengthBytes) => io.read(device, addressBytes, lengthBytes),
+        tailBytes: () => runtime.dataPoint.tailBytes,
+      },
+      space: runtime.space,
+      hashSeed: superblock.hashSeed,
+      directoryHashBits: superblock.directoryHashBits,
+      compression: superblock.compression,
+      blockBytes: superblock.blockBytes,
+      readOnly: options.readOnly ?? false,
+      dirtyBytesMax: options.dirtyBytesMax ?? DEFAULTS.dirtyBytesMax,
+      readCacheBytes: options.readCacheBytes ?? DEFAULTS.readCacheBytes,
+    });
+    runtime.collectExtents = (at) => {
+      const { layout } = io.member(at.device);
+      const from = layout.start(at.bucket);
+      return core.collectBucket(at.device, from, from + layout.usableBytes);
+    };
+    return { runtime, core };
+  });
+}
+
+function closePool(runtime: Runtime, core: FilesystemCore): Effect.Effect<void, FsError | PoolFailed | PoolError> {
+  const { writer, journal, supervisor } = runtime;
+  return Effect.gen(function* () {
+    yield* core.writebackAll;
+    yield* Effect.mapError(writer.flushAll, (error) =>
+      error._tag === "PoolFailed" ? error : new PoolDamaged(`nodes cannot be written: ${error._tag}`),
+    );
+    journal.markClean();
+    yield* journal.settle;
+    yield* supervisor.stop;
+  });
+}
+
+/** Commits and dirty data become durable on their own after a while. */
+function background(runtime: Runtime, core: FilesystemCore, options: OpenOptions): void {
+  const commitMs = options.commitIntervalMs ?? DEFAULTS.commitIntervalMs;
+  const writebackMs = options.writebackIntervalMs ?? DEFAULTS.writebackIntervalMs;
+  const { supervisor, journal } = runtime;
+  const every = <E>(ms: number, work: Effect.Effect<void, E>): Effect.Effect<void> =>
+    Effect.forever(Effect.andThen(Effect.sleep(ms), Effect.catch(work, () => Effect.void)));
+  if (commitMs > 0) supervisor.fork("periodic commit", every(commitMs, journal.sync));
+  if (writebackMs > 0) supervisor.fork("periodic writeback", every(writebackMs, core.writebackAll));
+}
+
+/** Opens a pool. Leaving the scope without `close` stops it like a kill. */
+export function openPool(
+  devices: ReadonlyArray<Device>,
+  options: OpenOptions = {},
+): Effect.Effect<Pool, PoolError | PoolFailed, Scope.Scope> {
+  return Effect.gen(function* () {
+    const readOnly = options.readOnly ?? false;
+    if (!readOnly) for (const device of devices) yield* deviceFailed(device.flush);
+    const superblock = yield* readSuperblock(devices);
+    const io = bucketIo(devices, superblock.bucketBytes);
+    const recovered = yield* deviceFailed(readJournal(io, superblock.journalBuckets, superblock.uuid));
+    const { runtime, core } = yield* start(io, superblock, recovered, options);
+    if (!readOnly) {
+      yield* Effect.mapError(Effect.andThen(core.resumeLoggedOperations, core.cleanOrphans), (error) =>
+        error._tag === "FsError" ? new PoolDamaged(`cleaning up after a crash failed: ${error.reason} ${error.detail}`) : error,
+      );
+      background(runtime, core, options);
+    }
+    const died = Deferred.makeUnsafe<string>();
+    runtime.supervisor.onFailure(({ detail }) => {
+      Deferred.doneUnsafe(died, Effect.succeed(detail));
+    });
+    return {
+      superblock,
+      filesystem: core.filesystem,
+      filesystemFor: core.filesystemFor,
+      close: closePool(runtime, core),
+      usage: Effect.sync(() => usageOf(runtime, core)),
+      died: Deferred.await(died),
+      runtime,
+    };
+  });
+}
+
+function usageOf(runtime: Runtime, core: FilesystemCore): Usage {
+  const { superblock, buckets, ring, journal, btree, writer, trees, space } = runtime;
+  return {
+    capacityBytes: buckets.capacityBytes,
+    availableBytes: space.availableBytes(),
+    liveBytes: buckets.liveBytes,
+    bucketBytes: superblock.bucketBytes,
+    buckets: buckets.bucketCount,
+    freeBuckets: buckets.freeCount,
+    journalBuckets: ring.buckets,
+    journalFreeBuckets: ring.freeBuckets,
+    journalEntries: journal.entriesWritten,
+    flushes: journal.flushes,
+    commits: btree.commits,
+    nodesWritten: writer.nodesWritten,
+    residentLeaves: trees.residentLeaves,
+    dirtyBytes: core.dirtyBytes(),
+  };
+}
+
+/**
+ * Makes a pool on the devices; whatever they held is lost. The superblock is written last: until it is durable there
+ * is no pool.
+ */
+export function formatPool(
+  devices: ReadonlyArray<Device>,
+  options: FormatOptions,
+): Effect.Effect<void, PoolError | PoolFailed | FsError> {
+  return Effect.scoped(
+    Effect.gen(function* () {
+      const now = yield* Clock.currentTimeMillis;
+      const shaped = shapeOf(devices, options, Math.floor(now / 1000));
+      if ("_tag" in shaped) return yield* Effect.fail(shaped);
+      const io = bucketIo(devices, shaped.bucketBytes);
+      const sequence = yield* deviceFailed(forgetOldPool(io));
+      const superblock = { ...shaped, sequence };
+      const nothing = { entries: [], last: undefined, epoch: 0 };
+      const { runtime, core } = yield* start(io, superblock, nothing, {});
+      yield* core.initialiseRoot;
+      yield* closePool(runtime, core);
+      for (let device = 0; device < devices.length; device++) {
+        yield* deviceFailed(new SuperblockLog(io, device, -1).write(superblock));
+      }
+      yield* deviceFailed(io.flush);
+    }),
+  );
+}
+
+/** Empties the superblock buckets; returns a sequence above that of any superblock that was there. */
+function forgetOldPool(io: BucketIo): Effect.Effect<number, DeviceError> {
+  return Effect.gen(function* () {
+    let sequence = 1;
+    for (let device = 0; device < io.members.length; device++) {
+      const { device: disk, layout } = io.member(device);
+      const found = yield* findSuperblock(disk);
+      if (typeof found !== "string") sequence = Math.max(sequence, found.superblock.sequence + 1);
+      for (let bucket = 0; bucket < SUPERBLOCK_BUCKETS; bucket++) {
+        yield* io.reset(device, bucket);
+        if (disk.geometry.zones !== undefined) continue;
+        // A discard promises nothing about what is read afterwards.
+        const zeros = new Uint8Array(Math.min(layout.bucketBytes, 64 * 1024));
+        yield* io.write(device, layout.start(bucket), zeros);
+      }
+    }
+    yield* io.flush;
+    return sequence;
+  });
+}

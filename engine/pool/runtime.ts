@@ -1,0 +1,238 @@
+/**
+ * The running engine of an open pool: every actor, wired together. `pool.ts` opens, closes and formats around it.
+ *
+ * Built from a superblock and what recovery found. Holds no logic of its own beyond who calls whom: the journal asks
+ * for nodes to be written when its ring fills, a durable entry frees buckets, room in the journal wakes commits that
+ * waited, memory pressure writes nodes. With `readOnly` nothing is ever written.
+ */
+import * as Effect from "effect/Effect";
+import { PoolFailed, Supervisor } from "../actor.ts";
+import { type BucketAddress, BucketClass, Buckets } from "../allocator/buckets.ts";
+import { Space } from "../allocator/space.ts";
+import { type Placement, WritePoint } from "../allocator/write-point.ts";
+import { BtreeActor } from "../btree/btree-actor.ts";
+import { FRAME_BYTES } from "../btree/frame.ts";
+import { NodeLoader } from "../btree/node-loader.ts";
+import { NodeWriter } from "../btree/node-writer.ts";
+import { TREE_LIMITS, type TreeLimits } from "../btree/tree.ts";
+import { Trees } from "../btree/trees.ts";
+import type { BucketIo } from "../device/bucket-io.ts";
+import { SUPERBLOCK_BUCKETS } from "../device/superblock-log.ts";
+import type { Superblock } from "../format/superblock.ts";
+import { Table } from "../format/tables.ts";
+import { decodeAlloc } from "../format/values/alloc.ts";
+import { Journal } from "../journal/journal-actor.ts";
+import { Ring } from "../journal/ring.ts";
+import { reached } from "../marks.ts";
+import { type RecoveredJournal, replay } from "./recovery.ts";
+import { entryBytesMax } from "./shape.ts";
+
+export interface RuntimeOptions {
+  readonly readOnly: boolean;
+  readonly nodeCacheBytes: number;
+  /** Handle asks of idle actors at once; off to interleave more. */
+  readonly inlineAsks: boolean;
+  readonly treeLimits: TreeLimits;
+}
+
+export const RUNTIME_OPTIONS: RuntimeOptions = {
+  readOnly: false,
+  nodeCacheBytes: 256 * 1024 * 1024,
+  inlineAsks: true,
+  treeLimits: TREE_LIMITS,
+};
+
+/** Bytes that an unwritten leaf is taken to need on disk, in the reckoning of free space. */
+const DIRTY_NODE_BYTES = 2048;
+
+export interface Runtime {
+  readonly io: BucketIo;
+  readonly superblock: Superblock;
+  readonly supervisor: Supervisor;
+  readonly trees: Trees;
+  readonly ring: Ring;
+  readonly buckets: Buckets;
+  readonly journal: Journal;
+  readonly btree: BtreeActor;
+  readonly loader: NodeLoader;
+  readonly writer: NodeWriter;
+  readonly space: Space;
+  readonly dataPoint: WritePoint;
+  readonly collectedPoint: WritePoint;
+  /** Keeps the buckets of these places from being reset. */
+  readonly hold: (placements: ReadonlyArray<Placement>) => void;
+  /** What was appended at these places has been committed, or was given up. */
+  readonly unhold: (placements: ReadonlyArray<Placement>) => void;
+  /** Set once the data room exists: copies the extents of a bucket elsewhere. */
+  collectExtents: (at: BucketAddress) => Effect.Effect<void, PoolFailed>;
+}
+
+/** Builds and starts the engine; `recovered` is what the journal said. */
+export function startRuntime(
+  io: BucketIo,
+  superblock: Superblock,
+  recovered: RecoveredJournal,
+  options: RuntimeOptions,
+): Effect.Effect<Runtime, PoolFailed> {
+  return Effect.gen(function* () {
+    const supervisor = yield* Supervisor.make(options.inlineAsks);
+    const { uuid } = superblock;
+    const leavesMax = Math.max(16, Math.floor(options.nodeCacheBytes / FRAME_BYTES));
+    const trees = new Trees(recovered.last?.roots ?? [], leavesMax, options.treeLimits);
+    const loader = new NodeLoader(supervisor, io, trees, uuid, options.treeLimits.fanMax);
+    yield* replay(trees, loader, recovered.entries);
+    const buckets = yield* restoreBuckets(io, superblock, trees, loader);
+    const runtime = wire(io, superblock, recovered, options, { supervisor, trees, loader, buckets });
+    supervisor.onFailure(() => runtime.writer.retryWaiting());
+    return runtime;
+  });
+}
+
+/** What every bucket is, from the alloc table and from the places of all nodes. */
+function restoreBuckets(
+  io: BucketIo,
+  superblock: Superblock,
+  trees: Trees,
+  loader: NodeLoader,
+): Effect.Effect<Buckets, PoolFailed> {
+  return Effect.gen(function* () {
+    const buckets = new Buckets(io);
+    io.members.forEach((_member, device) => {
+      for (let bucket = 0; bucket < SUPERBLOCK_BUCKETS; bucket++) buckets.reserve({ device, bucket });
+    });
+    for (const address of superblock.journalBuckets) buckets.reserve(address);
+    for (const tree of trees.all) {
+      for (const { pointer } of tree.nodes()) {
+        for (const { device, addressBytes, generation, lengthBytes } of pointer?.records ?? []) {
+          const bucket = io.member(device).layout.bucketOf(addressBytes);
+          buckets.restore({ device, bucket }, BucketClass.btree, generation, lengthBytes);
+        }
+      }
+    }
+    for (const node of [...trees.tree(Table.alloc).nodes()]) {
+      if (node.level > 0) continue;
+      if (node.pointer !== undefined) yield* loader.fetch(node);
+      const { leaf } = node;
+      for (let position = 0; position < (leaf?.n ?? 0); position++) {
+        const ref = leaf!.refAt(position);
+        const row = decodeAlloc(leaf!.view, leaf!.valueAt(ref), ref & 4095);
+        const at = { device: leaf!.inodeAt(position), bucket: leaf!.offsetAt(position) };
+        buckets.restore(at, row.bucketClass, row.generation, row.liveBytes);
+      }
+    }
+    return buckets;
+  });
+}
+
+interface Foundation {
+  readonly supervisor: Supervisor;
+  readonly trees: Trees;
+  readonly loader: NodeLoader;
+  readonly buckets: Buckets;
+}
+
+function makeJournal(
+  io: BucketIo,
+  superblock: Superblock,
+  recovered: RecoveredJournal,
+  { supervisor, trees }: Foundation,
+  hooks: { readonly reclaim: (before: number) => void; readonly room: () => void },
+): { readonly ring: Ring; readonly journal: Journal } {
+  const usable = io.member(superblock.journalBuckets[0]!.device).layout.usableBytes;
+  const ring = new Ring(superblock.journalBuckets, usable, entryBytesMax(usable));
+  for (const { slot, entry } of recovered.entries) ring.occupy(slot, entry.sequence);
+  const end = recovered.last?.sequence ?? 0;
+  const start = {
+    uuid: superblock.uuid,
+    blockBytes: superblock.blockBytes,
+    epoch: recovered.epoch + 1,
+    nextSequence: end + 1,
+    // Opening flushed the devices before it read them, so what it read is durable.
+    flushedSequence: end,
+  };
+  const source = {
+    roots: () => trees.roots(),
+    oldestNeeded: (open: number) => trees.oldestPin(open),
+    ...hooks,
+  };
+  return { ring, journal: new Journal(supervisor, io, ring, start, source) };
+}
+
+function wire(
+  io: BucketIo,
+  superblock: Superblock,
+  recovered: RecoveredJournal,
+  options: RuntimeOptions,
+  foundation: Foundation,
+): Runtime {
+  const { supervisor, trees, loader, buckets } = foundation;
+  const { ring, journal } = makeJournal(io, superblock, recovered, foundation, {
+    reclaim: (before) => writer.request(before),
+    room: () => {
+      btree.retryWaiting();
+      writer.retryWaiting();
+    },
+  });
+  const space: Space = new Space({
+    supervisor,
+    buckets,
+    settle: journal.settle,
+    collect: (at) => collect(at),
+    dirtyNodeBytes: () => trees.dirty.count * DIRTY_NODE_BYTES,
+  });
+  const relieve = space.relieveFor.bind(space);
+  const nodePoint = new WritePoint(supervisor, io, buckets, "btree", relieve);
+  const dataPoint = new WritePoint(supervisor, io, buckets, "data", relieve);
+  const collectedPoint = new WritePoint(supervisor, io, buckets, "collected", relieve);
+  const writer = new NodeWriter({ supervisor, trees, journal, io, buckets, writePoint: nodePoint, uuid: superblock.uuid });
+  const { readOnly } = options;
+  const pressure = (): void => writer.relievePressure();
+  const btree = new BtreeActor({ supervisor, trees, journal, loader, buckets, io, readOnly, pressure });
+  const bucketAt = ({ device, addressBytes }: Placement): BucketAddress => ({
+    device,
+    bucket: io.member(device).layout.bucketOf(addressBytes),
+  });
+  const runtime: Runtime = {
+    ...{ io, superblock, supervisor, trees, ring, buckets, journal, btree, loader, writer, space, dataPoint, collectedPoint },
+    hold: (placements) => {
+      for (const placement of placements) buckets.hold(bucketAt(placement));
+    },
+    unhold: (placements) => {
+      for (const placement of placements) buckets.unhold(bucketAt(placement), journal.gathering.sequence);
+    },
+    collectExtents: () => Effect.die(new Error("no collector of extents yet")),
+  };
+  const collect = (at: BucketAddress): Effect.Effect<void, PoolFailed> =>
+    buckets.classOf(at) === BucketClass.btree
+      ? Effect.catch(writer.emptyBucket(at, (node) => loader.fetch(node)), (error) =>
+          error._tag === "PoolFailed" ? Effect.fail(error) : Effect.succeed(0),
+        ).pipe(Effect.asVoid)
+      : runtime.collectExtents(at);
+  journal.onDurable = () => {
+    buckets.freeUpTo(journal.knownFlushedSequence);
+    space.poke();
+  };
+  return runtime;
+}
+
+/**
+ * After a recovery with the ring all but full, the state is written out before anything else is journalled, so that the
+ * first entry already frees the rest of the ring.
+ */
+export function makeRoomAfterRecovery(runtime: Runtime): Effect.Effect<void, PoolFailed> {
+  const { ring, writer, journal, supervisor } = runtime;
+  if (ring.freeBuckets >= 2) return Effect.void;
+  reached("recovered with the journal full");
+  journal.lastBucketOpen = true;
+  return Effect.gen(function* () {
+    yield* writer.flushAll;
+    yield* journal.settle;
+    journal.lastBucketOpen = false;
+  }).pipe(
+    Effect.catch((error) => {
+      const failure = error._tag === "PoolFailed" ? error : new PoolFailed(`recovery cannot write: ${error._tag}`);
+      supervisor.fail(failure.detail);
+      return Effect.fail(failure);
+    }),
+  );
+}

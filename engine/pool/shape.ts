@@ -1,0 +1,102 @@
+/**
+ * The shape of a new pool: bucket size, journal, least size; pure.
+ *
+ * A conventional device is cut into some 256 buckets within the limits of bucket-io; a zoned one into its zones. The
+ * journal takes about a fortieth of the buckets, and never fewer than a ring can work with.
+ */
+import type { Device } from "../../devices/device.ts";
+import { RESERVE_BUCKETS } from "../allocator/buckets.ts";
+import { BUCKET_BYTES_MIN, BucketLayout, defaultBucketBytes } from "../device/bucket-io.ts";
+import { SUPERBLOCK_BUCKETS } from "../device/superblock-log.ts";
+import { Compression, MemberState, type Superblock } from "../format/superblock.ts";
+import { DIRECTORY_HASH_BITS_MAX } from "../format/tables.ts";
+import { TooSmall, WrongMembers } from "./errors.ts";
+
+export interface FormatOptions {
+  /** 16 bytes that name the pool. */
+  readonly uuid: Uint8Array;
+  readonly label?: string;
+  /** Bytes of a bucket of a conventional device; a power of two. */
+  readonly bucketBytes?: number;
+  readonly journalBuckets?: number;
+  readonly compression?: "none" | "zstd";
+  /** Fewer bits than usual make names collide: for tests. */
+  readonly directoryHashBits?: number;
+}
+
+export const JOURNAL_BUCKETS_MIN = 6;
+const JOURNAL_BUCKETS_MAX = 16;
+const JOURNAL_SHARE = 40;
+/** Buckets for data and nodes that the smallest pool has. */
+const WORKING_BUCKETS_MIN = 8;
+/** Zones that are partly written at the same time: superblock, journal, btree, data, collector, and one to recover. */
+export const ACTIVE_ZONES_MIN = 6;
+const ENTRY_BYTES_MAX = 256 * 1024;
+
+/** Longest journal entry of a pool with such buckets. */
+export const entryBytesMax = (bucketUsableBytes: number): number => {
+  const half = Math.floor(bucketUsableBytes / 2);
+  return Math.min(ENTRY_BYTES_MAX, half - (half % 4096));
+};
+
+export const leastBuckets = (journalBuckets: number): number =>
+  SUPERBLOCK_BUCKETS + journalBuckets + RESERVE_BUCKETS + WORKING_BUCKETS_MIN;
+
+/** Smallest conventional device that can hold a pool. */
+export const POOL_BYTES_MIN = leastBuckets(JOURNAL_BUCKETS_MIN) * BUCKET_BYTES_MIN;
+
+/** The superblock of a new pool on the devices, or why there cannot be one. */
+export function shapeOf(
+  devices: ReadonlyArray<Device>,
+  options: FormatOptions,
+  createdAtSeconds: number,
+): Superblock | TooSmall | WrongMembers {
+  const first = devices[0];
+  if (first === undefined) return new WrongMembers("a pool needs a device");
+  if (devices.length > 1) return new WrongMembers("this version makes pools of one device only");
+  const { geometry } = first;
+  const zoned = geometry.zones;
+  const bucketBytes = zoned?.zoneBytes ?? options.bucketBytes ?? defaultBucketBytes(geometry.capacityBytes);
+  const usable = zoned?.zoneCapacityBytes ?? bucketBytes;
+  if (usable < BUCKET_BYTES_MIN) {
+    return new WrongMembers(`buckets of ${usable} bytes are too small: the least is ${BUCKET_BYTES_MIN}`);
+  }
+  if (zoned !== undefined && zoned.activeZonesMax > 0 && zoned.activeZonesMax < ACTIVE_ZONES_MIN) {
+    return new WrongMembers(`${first.name} allows ${zoned.activeZonesMax} active zones: ${ACTIVE_ZONES_MIN} are needed`);
+  }
+  const layout = new BucketLayout(first, bucketBytes);
+  const share = Math.floor(layout.count / JOURNAL_SHARE);
+  const journal = options.journalBuckets ?? Math.min(JOURNAL_BUCKETS_MAX, Math.max(JOURNAL_BUCKETS_MIN, share));
+  if (journal < JOURNAL_BUCKETS_MIN) {
+    return new WrongMembers(`a journal of ${journal} buckets is too small: the least is ${JOURNAL_BUCKETS_MIN}`);
+  }
+  if (layout.count < leastBuckets(journal)) return new TooSmall(first.name, leastBuckets(journal) * bucketBytes);
+  return {
+    uuid: options.uuid,
+    version: 1,
+    label: options.label ?? "",
+    sequence: 1,
+    bucketBytes,
+    blockBytes: geometry.blockBytes,
+    members: [
+      {
+        uuid: options.uuid,
+        capacityBytes: geometry.capacityBytes,
+        buckets: layout.count,
+        state: MemberState.readWrite,
+        label: "",
+      },
+    ],
+    deviceIndex: 0,
+    journalBuckets: Array.from({ length: journal }, (_, index) => ({ device: 0, bucket: SUPERBLOCK_BUCKETS + index })),
+    directoryHashBits: options.directoryHashBits ?? DIRECTORY_HASH_BITS_MAX,
+    hashSeed: seedOf(options.uuid),
+    compression: options.compression === "none" ? Compression.none : Compression.zstd,
+    createdAtSeconds,
+  };
+}
+
+function seedOf(uuid: Uint8Array): [number, number] {
+  const view = new DataView(uuid.buffer, uuid.byteOffset, uuid.byteLength);
+  return [(view.getUint32(0, true) ^ view.getUint32(8, true)) >>> 0, (view.getUint32(4, true) ^ view.getUint32(12, true)) >>> 0];
+}
