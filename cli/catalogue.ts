@@ -12,7 +12,11 @@ export interface CatalogueEntry {
   readonly load: () => Promise<{ readonly command: CommandSpec }>;
 }
 
-const entry = (name: string, summary: string, load: CatalogueEntry["load"]): CatalogueEntry => ({ name, summary, load });
+const entry = (name: string, summary: string, load: CatalogueEntry["load"]): CatalogueEntry => ({
+  name,
+  summary,
+  load,
+});
 
 export const catalogue: ReadonlyArray<CatalogueEntry> = [
   entry("format", "make a pool on a device or in a file", () => import("./commands/format.ts")),

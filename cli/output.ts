@@ -30,9 +30,12 @@ export class Output {
   /** Rows with aligned columns; the first one grows to the left, the others to the right. */
   table(rows: ReadonlyArray<ReadonlyArray<string>>): void {
     const widths: Array<number> = [];
-    for (const row of rows) row.forEach((cell, column) => (widths[column] = Math.max(widths[column] ?? 0, cell.length)));
+    for (const row of rows)
+      row.forEach((cell, column) => (widths[column] = Math.max(widths[column] ?? 0, cell.length)));
     for (const row of rows) {
-      const cells = row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!)));
+      const cells = row.map((cell, column) =>
+        column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!),
+      );
       this.print(cells.join("  ").trimEnd());
     }
   }
@@ -46,11 +49,14 @@ function jsonValue(_key: string, value: unknown): unknown {
   return value;
 }
 
-export const hex = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+export const hex = (bytes: Uint8Array): string =>
+  Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 
 export function uuidText(bytes: Uint8Array): string {
   const digits = hex(bytes);
-  return [digits.slice(0, 8), digits.slice(8, 12), digits.slice(12, 16), digits.slice(16, 20), digits.slice(20)].join("-");
+  return [digits.slice(0, 8), digits.slice(8, 12), digits.slice(12, 16), digits.slice(16, 20), digits.slice(20)].join(
+    "-",
+  );
 }
 
 /** Shows how far a long command is, on standard error. */

@@ -19,12 +19,21 @@ describe("quantities", () => {
   });
 
   test("durations need no unit for seconds", () => {
-    expect(["60", "60s", "1.5m", "200ms", "1h"].map(parseMilliseconds)).toEqual([60_000, 60_000, 90_000, 200, 3_600_000]);
+    expect(["60", "60s", "1.5m", "200ms", "1h"].map(parseMilliseconds)).toEqual([
+      60_000, 60_000, 90_000, 200, 3_600_000,
+    ]);
     expect(["", "s", "1d", "-1s"].map(parseMilliseconds)).toEqual([undefined, undefined, undefined, undefined]);
   });
 
   test("a count is a whole number and nothing else", () => {
-    expect(["7", "007", "1.5", "-1", "x", "9".repeat(20)].map(parseCount)).toEqual([7, 7, undefined, undefined, undefined, undefined]);
+    expect(["7", "007", "1.5", "-1", "x", "9".repeat(20)].map(parseCount)).toEqual([
+      7,
+      7,
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+    ]);
   });
 
   test("what is printed is short and says its unit", () => {

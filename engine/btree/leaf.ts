@@ -7,17 +7,19 @@
  * tombstone, a row that the permutation does not list. So the rows since the last seal are, as they lie, the changes
  * since the last encoding. Nothing throws but on a broken precondition, and nothing allocates but `slice`.
  */
+import { NODE_ROOM_BYTES, NODE_ROWS_MAX, NODE_VALUE_BYTES_MAX, type NodeRows } from "../format/node-payload.ts";
 import { FRAME_BYTES, type Frame, giveFrame, takeFrame } from "./frame.ts";
 
-const PERMUTATION_BYTES = FRAME_BYTES >> 4;
+const PERMUTATION_BYTES = NODE_ROWS_MAX * 2;
+if (PERMUTATION_BYTES + NODE_ROOM_BYTES !== FRAME_BYTES) throw new Error("a node's rows do not make up a frame");
 const ROW_BYTES = 24;
 /** Length in a ref that marks a tombstone. */
 const TOMBSTONE = 4095;
-export const LEAF_VALUE_BYTES_MAX = 4094;
+export const LEAF_VALUE_BYTES_MAX = NODE_VALUE_BYTES_MAX;
 /** Rows that a leaf has room for, dead ones and tombstones included. */
-export const LEAF_ROWS_MAX = PERMUTATION_BYTES >> 1;
+export const LEAF_ROWS_MAX = NODE_ROWS_MAX;
 /** Bytes for rows and values. */
-export const LEAF_ROOM_BYTES = FRAME_BYTES - PERMUTATION_BYTES;
+export const LEAF_ROOM_BYTES = NODE_ROOM_BYTES;
 
 /** A ref is `words from the end of the frame << 12 | length in bytes`; it is never negative. */
 export const refLength = (ref: number): number => ref & 4095;
@@ -32,7 +34,7 @@ function copyWords(to: Int32Array, toWord: number, from: Int32Array, fromWord: n
   for (let k = 0; k < count; k++) to[toWord + k] = from[fromWord + k]!;
 }
 
-export class Leaf {
+export class Leaf implements NodeRows {
   /** Live rows. */
   n = 0;
   /** Rows in use, dead ones and tombstones included. */
@@ -133,6 +135,17 @@ export class Leaf {
 
   rowRef(row: number): number {
     return this.u32[((this.firstRow + 3 * row) << 1) + 5]!;
+  }
+
+  /** Length of the row's value; -1 for a tombstone. */
+  rowLength(row: number): number {
+    const length = this.rowRef(row) & 4095;
+    return length === TOMBSTONE ? -1 : length;
+  }
+
+  /** Offset in `view` and `bytes` of the row's value. */
+  rowValueAt(row: number): number {
+    return this.valueAt(this.rowRef(row));
   }
 
   inodeAt(position: number): number {

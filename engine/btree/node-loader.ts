@@ -12,7 +12,7 @@ import type { BucketIo } from "../device/bucket-io.ts";
 import { applyNodeDelta, decodeNodeImage } from "../format/node.ts";
 import { decodePointer, type NodePointer } from "../format/pointer.ts";
 import { reached } from "../marks.ts";
-import type { Leaf } from "./leaf.ts";
+import { Leaf } from "./leaf.ts";
 import { Interior, Node } from "./node.ts";
 import type { Trees } from "./trees.ts";
 
@@ -94,7 +94,7 @@ export class NodeLoader {
       const { uuid } = this;
       const { table, level } = node;
       const base = pointer.records[0]!;
-      const leaf = decodeNodeImage(bytes[0]!, { uuid, checksum: base.checksum, table, level });
+      const leaf = decodeNodeImage(bytes[0]!, { uuid, checksum: base.checksum, table, level }, () => new Leaf());
       if (leaf === undefined) return "the base record does not verify";
       for (let index = 1; index < bytes.length; index++) {
         const { checksum } = pointer.records[index]!;
@@ -106,7 +106,28 @@ export class NodeLoader {
     });
   }
 
-  private attach(node: Node, leaf: Leaf): void {
+  /**
+   * Rows behind the node's range are those of nodes that split off and were written while this one was not: they count
+   * where those nodes are.
+   */
+  private trimmed(node: Node, leaf: Leaf): Leaf {
+    const tree = this.trees.tree(node.table);
+    let count = leaf.n;
+    while (count > 0) {
+      const last = count - 1;
+      if (!tree.isBeyond(node, leaf.inodeAt(last), leaf.offsetAt(last), leaf.snapshotAt(last))) break;
+      count = last;
+    }
+    if (count === leaf.n) return leaf;
+    reached("node trimmed to its range");
+    node.needsImage = true;
+    const part = leaf.slice(0, count);
+    leaf.free();
+    return part;
+  }
+
+  private attach(node: Node, rows: Leaf): void {
+    const leaf = this.trimmed(node, rows);
     if (node.level === 0) {
       node.leaf = leaf;
       node.recent = true;

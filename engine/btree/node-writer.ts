@@ -20,8 +20,9 @@ import { BATCH_NODES_MAX, type EncodedNode, addWithGroup, encodeNode, nodesToFlu
 import type { Node } from "./node.ts";
 import type { Trees } from "./trees.ts";
 
-/** Journal words that the pointer change of one node may need, its absorbed rows included. */
-const WORDS_PER_NODE_MAX = 6 + 29 + 8 * 6;
+/** Journal words that the pointer change of one node may need. */
+const WORDS_PER_NODE_MAX = 6 + 29;
+const WORDS_PER_ABSORBED_ROW = 6;
 
 export interface NodeWriterServices {
   readonly supervisor: Supervisor;
@@ -157,24 +158,40 @@ export class NodeWriter {
         const { level } = nodes[from]!;
         let to = from;
         while (to < nodes.length && nodes[to]!.level === level) to++;
-        yield* self.writeLevel(self.stillTogether(nodes.slice(from, to)));
+        yield* self.writeOneLevel(new Set(nodes.slice(from, to)));
         from = to;
       }
     });
   }
 
-  /** While lower levels were written, nodes may have split or gone: what belongs together is looked up again. */
-  private stillTogether(nodes: ReadonlyArray<Node>): Array<Node> {
+  private writeOneLevel(wanted: Set<Node>): Effect.Effect<void, AppendError | PoolFailed> {
+    const self = this;
+    return Effect.gen(function* () {
+      while (wanted.size > 0) {
+        const chunk = self.inOrder(wanted).slice(0, BATCH_NODES_MAX);
+        if (chunk.length === 0) return;
+        yield* self.writeLevel(chunk);
+        for (const node of chunk) wanted.delete(node);
+      }
+    });
+  }
+
+  /**
+   * The wanted nodes with their groups, each group from right to left: as long as the left node is not written, its old
+   * records hold the rows of every node that is still to come. Looked up anew for each chunk, since nodes may have split
+   * or gone while the last one was written.
+   */
+  private inOrder(wanted: ReadonlySet<Node>): Array<Node> {
     const { trees } = this.services;
-    const chosen = new Set<Node>();
-    for (const node of nodes) {
+    const ordered = new Set<Node>();
+    for (const node of wanted) {
       const tree = trees.tree(node.table);
       if (!node.resident || (node.parent === undefined && tree.root !== node)) continue;
       const group = tree.flushGroup(node);
       const ready = group.every(({ interior }) => interior === undefined || interior.kids[0]?.pointer !== undefined);
-      if (ready) for (const member of group) chosen.add(member);
+      if (ready) for (const member of group.reverse()) ordered.add(member);
     }
-    return [...chosen];
+    return [...ordered];
   }
 
   private writeLevel(nodes: ReadonlyArray<Node>): Effect.Effect<void, AppendError | PoolFailed> {
@@ -188,7 +205,8 @@ export class NodeWriter {
         self.restore(encoded);
         return yield* Effect.fail(result.failure);
       }
-      const words = encoded.length * WORDS_PER_NODE_MAX;
+      const absorbed = encoded.reduce((rows, { node }) => rows + node.absorbed.length, 0);
+      const words = encoded.length * WORDS_PER_NODE_MAX + absorbed * WORDS_PER_ABSORBED_ROW;
       while (!self.services.journal.room(words, encoded.length, true)) yield* self.waitForRoom;
       self.commit(encoded, result.success);
     });

@@ -14,6 +14,8 @@ import { Abort, type Body, type Scan, type Transaction, type Transactor } from "
 /** Staged data of one transaction, as the journal limits it. */
 const STAGED_BYTES_MAX = 256 * 1024;
 const KEY_BYTES = 24;
+/** Restarts of one body: a long scan must come to its end some time. */
+const RESTARTS_MAX = 3;
 
 export interface ReferenceRow {
   readonly inode: number;
@@ -36,10 +38,21 @@ export interface ReferenceStoreOptions {
   readonly random?: () => number;
   /** Share of reads and ends of bodies at which the body starts again. */
   readonly restartShare?: number;
+  /** Told of every row that a commit changes, in the same step: the place of triggers. */
+  readonly changed?: (row: ReferenceChange) => void;
+}
+
+export interface ReferenceChange {
+  readonly table: number;
+  readonly inode: number;
+  readonly offset: number;
+  readonly snapshot: number;
+  readonly before: Uint8Array | undefined;
+  readonly after: Uint8Array | undefined;
 }
 
 const RESTART: unique symbol = Symbol("run again");
-const EMPTY = new DataView(new ArrayBuffer(0));
+const EMPTY: DataView = new DataView(new ArrayBuffer(0));
 const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 
 const compare = (a: ReferenceRow, inode: number, offset: number, snapshot: number): number =>
@@ -58,10 +71,10 @@ function lower(rows: ReadonlyArray<ReferenceRow>, inode: number, offset: number,
 }
 
 class Run implements Transaction {
-  view = EMPTY;
+  view: DataView = EMPTY;
   at = 0;
   length = 0;
-  out = EMPTY;
+  out: DataView = EMPTY;
   readonly outAt = 0;
   readonly staged: Map<string, Staged> = new Map();
   readonly hooks: Array<() => void> = [];
@@ -113,7 +126,7 @@ class RowScan implements Scan {
   inode: number;
   offset: number;
   snapshot: number;
-  view = EMPTY;
+  view: DataView = EMPTY;
   readonly at = 0;
   length = 0;
   private readonly store: ReferenceStore;
@@ -146,13 +159,16 @@ export class ReferenceStore implements Transactor {
   commits = 0;
   restarts = 0;
   syncs = 0;
+  private restartsOfBody = 0;
   private readonly tables: Map<number, Array<ReferenceRow>> = new Map();
   private readonly random: (() => number) | undefined;
   private readonly restartShare: number;
+  private readonly changed: ((row: ReferenceChange) => void) | undefined;
 
   constructor(options: ReferenceStoreOptions = {}) {
     this.random = options.random;
     this.restartShare = options.restartShare ?? 0.02;
+    this.changed = options.changed;
   }
 
   readonly sync: Effect.Effect<void, PoolFailed> = Effect.suspend(() => {
@@ -173,8 +189,18 @@ export class ReferenceStore implements Transactor {
     return row !== undefined && compare(row, inode, offset, snapshot) === 0 ? row.value : undefined;
   }
 
+  /** Puts a row, or removes it, outside of any transaction. */
+  set(table: number, inode: number, offset: number, snapshot: number, value: Uint8Array | undefined): void {
+    const rows = this.table(table);
+    const index = lower(rows, inode, offset, snapshot);
+    const there = rows[index] !== undefined && compare(rows[index], inode, offset, snapshot) === 0 ? 1 : 0;
+    if (value === undefined) rows.splice(index, there);
+    else rows.splice(index, there, { inode, offset, snapshot, value });
+  }
+
   perhapsRestart(): void {
-    if (this.random !== undefined && this.random() < this.restartShare) throw RESTART;
+    if (this.random === undefined || this.restartsOfBody >= RESTARTS_MAX) return;
+    if (this.random() < this.restartShare) throw RESTART;
   }
 
   /** Lets others go first, now and then. */
@@ -188,7 +214,7 @@ export class ReferenceStore implements Transactor {
   }
 
   private attempt<A, E>(body: Body<A, E>): Exit.Exit<A, E> {
-    for (;;) {
+    for (this.restartsOfBody = 0; ; this.restartsOfBody++) {
       const run = new Run(this);
       try {
         const answer = body(run);
@@ -208,11 +234,9 @@ export class ReferenceStore implements Transactor {
     for (const { value } of run.staged.values()) bytes += KEY_BYTES + (value?.length ?? 0);
     if (bytes > STAGED_BYTES_MAX) throw new Error(`${bytes} bytes staged in one transaction`);
     for (const { table, inode, offset, snapshot, value } of run.staged.values()) {
-      const rows = this.table(table);
-      const index = lower(rows, inode, offset, snapshot);
-      const there = rows[index] !== undefined && compare(rows[index], inode, offset, snapshot) === 0 ? 1 : 0;
-      if (value === undefined) rows.splice(index, there);
-      else rows.splice(index, there, { inode, offset, snapshot, value });
+      const before = this.get(table, inode, offset, snapshot);
+      this.set(table, inode, offset, snapshot, value);
+      this.changed?.({ table, inode, offset, snapshot, before, after: value });
     }
     if (run.staged.size > 0) this.commits++;
     for (const hook of run.hooks) hook();

@@ -51,8 +51,8 @@ export class Abort<E> {
 export type Body<A, E> = (tx: Transaction) => A | Abort<E>;
 
 export interface Transactor {
-  /** Runs a body to its commit. `freeing` work may use the space that is kept back for giving space back. */
-  transact<A, E>(body: Body<A, E>, freeing?: boolean): Effect<A, E | PoolFailed>;
+  /** Runs a body to its commit. */
+  transact<A, E>(body: Body<A, E>): Effect<A, E | PoolFailed>;
   /** Makes every commit so far durable. */
   readonly sync: Effect<void, PoolFailed>;
 }

@@ -17,8 +17,8 @@ const MERGE_BELOW_BYTES = FRAME_BYTES / 8;
 /** Two leaves are merged when together they stay below this. */
 const MERGED_BYTES_MAX = FRAME_BYTES / 2;
 
-/** Rows of merged-away nodes that one node keeps until it is written. */
-const ABSORBED_ROWS_MAX = 8;
+/** Rows of merged-away nodes below one interior node: its record on disk has room for so many more than children. */
+const ABSORBED_ROWS_MAX = 64;
 
 /** The node that recovery starts from, as the journal's entries name it. */
 export interface DiskRoot {
@@ -289,7 +289,7 @@ export class Tree {
     if (left?.leaf === undefined || right?.leaf === undefined || left.flushing || right.flushing) return false;
     if (left.leaf.liveBytes + right.leaf.liveBytes > MERGED_BYTES_MAX) return false;
     if (left.leaf.n + right.leaf.n > this.limits.leafRowsMax / 2) return false;
-    if (left.absorbed.length + right.absorbed.length >= ABSORBED_ROWS_MAX) return false;
+    if (interior.kids.reduce((rows, kid) => rows + kid.absorbed.length, 0) >= ABSORBED_ROWS_MAX) return false;
     reached("leaves merged");
     this.finger = undefined;
     const joined = left.leaf.slice(0, left.leaf.n);
@@ -328,6 +328,21 @@ export class Tree {
       group.push(right);
       last = right;
     }
+  }
+
+  /** Does the key lie behind the range that a node covers? Its ancestors are resident. */
+  isBeyond(node: Node, inode: number, offset: number, snapshot: number): boolean {
+    for (let at = node; at.parent !== undefined; at = at.parent) {
+      const { kids } = at.parent.interior!;
+      const next = kids[kids.indexOf(at) + 1];
+      if (next === undefined) continue;
+      return (
+        inode > next.lowInode ||
+        (inode === next.lowInode &&
+          (offset > next.lowOffset || (offset === next.lowOffset && snapshot >= next.lowSnapshot)))
+      );
+    }
+    return false;
   }
 
   /** The node beside this one on its level; undefined at the edge of the tree or of what is in memory. */

@@ -1,14 +1,17 @@
 /**
  * Dirty bytes of one file: what was written and is not on disk yet; pure.
  *
- * The file is cut into windows of 128 KiB, each a row of 4 KiB pages that exist where something was written, with the
- * exact byte ranges that count. Bytes are copied in, and copied out by whoever reads. Ranges of a window are disjoint,
- * ascending and never touch, so what is written back is as long as can be without crossing a window.
+ * The file is cut into windows of 128 KiB, each a buffer that spans what was written of it, with the exact byte ranges
+ * that count. Bytes are copied in; readers get copies, writeback gets views, which stay as they are because it takes
+ * the whole object away first. Ranges of a window are disjoint, ascending and never touch, so what is written back is
+ * as long as can be without crossing a window.
  */
 
 export const WINDOW_BYTES = 128 * 1024;
-const PAGE_BYTES = 4096;
-const PAGES = WINDOW_BYTES / PAGE_BYTES;
+const GRAIN_BYTES = 4096;
+/** Whole buffers kept for the next windows. */
+const SPARE_BUFFERS_MAX = 128;
+const spare: Array<Uint8Array> = [];
 
 /** Adds [from, to) to ascending disjoint ranges, flat as [start, end, start, end...]; returns the bytes that are new. */
 export function addRange(ranges: Array<number>, from: number, to: number): number {
@@ -53,36 +56,47 @@ export function removeRange(ranges: Array<number>, from: number, to: number): nu
 /** One window: offsets are relative to its start. */
 class Window {
   readonly ranges: Array<number> = [];
-  private readonly pages: Array<Uint8Array | undefined> = new Array<Uint8Array | undefined>(PAGES).fill(undefined);
+  /** Offset of the buffer's first byte. */
+  private base = 0;
+  private buffer: Uint8Array | undefined = undefined;
 
   write(offset: number, bytes: Uint8Array, from: number, length: number): number {
-    let at = offset;
-    let source = from;
-    const end = offset + length;
-    while (at < end) {
-      const index = Math.floor(at / PAGE_BYTES);
-      const within = at % PAGE_BYTES;
-      const count = Math.min(PAGE_BYTES - within, end - at);
-      let page = this.pages[index];
-      if (page === undefined) this.pages[index] = page = new Uint8Array(PAGE_BYTES);
-      page.set(bytes.subarray(source, source + count), within);
-      at += count;
-      source += count;
-    }
-    return addRange(this.ranges, offset, end);
+    const buffer = this.spanning(offset, offset + length);
+    const whole = from === 0 && length === bytes.length;
+    buffer.set(whole ? bytes : bytes.subarray(from, from + length), offset - this.base);
+    return addRange(this.ranges, offset, offset + length);
   }
 
-  /** Copies [from, to), all of it covered, to `out` at `outAt`. */
-  copy(from: number, to: number, out: Uint8Array, outAt: number): void {
-    let at = from;
-    let target = outAt;
-    while (at < to) {
-      const within = at % PAGE_BYTES;
-      const count = Math.min(PAGE_BYTES - within, to - at);
-      out.set(this.pages[Math.floor(at / PAGE_BYTES)]!.subarray(within, within + count), target);
-      at += count;
-      target += count;
+  /** The buffer, grown to span [from, to) as well. */
+  private spanning(from: number, to: number): Uint8Array {
+    const old = this.buffer;
+    if (old !== undefined && from >= this.base && to <= this.base + old.length) return old;
+    const first = Math.min(from, old === undefined ? from : this.base);
+    const last = Math.max(to, old === undefined ? to : this.base + old.length);
+    let base = first - (first % GRAIN_BYTES);
+    let end = Math.ceil(last / GRAIN_BYTES) * GRAIN_BYTES;
+    // Growing by half again at least keeps the copying of small appends in bounds.
+    if (old !== undefined) end = Math.min(WINDOW_BYTES, Math.max(end, base + (old.length * 3) / 2));
+    if (end - base > WINDOW_BYTES / 2) {
+      base = 0;
+      end = WINDOW_BYTES;
     }
+    const grown = end - base === WINDOW_BYTES ? (spare.pop() ?? new Uint8Array(WINDOW_BYTES)) : new Uint8Array(end - base);
+    if (old !== undefined) grown.set(old, this.base - base);
+    this.base = base;
+    this.buffer = grown;
+    return grown;
+  }
+
+  /** The bytes of [from, to), all of it covered, as they lie in the buffer. */
+  view(from: number, to: number): Uint8Array {
+    return this.buffer!.subarray(from - this.base, to - this.base);
+  }
+
+  /** The window is through; its buffer serves another. */
+  recycle(): void {
+    if (this.buffer?.length === WINDOW_BYTES && spare.length < SPARE_BUFFERS_MAX) spare.push(this.buffer);
+    this.buffer = undefined;
   }
 }
 
@@ -172,28 +186,28 @@ export class DirtyBytes {
   }
 
   /** A copy of [start, end), which lies in one dirty range. */
-  copy({ start, end }: DirtyRange): Uint8Array {
-    const out = new Uint8Array(end - start);
-    this.copyInto(start, end, out, 0);
-    return out;
+  copy(range: DirtyRange): Uint8Array {
+    return this.view(range).slice();
   }
 
-  private copyInto(start: number, end: number, out: Uint8Array, outAt: number): void {
-    let at = start;
-    while (at < end) {
-      const index = Math.floor(at / WINDOW_BYTES);
-      const base = index * WINDOW_BYTES;
-      const to = Math.min(end, base + WINDOW_BYTES);
-      this.windows.get(index)!.copy(at - base, to - base, out, outAt + at - start);
-      at = to;
-    }
+  /** The bytes of [start, end), which lies in one dirty range, not copied: valid until the next change. */
+  view({ start, end }: DirtyRange): Uint8Array {
+    const index = Math.floor(start / WINDOW_BYTES);
+    const base = index * WINDOW_BYTES;
+    return this.windows.get(index)!.view(start - base, end - base);
+  }
+
+  /** Nobody will look at these bytes again. */
+  recycle(): void {
+    for (const window of this.windows.values()) window.recycle();
+    this.windows.clear();
   }
 
   /** Lays the dirty bytes of [start, start + out.length) over `out`. */
   overlay(start: number, out: Uint8Array): void {
     if (this.bytes === 0 || out.length === 0) return;
     for (const range of this.within(start, start + out.length)) {
-      this.copyInto(range.start, range.end, out, range.start - start);
+      out.set(this.view(range), range.start - start);
     }
   }
 
@@ -202,7 +216,7 @@ export class DirtyBytes {
     let both = 0;
     for (const range of older.ranges()) {
       const mine = this.within(range.start, range.end).map((part) => ({ part, bytes: this.copy(part) }));
-      this.write(range.start, older.copy(range));
+      this.write(range.start, older.view(range));
       for (const { part, bytes } of mine) {
         both += bytes.length;
         this.write(part.start, bytes);

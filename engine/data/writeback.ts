@@ -77,6 +77,7 @@ export class Writeback {
     if (state.modified === modified) state.modified = undefined;
     this.files.dirtyBytes -= taken.bytes;
     this.services.space.release(reserved);
+    taken.recycle();
   }
 
   /** The bytes are dirty again, under what was written since. */
@@ -146,7 +147,7 @@ export class Writeback {
       const rest = range.end - at;
       const length = rest <= INLINE_RANGE_BYTES_MAX ? rest : Math.min(rest, tail.limit());
       const piece = { start: at, end: at + length };
-      const bytes = taken.copy(piece);
+      const bytes = length <= INLINE_RANGE_BYTES_MAX ? taken.copy(piece) : taken.view(piece);
       at += length;
       if (length <= INLINE_RANGE_BYTES_MAX) {
         pieces.push({ ...piece, inline: bytes, encoded: undefined });

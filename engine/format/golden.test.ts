@@ -24,6 +24,7 @@ import * as xattr from "./values/xattr.ts";
 
 const fixture = new URL("./golden.txt", import.meta.url);
 const text = (s: string): Uint8Array => new TextEncoder().encode(s);
+const freshLeaf = () => new Leaf();
 const uuid = Uint8Array.from({ length: 16 }, (_, k) => 0xa0 + k);
 const head = { table: 0, level: 0, low: { inode: 1, offset: 2 ** 33, snapshot: tables.SNAPSHOT_ROOT } };
 
@@ -150,7 +151,7 @@ const records = nodeRecords();
 const expectNode = (data: Uint8Array) => ({ uuid, checksum: checksumOfRecord(data), table: 0, level: 0 });
 /** Opens a record and says whether that worked; leaves are given back. */
 const opensImage = (data: Uint8Array, expected: Uint8Array): boolean => {
-  const leaf = nodes.decodeNodeImage(data, expectNode(expected));
+  const leaf = nodes.decodeNodeImage(data, expectNode(expected), freshLeaf);
   leaf?.free();
   return leaf !== undefined;
 };
@@ -237,7 +238,7 @@ describe("the bytes on disk", () => {
 
   test("of a node compressed by another build of zstd still give its rows", () => {
     const data = golden.get("node image, compressed")!;
-    const leaf = nodes.decodeNodeImage(data, expectNode(data))!;
+    const leaf = nodes.decodeNodeImage(data, expectNode(data), freshLeaf)!;
     expect(leaf.n).toBe(60);
     for (let k = 0; k < leaf.n; k++) {
       const at = leaf.valueAt(leaf.refAt(k));

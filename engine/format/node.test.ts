@@ -13,6 +13,7 @@ import {
   NodeBody,
 } from "./node.ts";
 
+const freshLeaf = () => new Leaf();
 const uuid = new Uint8Array(16).fill(3);
 const head = { table: 2, level: 1, low: { inode: 5, offset: 2 ** 40, snapshot: 0xffff_ffff } };
 const body = RECORD_HEADER_BYTES + NodeBody.bytes;
@@ -75,12 +76,12 @@ describe("node record", () => {
   test("that is not the one its pointer means is refused", () => {
     const expect1 = expectation(image);
     const before = framesTaken();
-    const leaf = decodeNodeImage(image, expect1)!;
-    expect(decodeNodeImage(image, { ...expect1, checksum: expect1.checksum ^ 1n })).toBeUndefined();
-    expect(decodeNodeImage(image, { ...expect1, table: 3 })).toBeUndefined();
-    expect(decodeNodeImage(image, { ...expect1, level: 0 })).toBeUndefined();
-    expect(decodeNodeImage(image, { ...expect1, uuid: new Uint8Array(16) })).toBeUndefined();
-    expect(decodeNodeImage(delta, expectation(delta))).toBeUndefined();
+    const leaf = decodeNodeImage(image, expect1, freshLeaf)!;
+    expect(decodeNodeImage(image, { ...expect1, checksum: expect1.checksum ^ 1n }, freshLeaf)).toBeUndefined();
+    expect(decodeNodeImage(image, { ...expect1, table: 3 }, freshLeaf)).toBeUndefined();
+    expect(decodeNodeImage(image, { ...expect1, level: 0 }, freshLeaf)).toBeUndefined();
+    expect(decodeNodeImage(image, { ...expect1, uuid: new Uint8Array(16) }, freshLeaf)).toBeUndefined();
+    expect(decodeNodeImage(delta, expectation(delta), freshLeaf)).toBeUndefined();
     expect(applyNodeDelta(leaf, image, expect1)).toBe(false);
     expect(applyNodeDelta(leaf, delta, { ...expectation(delta), checksum: 0n })).toBe(false);
     expect(applyNodeDelta(leaf, delta, expectation(delta))).toBe(true);
@@ -92,7 +93,7 @@ describe("node record", () => {
     const similar = leafOf(Array.from({ length: 300 }, (_, k) => [k, k, 80] as const));
     const packed = encodeNodeImage(similar, head, uuid, 1);
     expect(packed.length).toBeLessThan((300 * 80) / 8);
-    const loaded = decodeNodeImage(packed, expectation(packed))!;
+    const loaded = decodeNodeImage(packed, expectation(packed), freshLeaf)!;
     expect(loaded.n).toBe(300);
     const few = leafOf([[1, 1, 8]]);
     const small = encodeNodeImage(few, head, uuid, 1);
@@ -124,7 +125,7 @@ describe("node record", () => {
           again.hasBase = true;
           const record = encodeNodeDelta(again, head, uuid, 1);
           expect(record.length).toBeLessThanOrEqual(NODE_BYTES_MAX);
-          const base = decodeNodeImage(image, expectation(image))!;
+          const base = decodeNodeImage(image, expectation(image), freshLeaf)!;
           expect(applyNodeDelta(base, record, expectation(record))).toBe(true);
           expect(base.n).toBe(leaf.n);
           base.free();
@@ -133,7 +134,7 @@ describe("node record", () => {
         }
         const record = encode(leaf, head, uuid, 1);
         expect(record.length).toBeLessThanOrEqual(NODE_BYTES_MAX);
-        const loaded = decodeNodeImage(record, expectation(record))!;
+        const loaded = decodeNodeImage(record, expectation(record), freshLeaf)!;
         expect(loaded.n).toBe(leaf.n);
         loaded.free();
       }
@@ -146,7 +147,7 @@ describe("node record", () => {
     const record = encodeNodeImage(leaf, head, uuid, 1);
     const data = new Uint8Array(new ArrayBuffer(record.length + 9), 5, record.length);
     data.set(record);
-    const loaded = decodeNodeImage(data, expectation(data))!;
+    const loaded = decodeNodeImage(data, expectation(data), freshLeaf)!;
     expect(loaded.n).toBe(200);
     expect(loaded.liveBytes).toBe(leaf.liveBytes);
     loaded.free();
@@ -185,13 +186,13 @@ describe("a payload that no leaf makes", () => {
   test.each(bad)("is refused: %s", (_what, rows, payload) => {
     const before = framesTaken();
     const forged = forge(image, rows, payload);
-    expect(decodeNodeImage(forged, expectation(forged))).toBeUndefined();
+    expect(decodeNodeImage(forged, expectation(forged), freshLeaf)).toBeUndefined();
     expect(framesTaken()).toBe(before);
   });
 
   test("is accepted where it is a leaf's, so that the cases above fail for their own reasons", () => {
     const forged = forge(image, 2, columns([5, 1], [0, 0], plain));
-    const leaf = decodeNodeImage(forged, expectation(forged))!;
+    const leaf = decodeNodeImage(forged, expectation(forged), freshLeaf)!;
     expect([leaf.n, leaf.inodeAt(1), leaf.snapshotAt(1)]).toEqual([2, 6, 7]);
     leaf.free();
   });
@@ -207,7 +208,7 @@ describe("a payload that no leaf makes", () => {
     writer.varint(0);
     writer.varint(1500);
     const forged = forge(image, count, payload.slice(0, writer.at + count * 1500));
-    const fits = decodeNodeImage(forged, expectation(forged))!;
+    const fits = decodeNodeImage(forged, expectation(forged), freshLeaf)!;
     expect(fits.n).toBe(count);
     // The same rows once more as a delta of other keys do not fit any longer.
     const shifted = forged.slice();
@@ -224,7 +225,7 @@ describe("a payload that no leaf makes", () => {
     largeWriter.varint(4000);
     expect(largeWriter.at + 16 * 4000).toBe(large.length);
     const overfull = forge(image, 16, large);
-    expect(decodeNodeImage(overfull, expectation(overfull))).toBeUndefined();
+    expect(decodeNodeImage(overfull, expectation(overfull), freshLeaf)).toBeUndefined();
     expect(framesTaken()).toBe(before);
   });
 
@@ -233,7 +234,7 @@ describe("a payload that no leaf makes", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 60 }), fc.nat(20), fc.boolean(), (payload, rows, compressed) => {
         const forged = forge(image, rows, payload, compressed);
-        const leaf = decodeNodeImage(forged, expectation(forged));
+        const leaf = decodeNodeImage(forged, expectation(forged), freshLeaf);
         for (let k = 1; leaf !== undefined && k < leaf.n; k++) {
           expect(leaf.lower(leaf.inodeAt(k), leaf.offsetAt(k), leaf.snapshotAt(k))).toBe(k);
         }

@@ -1,16 +1,17 @@
 /**
  * Records of btree nodes: an image holds all live rows in key order, a delta the changes since the record before it,
- * in the order in which they were made. Bytes out of a `Leaf` and back into one.
+ * in the order in which they were made. Bytes out of rows in memory and back into them.
  *
  * What the rows look like is the business of the payload; here it is compressed when that makes it smaller, and put
- * under a header. Encoding seals the leaf. Decoding answers everything that is not the record expected with undefined
+ * under a header. Encoding seals the rows. Decoding answers everything that is not the record expected with undefined
  * or false, and throws for none.
  */
-import { type Leaf, LEAF_ROWS_MAX } from "../btree/leaf.ts";
 import { Kind, openRecord, Reader, RECORD_HEADER_BYTES, sealRecord, type Verified, viewOf, Writer } from "./codec.ts";
 import { layout, u16, u32, u64, u8, variable } from "./layout.ts";
 import {
   applyDeltaPayload,
+  NODE_ROWS_MAX,
+  type NodeRows,
   payload,
   PAYLOAD_BYTES_MAX,
   payloadView,
@@ -98,18 +99,18 @@ function encode(
   return data;
 }
 
-/** All live rows. Seals the leaf. The record is the caller's; it is not padded. */
-export function encodeNodeImage(leaf: Leaf, head: NodeHead, uuid: Uint8Array, sequence: number): Uint8Array {
-  const record = encode(leaf.n, writeImagePayload(leaf), Kind.nodeImage, head, uuid, sequence);
-  leaf.seal();
+/** All live rows. Seals the rows. The record is the caller's; it is not padded. */
+export function encodeNodeImage(rows: NodeRows, head: NodeHead, uuid: Uint8Array, sequence: number): Uint8Array {
+  const record = encode(rows.n, writeImagePayload(rows), Kind.nodeImage, head, uuid, sequence);
+  rows.seal();
   return record;
 }
 
-/** The rows since the last seal, in the order of their arrival. Seals the leaf. */
-export function encodeNodeDelta(leaf: Leaf, head: NodeHead, uuid: Uint8Array, sequence: number): Uint8Array {
-  if (!leaf.hasBase) throw new Error("a delta needs an image before it");
-  const record = encode(leaf.rowsSinceSeal, writeDeltaPayload(leaf), Kind.nodeDelta, head, uuid, sequence);
-  leaf.seal();
+/** The rows since the last seal, in the order of their arrival. Seals the rows. */
+export function encodeNodeDelta(rows: NodeRows, head: NodeHead, uuid: Uint8Array, sequence: number): Uint8Array {
+  if (!rows.hasBase) throw new Error("a delta needs an image before it");
+  const record = encode(rows.rowsSinceSeal, writeDeltaPayload(rows), Kind.nodeDelta, head, uuid, sequence);
+  rows.seal();
   return record;
 }
 
@@ -140,7 +141,7 @@ function openBody(data: Uint8Array, record: Verified): Opened | undefined {
   const snapshot = reader.u32();
   reader.zeros(4);
   if (!reader.ok || (flags & ~FLAG_COMPRESSED) !== 0) return undefined;
-  if (rows > LEAF_ROWS_MAX || payloadBytes > PAYLOAD_BYTES_MAX) return undefined;
+  if (rows > NODE_ROWS_MAX || payloadBytes > PAYLOAD_BYTES_MAX) return undefined;
   const { sequence, lengthBytes, checksum } = record;
   const info = { table, level, low: { inode, offset, snapshot }, sequence, lengthBytes, checksum, rows };
   if ((flags & FLAG_COMPRESSED) === 0) {
@@ -166,21 +167,25 @@ export function inspectNode(data: Uint8Array, kind: number, uuid: Uint8Array | u
   return record === undefined ? undefined : openBody(data, record)?.info;
 }
 
-/** The leaf that the image holds, sealed; undefined if the bytes are not the image that is expected. */
-export function decodeNodeImage(data: Uint8Array, expect: NodeExpectation): Leaf | undefined {
+/** The image's rows in `fresh()`, sealed; undefined if the bytes are not the image that is expected. */
+export function decodeNodeImage<Rows extends NodeRows>(
+  data: Uint8Array,
+  expect: NodeExpectation,
+  fresh: () => Rows,
+): Rows | undefined {
   const opened = open(data, Kind.nodeImage, expect);
-  const leaf = opened === undefined ? undefined : readImagePayload(opened.body, opened.info.rows);
-  leaf?.seal();
-  return leaf;
+  const rows = opened === undefined ? undefined : readImagePayload(opened.body, opened.info.rows, fresh);
+  rows?.seal();
+  return rows;
 }
 
 /**
- * Applies the delta to the leaf that its predecessors made, and seals it; false if it is not what is expected, or does
- * not apply, in which case the leaf is of no use any more.
+ * Applies the delta to the rows that its predecessors made, and seals it; false if it is not what is expected, or does
+ * not apply, in which case the rows are of no use any more.
  */
-export function applyNodeDelta(leaf: Leaf, data: Uint8Array, expect: NodeExpectation): boolean {
+export function applyNodeDelta(rows: NodeRows, data: Uint8Array, expect: NodeExpectation): boolean {
   const opened = open(data, Kind.nodeDelta, expect);
-  if (opened === undefined || !applyDeltaPayload(leaf, opened.body, opened.info.rows)) return false;
-  leaf.seal();
+  if (opened === undefined || !applyDeltaPayload(rows, opened.body, opened.info.rows)) return false;
+  rows.seal();
   return true;
 }

@@ -5,7 +5,7 @@
  * is found again behind its cookie whatever comes and goes around it. The size of a directory is its number of entries.
  */
 import type { Transaction } from "../btree/transaction.ts";
-import { SNAPSHOT_ROOT, Table } from "../format/tables.ts";
+import { SNAPSHOT_ROOT, Table, VALUE_BYTES_MAX } from "../format/tables.ts";
 import { decodeDirent, type Dirent, DIRENT_SLOTS, direntBytes, encodeDirent } from "../format/values/dirent.ts";
 import { reached } from "../marks.ts";
 import { sameName } from "./names.ts";
@@ -42,8 +42,11 @@ export function addName(tx: Transaction, place: NamePlace, inode: number, type: 
   if (names.length > 0) reached("names of one hash");
   let slot = 0;
   while (names.some((other) => other.slot === slot)) slot++;
-  if (slot >= DIRENT_SLOTS) return new FsError("NoSpace", "too many names of one hash");
-  storeNames(tx, place, [...names, { inode, type, slot, name: place.name }]);
+  const all = [...names, { inode, type, slot, name: place.name }];
+  if (slot >= DIRENT_SLOTS || direntBytes(all) > VALUE_BYTES_MAX) {
+    return new FsError("NoSpace", "too many names of one hash");
+  }
+  storeNames(tx, place, all);
   return undefined;
 }
 

@@ -17,6 +17,7 @@ import { findSuperblock, SUPERBLOCK_BUCKETS, SuperblockLog } from "../device/sup
 import type { Superblock } from "../format/superblock.ts";
 import { type FilesystemCore, makeFilesystemCore } from "../fs/core.ts";
 import type { Filesystem, FsError } from "../fs/types.ts";
+import { reached } from "../marks.ts";
 import { DeviceFailed, NotAPool, PoolDamaged, type PoolError, UnsupportedVersion, WrongMembers } from "./errors.ts";
 import { type RecoveredJournal, readJournal } from "./recovery.ts";
 import { makeRoomAfterRecovery, type Runtime, RUNTIME_OPTIONS, type RuntimeOptions, startRuntime } from "./runtime.ts";
@@ -201,6 +202,7 @@ export function openPool(
     if (!readOnly) for (const device of devices) yield* deviceFailed(device.flush);
     const superblock = yield* readSuperblock(devices);
     const io = bucketIo(devices, superblock.bucketBytes);
+    if (!readOnly) yield* deviceFailed(finishActiveZones(io));
     const recovered = yield* deviceFailed(readJournal(io, superblock.journalBuckets, superblock.uuid));
     const { runtime, core } = yield* start(io, superblock, recovered, options);
     if (!readOnly) {
@@ -260,6 +262,7 @@ export function formatPool(
       if ("_tag" in shaped) return yield* Effect.fail(shaped);
       const io = bucketIo(devices, shaped.bucketBytes);
       const sequence = yield* deviceFailed(forgetOldPool(io));
+      yield* deviceFailed(finishActiveZones(io));
       const superblock = { ...shaped, sequence };
       const nothing = { entries: [], last: undefined, epoch: 0 };
       const { runtime, core } = yield* start(io, superblock, nothing, {});
@@ -271,6 +274,24 @@ export function formatPool(
       yield* deviceFailed(io.flush);
     }),
   );
+}
+
+/**
+ * Zones that an earlier run left partly written count against the limit of active ones, and are never continued: what
+ * lies at their write pointers may be torn.
+ */
+function finishActiveZones(io: BucketIo): Effect.Effect<void, DeviceError> {
+  return Effect.gen(function* () {
+    for (const { device } of io.members) {
+      const { zones } = device;
+      if (zones === undefined) continue;
+      for (const { zone, state } of yield* zones.report) {
+        if (zone < SUPERBLOCK_BUCKETS || (state !== "open" && state !== "closed")) continue;
+        reached("partly written zone finished");
+        yield* zones.finish(zone);
+      }
+    }
+  });
 }
 
 /** Empties the superblock buckets; returns a sequence above that of any superblock that was there. */

@@ -4,9 +4,14 @@
  * Of one length, so that nodes full of them pack well. Times are signed seconds and nanoseconds. The target of a
  * symbolic link is an inline extent, not here. A malformed value throws: it comes from a node that verified.
  */
-import type { Timestamp } from "../../fs/types.ts";
 import { readI54, readU53, writeI54, writeU53 } from "../codec.ts";
 import { i64, layout, u32, u64 } from "../layout.ts";
+
+/** A point in time; `seconds` may be negative, `nanoseconds` is in [0, 1e9). */
+export interface Timestamp {
+  readonly seconds: number;
+  readonly nanoseconds: number;
+}
 
 export interface InodeValue {
   /** Type and permission bits. */

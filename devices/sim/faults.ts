@@ -1,0 +1,173 @@
+/**
+ * Faults that a simulated device suffers: small values that say what, where, when and how probably.
+ *
+ * Whether a fault strikes an operation is a hash of seed, device, fault and the operation's identity (its kind and its
+ * number among the device's operations of that kind), so that removing one operation or fault from a run leaves what
+ * the others meet alone. A plan is immutable and may be shared; what faults have done to a device for good, its bad
+ * ranges, belongs to the device and goes with its crash images.
+ */
+import { chance, hashName, mix32 } from "./keyed-hash.ts";
+
+export type FaultKind =
+  /** The read fails. */
+  | "read-error"
+  /** The write fails; any of its atomic units may have reached the medium (none in a sequential zone). */
+  | "write-error"
+  /** The flush fails and makes nothing durable. */
+  | "flush-error"
+  /** One bit of what a read returns is wrong; the medium is fine. */
+  | "read-rot"
+  /** One bit on the medium, in the range of a read, had turned; it stays so until the range is written. */
+  | "media-rot"
+  /** The write reports success and does nothing. Strikes conventional ranges only. */
+  | "lost-write"
+  /** The operation takes `delayMs` longer. */
+  | "delay";
+
+export interface Fault {
+  readonly kind: FaultKind;
+  /** Of striking an operation to which it applies; 1 unless told. */
+  readonly probability?: number;
+  /** Operations that touch `[fromBytes, toBytes)`; the whole device unless told. */
+  readonly where?: { readonly fromBytes: number; readonly toBytes: number };
+  /** Operations whose number among all of the device is in `[fromIndex, toIndex)`; always unless told. */
+  readonly when?: { readonly fromIndex: number; readonly toIndex: number };
+  /**
+   * The range stays bad: a range that fails to be read until it is written, one that fails to be written and a flush
+   * that fails for ever. Transient unless told.
+   */
+  readonly permanent?: boolean;
+  /** For `delay`. */
+  readonly delayMs?: number;
+}
+
+/** Number of each kind in the hash; fixed, because recorded seeds depend on them. */
+const KIND_CODES: Readonly<Record<FaultKind, number>> = {
+  "read-error": 1,
+  "write-error": 2,
+  "flush-error": 3,
+  "read-rot": 4,
+  "media-rot": 5,
+  "lost-write": 6,
+  delay: 7,
+};
+
+export type IoKind = "read" | "write" | "flush" | "other";
+
+const APPLIES_TO: Readonly<Record<FaultKind, ReadonlyArray<IoKind>>> = {
+  "read-error": ["read"],
+  "write-error": ["write"],
+  "flush-error": ["flush"],
+  "read-rot": ["read"],
+  "media-rot": ["read"],
+  "lost-write": ["write"],
+  delay: ["read", "write", "flush", "other"],
+};
+
+/** One operation as the plan sees it. */
+export interface IoIdentity {
+  readonly kind: IoKind;
+  /** Number among the device's operations of this kind. */
+  readonly kindIndex: number;
+  /** Number among all operations of the device. */
+  readonly index: number;
+  readonly offsetBytes: number;
+  readonly lengthBytes: number;
+}
+
+/** A fault that struck, with a key for what further choices it needs. */
+export interface Strike {
+  readonly fault: Fault;
+  readonly key: number;
+}
+
+const NOTHING: ReadonlyArray<Strike> = [];
+
+export class FaultPlan {
+  readonly seed: number;
+  readonly faults: ReadonlyArray<Fault>;
+
+  constructor(seed: number, faults: ReadonlyArray<Fault>) {
+    this.seed = seed;
+    this.faults = faults;
+  }
+
+  /** Faults that strike this operation of the device whose name hashes to `device`, in the order of the plan. */
+  strikes(device: number, io: IoIdentity): ReadonlyArray<Strike> {
+    let struck: Array<Strike> | undefined;
+    for (const fault of this.faults) {
+      if (!applies(fault, io)) continue;
+      const stream = (device ^ Math.imul(KIND_CODES[fault.kind], 0x9e3779b1)) | 0;
+      if (!chance(fault.probability ?? 1, this.seed, stream, io.kindIndex)) continue;
+      (struck ??= []).push({ fault, key: mix32(this.seed ^ 0x5bd1e995, stream, io.kindIndex) });
+    }
+    return struck ?? NOTHING;
+  }
+}
+
+export const noFaults = new FaultPlan(0, []);
+
+function applies(fault: Fault, io: IoIdentity): boolean {
+  if (!APPLIES_TO[fault.kind].includes(io.kind)) return false;
+  const { when, where } = fault;
+  if (when !== undefined && (io.index < when.fromIndex || io.index >= when.toIndex)) return false;
+  if (where === undefined) return true;
+  return io.offsetBytes < where.toBytes && io.offsetBytes + io.lengthBytes > where.fromBytes;
+}
+
+/** Number that a device's name contributes to its faults. */
+export const faultStream = (deviceName: string): number => hashName(deviceName);
+
+/** Ranges of a medium that fail for good. Empty almost always, so looking costs nothing. */
+export class BadRanges {
+  private readonly unreadable: Array<readonly [fromBytes: number, toBytes: number]>;
+  private readonly unwritable: Array<readonly [fromBytes: number, toBytes: number]>;
+
+  private constructor(
+    unreadable: Array<readonly [fromBytes: number, toBytes: number]>,
+    unwritable: Array<readonly [fromBytes: number, toBytes: number]>,
+  ) {
+    this.unreadable = unreadable;
+    this.unwritable = unwritable;
+  }
+
+  static none(): BadRanges {
+    return new BadRanges([], []);
+  }
+
+  fork(): BadRanges {
+    return new BadRanges(this.unreadable.slice(), this.unwritable.slice());
+  }
+
+  /** A latent sector error: the range cannot be read until it has been written again. */
+  makeUnreadable(offsetBytes: number, lengthBytes: number): void {
+    this.unreadable.push([offsetBytes, offsetBytes + lengthBytes]);
+  }
+
+  makeUnwritable(offsetBytes: number, lengthBytes: number): void {
+    this.unwritable.push([offsetBytes, offsetBytes + lengthBytes]);
+  }
+
+  failsRead(offsetBytes: number, lengthBytes: number): boolean {
+    return this.unreadable.some(([from, to]) => offsetBytes < to && offsetBytes + lengthBytes > from);
+  }
+
+  failsWrite(offsetBytes: number, lengthBytes: number): boolean {
+    return this.unwritable.some(([from, to]) => offsetBytes < to && offsetBytes + lengthBytes > from);
+  }
+
+  /** A write gives the sectors that it covers a new place, and they can be read again. */
+  written(offsetBytes: number, lengthBytes: number): void {
+    if (this.unreadable.length === 0) return;
+    const end = offsetBytes + lengthBytes;
+    const kept = this.unreadable.splice(0).flatMap(([from, to]): Array<readonly [number, number]> => {
+      if (end <= from || offsetBytes >= to) return [[from, to]];
+      const parts: Array<readonly [number, number]> = [
+        [from, offsetBytes],
+        [end, to],
+      ];
+      return parts.filter(([start, stop]) => start < stop);
+    });
+    this.unreadable.push(...kept);
+  }
+}

@@ -1,0 +1,163 @@
+/**
+ * The bytes of one regular file through time, as the reference filesystem sees them.
+ *
+ * Owns pages of 4 KiB, each a sequence of versions, and the list of changes that made them. Bytes behind the end of the
+ * file are zero in every version, so a page may be compared whole. A page without a version is a hole. Nothing here
+ * knows what a crash may do; `file-check.ts` reads the same record to say so.
+ */
+import { Versions } from "./versions.ts";
+
+export const PAGE_BYTES = 4096;
+
+/** When an operation took effect, and how far the history had come when it was called. */
+export interface When {
+  readonly invoked: number;
+  readonly moment: number;
+}
+
+export interface WriteChange extends When {
+  readonly kind: "write";
+  readonly from: number;
+  readonly to: number;
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * A change that is part of the namespace's order. Whoever makes one first writes the file's dirty data back, so that
+ * whatever was linearized before the call is no longer in doubt once the change itself is there.
+ */
+export interface OrderedChange extends When {
+  readonly kind: "truncate" | "zero" | "grow" | "settle";
+  /** The range that reads as zeros from now on; empty for `grow` and `settle`. */
+  readonly from: number;
+  readonly to: number;
+  /** Size that the change sets (`truncate`) or grows the file to (`zero`, `grow`); 0 where it leaves the size. */
+  readonly sizeBytes: number;
+}
+
+export type DataChange = WriteChange | OrderedChange;
+
+const EMPTY = new Uint8Array(0);
+
+export class FileContent {
+  readonly sizes: Versions<number>;
+  readonly changes: Array<DataChange> = [];
+  private readonly pages = new Map<number, Versions<Uint8Array | undefined>>();
+
+  constructor(bornMoment: number) {
+    this.sizes = new Versions(bornMoment, 0);
+  }
+
+  get sizeBytes(): number {
+    return this.sizes.last;
+  }
+
+  get pageIndexes(): Iterable<number> {
+    return this.pages.keys();
+  }
+
+  write(when: When, offsetBytes: number, bytes: Uint8Array): void {
+    if (bytes.length === 0) return;
+    const to = offsetBytes + bytes.length;
+    for (let index = Math.floor(offsetBytes / PAGE_BYTES); index * PAGE_BYTES < to; index++) {
+      const start = index * PAGE_BYTES;
+      const page = this.copyOfPage(index);
+      const from = Math.max(start, offsetBytes);
+      page.set(bytes.subarray(from - offsetBytes, Math.min(to, start + PAGE_BYTES) - offsetBytes), from - start);
+      this.putPage(when.moment, index, page);
+    }
+    if (to > this.sizeBytes) this.sizes.set(when.moment, to);
+    this.changes.push({ kind: "write", ...when, from: offsetBytes, to, bytes });
+  }
+
+  truncate(when: When, sizeBytes: number): void {
+    this.clear(when.moment, sizeBytes, Number.POSITIVE_INFINITY);
+    this.sizes.set(when.moment, sizeBytes);
+    this.changes.push({ kind: "truncate", ...when, from: sizeBytes, to: Number.POSITIVE_INFINITY, sizeBytes });
+  }
+
+  /** Makes the range read as zeros; `growTo` is 0 where the size stays. */
+  zero(when: When, from: number, to: number, growTo: number): void {
+    this.clear(when.moment, from, to);
+    this.changes.push({ kind: "zero", ...when, from, to, sizeBytes: growTo });
+    if (growTo > this.sizeBytes) this.sizes.set(when.moment, growTo);
+  }
+
+  /** Allocates: no byte changes, the file may grow. */
+  grow(when: When, growTo: number): void {
+    this.changes.push({ kind: "grow", ...when, from: 0, to: 0, sizeBytes: growTo });
+    if (growTo > this.sizeBytes) this.sizes.set(when.moment, growTo);
+  }
+
+  /** The file's data was written back before the operation of `when`, which did not change it. */
+  settle(when: When): void {
+    this.changes.push({ kind: "settle", ...when, from: 0, to: 0, sizeBytes: 0 });
+  }
+
+  sizeAt(moment: number): number {
+    return this.sizes.at(moment) ?? 0;
+  }
+
+  /** The page after `moment`; undefined where it is all zeros. */
+  pageAt(moment: number, index: number): Uint8Array | undefined {
+    return this.pages.get(index)?.at(moment);
+  }
+
+  read(offsetBytes: number, lengthBytes: number): Uint8Array {
+    const to = Math.min(this.sizeBytes, offsetBytes + lengthBytes);
+    if (to <= offsetBytes) return EMPTY;
+    const bytes = new Uint8Array(to - offsetBytes);
+    for (let index = Math.floor(offsetBytes / PAGE_BYTES); index * PAGE_BYTES < to; index++) {
+      const page = this.pages.get(index)?.last;
+      if (page === undefined) continue;
+      const start = index * PAGE_BYTES;
+      const from = Math.max(start, offsetBytes);
+      bytes.set(page.subarray(from - start, Math.min(PAGE_BYTES, to - start)), from - offsetBytes);
+    }
+    return bytes;
+  }
+
+  /** First offset in [from, to) whose byte is not zero; `to` if there is none. */
+  firstNonZero(from: number, to: number): number {
+    let first = to;
+    for (const [index, versions] of this.pages) {
+      const page = versions.last;
+      const start = index * PAGE_BYTES;
+      if (page === undefined || start >= first || start + PAGE_BYTES <= from) continue;
+      for (let at = Math.max(0, from - start); at < PAGE_BYTES && start + at < first; at++) {
+        if (page[at] !== 0) first = start + at;
+      }
+    }
+    return first;
+  }
+
+  private clear(moment: number, from: number, to: number): void {
+    for (const [index, versions] of this.pages) {
+      const start = index * PAGE_BYTES;
+      if (versions.last === undefined || start + PAGE_BYTES <= from || start >= to) continue;
+      if (from <= start && start + PAGE_BYTES <= to) {
+        versions.set(moment, undefined);
+      } else {
+        const page = this.copyOfPage(index);
+        page.fill(0, Math.max(0, from - start), Math.min(PAGE_BYTES, to - start));
+        versions.set(moment, page);
+      }
+    }
+  }
+
+  private copyOfPage(index: number): Uint8Array {
+    return this.pages.get(index)?.last?.slice() ?? new Uint8Array(PAGE_BYTES);
+  }
+
+  private putPage(moment: number, index: number, page: Uint8Array): void {
+    const versions = this.pages.get(index);
+    if (versions === undefined) {
+      // Before its first write the page was a hole; a version from the beginning says so.
+      const born = new Versions<Uint8Array | undefined>(0, undefined);
+      born.set(moment, page);
+      this.pages.set(index, born);
+    } else {
+      versions.set(moment, page);
+    }
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * The order in which operations took effect, and which of them are known to be durable.
+ *
+ * Every operation that changes something gets a *moment*, counted from 1 in the order of linearization; 0 is the state
+ * at the beginning. The history only grows, so a crash instant is two integers (a `Mark`) and may be judged at any
+ * later time, or in the middle of the run. Nothing is ever taken back.
+ */
+import type { Inode } from "./inode.ts";
+
+/** An instant of the history. */
+export interface Mark {
+  /** Changes linearized so far. */
+  readonly moment: number;
+  /** Syncs completed so far. */
+  readonly syncs: number;
+}
+
+/** A completed fsync (of one inode) or syncfs (`inode` undefined). */
+export interface CompletedSync {
+  readonly startedMoment: number;
+  readonly inode: Inode | undefined;
+}
+
+export interface Change {
+  readonly label: string;
+  /** Inodes whose entry in the namespace the change touched; undefined for a write, which is none of the namespace's. */
+  readonly touched: ReadonlyArray<Inode> | undefined;
+}
+
+export class History {
+  /** Changes by moment; index 0 is the beginning. */
+  readonly changes: Array<Change> = [{ label: "the beginning", touched: [] }];
+  /** Moments of the namespace's changes, ascending, the beginning among them. */
+  readonly namespaceMoments: Array<number> = [0];
+  readonly syncs: Array<CompletedSync> = [];
+
+  get moment(): number {
+    return this.changes.length - 1;
+  }
+
+  /** Gives the next change its moment. */
+  advance(label: string, touched: ReadonlyArray<Inode> | undefined): number {
+    this.changes.push({ label, touched });
+    if (touched !== undefined) this.namespaceMoments.push(this.moment);
+    return this.moment;
+  }
+
+  syncCompleted(startedMoment: number, inode: Inode | undefined): void {
+    this.syncs.push({ startedMoment, inode });
+  }
+
+  mark(): Mark {
+    return { moment: this.moment, syncs: this.syncs.length };
+  }
+
+  label(moment: number): string {
+    return moment === 0 ? "the beginning" : `#${moment} ${this.changes[moment]?.label ?? "?"}`;
+  }
+
+  /** All changes up to the returned moment must have survived a crash at `mark`. */
+  floorMoment(mark: Mark): number {
+    let floor = 0;
+    for (let index = 0; index < mark.syncs; index++) {
+      floor = Math.max(floor, (this.syncs[index] as CompletedSync).startedMoment);
+    }
+    return floor;
+  }
+
+  /** The data of `inode` written up to the returned moment must have survived a crash at `mark`. */
+  settledMoment(mark: Mark, inode: Inode): number {
+    let settled = 0;
+    for (let index = 0; index < mark.syncs; index++) {
+      const sync = this.syncs[index] as CompletedSync;
+      if (sync.inode === undefined || sync.inode === inode) settled = Math.max(settled, sync.startedMoment);
+    }
+    return settled;
+  }
+
+  /** Last moment of the namespace at or before `moment`. */
+  namespaceMomentAt(moment: number): number {
+    for (let index = this.namespaceMoments.length - 1; index >= 0; index--) {
+      const candidate = this.namespaceMoments[index] as number;
+      if (candidate <= moment) return candidate;
+    }
+    return 0;
+  }
+}

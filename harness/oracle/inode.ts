@@ -1,0 +1,90 @@
+/**
+ * An inode of the reference filesystem: its identity, its states through time, its content.
+ *
+ * A state is immutable and holds what belongs to the namespace; the bytes and the size of a regular file are in
+ * `content`. The number that the engine gave the inode is learned from its answers (`number`), never invented.
+ * Names and other byte strings are keyed by `textOf`, one character a byte.
+ */
+import { FileType, type Timestamp } from "../../engine/fs/types.ts";
+import type { FileContent } from "./file-content.ts";
+import { Versions } from "./versions.ts";
+
+export interface InodeState {
+  /** Type and permission bits. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly rdev: number;
+  readonly links: number;
+  /** Of a symlink. */
+  readonly target: string | undefined;
+  readonly xattrs: ReadonlyMap<string, Uint8Array>;
+  /** Of a directory. */
+  readonly entries: ReadonlyMap<string, Inode> | undefined;
+  readonly parent: Inode | undefined;
+  /** Time of modification, where it was set and nothing has changed it since. */
+  readonly modified: Timestamp | undefined;
+}
+
+export class Inode {
+  /** Names the inode in reports until its number is known. */
+  readonly label: string;
+  readonly states: Versions<InodeState>;
+  /** Of a regular file. */
+  readonly content: FileContent | undefined;
+  /** What the engine calls it. */
+  number: number | undefined;
+  opens = 0;
+  /** Latest change time that the engine has told, and when. */
+  changedSeen: { readonly ticket: number; readonly changed: Timestamp } | undefined;
+
+  constructor(label: string, bornMoment: number, state: InodeState, content: FileContent | undefined) {
+    this.label = label;
+    this.states = new Versions(bornMoment, state);
+    this.content = content;
+  }
+
+  get state(): InodeState {
+    return this.states.last;
+  }
+
+  get isDirectory(): boolean {
+    return typeOf(this.state.mode) === FileType.directory;
+  }
+
+  /** Nothing keeps it any more: no name and nobody who holds it open. */
+  get isGone(): boolean {
+    return this.state.links === 0 && this.opens === 0;
+  }
+
+  toString(): string {
+    return this.number === undefined ? this.label : `inode ${this.number}`;
+  }
+}
+
+export function typeOf(mode: number): number {
+  return mode & FileType.mask;
+}
+
+/** The bytes as a string of one character each: a key that can be compared, and read if it is ASCII. */
+export function textOf(bytes: Uint8Array): string {
+  let text = "";
+  for (let index = 0; index < bytes.length; index++) text += String.fromCharCode(bytes[index] as number);
+  return text;
+}
+
+export function bytesOf(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length);
+  for (let index = 0; index < text.length; index++) bytes[index] = text.charCodeAt(index);
+  return bytes;
+}
+
+export function sameBytes(one: Uint8Array, other: Uint8Array): boolean {
+  if (one.length !== other.length) return false;
+  for (let index = 0; index < one.length; index++) if (one[index] !== other[index]) return false;
+  return true;
+}
+
+export function compareTimes(one: Timestamp, other: Timestamp): number {
+  return one.seconds - other.seconds || one.nanoseconds - other.nanoseconds;
+}
