@@ -12,7 +12,7 @@ import * as Scheduler from "effect/Scheduler";
 import { ProductionScheduler } from "../fuse/scheduler.ts";
 import { CannotError } from "./exit.ts";
 
-const context = Context.make(Scheduler.Scheduler, new ProductionScheduler() as Scheduler.Scheduler);
+const context = Context.make(Scheduler.Scheduler, new ProductionScheduler());
 
 /** One line for a failure of any layer: its message, or its tag with what it knows. */
 export function describeFailure(error: unknown): string {

@@ -58,7 +58,13 @@ export class MediumError {
   readonly offsetBytes: number;
   readonly lengthBytes: number;
   readonly permanent: boolean;
-  constructor(device: string, operation: DeviceOperation, offsetBytes: number, lengthBytes: number, permanent: boolean) {
+  constructor(
+    device: string,
+    operation: DeviceOperation,
+    offsetBytes: number,
+    lengthBytes: number,
+    permanent: boolean,
+  ) {
     this.device = device;
     this.operation = operation;
     this.offsetBytes = offsetBytes;

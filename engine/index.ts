@@ -8,6 +8,8 @@
 export { PoolFailed } from "./actor.ts";
 export { BUCKET_BYTES_MAX, BUCKET_BYTES_MIN, defaultBucketBytes } from "./device/bucket-io.ts";
 export * from "./fs/types.ts";
+export type { CheckReport, Problem } from "./check/findings.ts";
+export { checkPool, checkRuntime } from "./pool/check-pool.ts";
 export { marks, reached, resetMarks } from "./marks.ts";
 export {
   DeviceFailed,
@@ -18,5 +20,6 @@ export {
   UnsupportedVersion,
   WrongMembers,
 } from "./pool/errors.ts";
+export type { CheckOptions } from "./check/check.ts";
 export { formatPool, type OpenOptions, openPool, type Pool, readSuperblock, type Usage } from "./pool/pool.ts";
 export { type FormatOptions, JOURNAL_BUCKETS_MIN, POOL_BYTES_MIN } from "./pool/shape.ts";

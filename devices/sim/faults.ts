@@ -105,6 +105,11 @@ export class FaultPlan {
   }
 }
 
+/** The first of the strikes that is of this kind. */
+export function findStrike(strikes: ReadonlyArray<Strike>, kind: FaultKind): Strike | undefined {
+  return strikes.length === 0 ? undefined : strikes.find((strike) => strike.fault.kind === kind);
+}
+
 export const noFaults = new FaultPlan(0, []);
 
 function applies(fault: Fault, io: IoIdentity): boolean {

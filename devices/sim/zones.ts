@@ -36,8 +36,9 @@ export class ZoneTable {
   private readonly states: Uint8Array;
   /** Written bytes from the start of each zone. */
   private readonly writtenBytes: Float64Array;
-  private open_: number;
-  private active_: number;
+  private opened: number;
+  private activated: number;
+  private offline: number;
 
   private constructor(
     geometry: ZoneGeometry,
@@ -45,32 +46,40 @@ export class ZoneTable {
     writtenBytes: Float64Array,
     open: number,
     active: number,
+    offline: number,
   ) {
     this.geometry = geometry;
     this.states = states;
     this.writtenBytes = writtenBytes;
-    this.open_ = open;
-    this.active_ = active;
+    this.opened = open;
+    this.activated = active;
+    this.offline = offline;
   }
 
   /** All sequential zones empty. */
   static empty(geometry: ZoneGeometry): ZoneTable {
     const states = new Uint8Array(geometry.zoneCount).fill(EMPTY);
     states.fill(CONVENTIONAL, 0, geometry.conventionalCount);
-    return new ZoneTable(geometry, states, new Float64Array(geometry.zoneCount), 0, 0);
+    return new ZoneTable(geometry, states, new Float64Array(geometry.zoneCount), 0, 0, 0);
   }
 
   /** An independent copy. */
   fork(): ZoneTable {
-    return new ZoneTable(this.geometry, this.states.slice(), this.writtenBytes.slice(), this.open_, this.active_);
+    const { geometry, states, writtenBytes, opened, activated, offline } = this;
+    return new ZoneTable(geometry, states.slice(), writtenBytes.slice(), opened, activated, offline);
+  }
+
+  /** Zones that the device gave up altogether. */
+  get offlineCount(): number {
+    return this.offline;
   }
 
   get openCount(): number {
-    return this.open_;
+    return this.opened;
   }
 
   get activeCount(): number {
-    return this.active_;
+    return this.activated;
   }
 
   zoneOf(offsetBytes: number): number {
@@ -198,6 +207,12 @@ export class ZoneTable {
     this.set(zone, state === "offline" ? OFFLINE : READ_ONLY);
   }
 
+  /** True for a zone that the device gave up. */
+  hasFailed(zone: number): boolean {
+    const code = this.code(zone);
+    return code === READ_ONLY || code === OFFLINE;
+  }
+
   /** What power loss does: open zones are closed, and those without content empty. */
   losePower(): void {
     for (let zone = 0; zone < this.states.length; zone++) {
@@ -207,10 +222,11 @@ export class ZoneTable {
 
   /**
    * Puts a sequential zone where a crash left it, limits aside: with so many bytes written, or finished. The
-   * composition of a crash state checks the limits over all zones when it is done.
+   * composition of a crash state checks the limits over all zones when it is done. A failed zone stays failed.
    */
   restore(zone: number, writtenBytes: number): void {
     const { zoneCapacityBytes } = this.geometry;
+    if (this.hasFailed(zone)) return;
     this.writtenBytes[zone] = writtenBytes;
     this.set(zone, writtenBytes === 0 ? EMPTY : writtenBytes >= zoneCapacityBytes ? FULL : CLOSED);
   }
@@ -223,8 +239,9 @@ export class ZoneTable {
 
   private set(zone: number, code: number): void {
     const before = this.states[zone]!;
-    this.open_ += Number(isOpen(code)) - Number(isOpen(before));
-    this.active_ += Number(isActive(code)) - Number(isActive(before));
+    this.opened += Number(isOpen(code)) - Number(isOpen(before));
+    this.activated += Number(isActive(code)) - Number(isActive(before));
+    this.offline += Number(code === OFFLINE) - Number(before === OFFLINE);
     this.states[zone] = code;
   }
 
@@ -239,10 +256,10 @@ export class ZoneTable {
   private openingRule(zone: number, state: number): string | undefined {
     const { openZonesMax, activeZonesMax } = this.geometry;
     if (isOpen(state)) return undefined;
-    if (activeZonesMax > 0 && state !== CLOSED && this.active_ >= activeZonesMax) {
+    if (activeZonesMax > 0 && state !== CLOSED && this.activated >= activeZonesMax) {
       return `zone ${zone} would be one more than ${activeZonesMax} active zones`;
     }
-    if (openZonesMax > 0 && this.open_ >= openZonesMax && this.implicitlyOpen() < 0) {
+    if (openZonesMax > 0 && this.opened >= openZonesMax && this.implicitlyOpen() < 0) {
       return `zone ${zone} would be one more than ${openZonesMax} open zones`;
     }
     return undefined;
@@ -254,7 +271,7 @@ export class ZoneTable {
 
   private makeRoomToOpen(): void {
     const { openZonesMax } = this.geometry;
-    if (openZonesMax === 0 || this.open_ < openZonesMax) return;
+    if (openZonesMax === 0 || this.opened < openZonesMax) return;
     this.set(this.implicitlyOpen(), CLOSED);
   }
 }

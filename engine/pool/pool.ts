@@ -12,10 +12,14 @@ import * as Effect from "effect/Effect";
 import type * as Scope from "effect/Scope";
 import type { Device, DeviceError } from "../../devices/device.ts";
 import type { PoolFailed } from "../actor.ts";
+import { check, type CheckOptions, type CheckSubject } from "../check/check.ts";
+import type { CheckReport } from "../check/findings.ts";
 import { BucketIo, BucketLayout } from "../device/bucket-io.ts";
 import { findSuperblock, SUPERBLOCK_BUCKETS, SuperblockLog } from "../device/superblock-log.ts";
 import type { Superblock } from "../format/superblock.ts";
 import { type FilesystemCore, makeFilesystemCore } from "../fs/core.ts";
+import { offsetOfHash } from "../fs/directory.ts";
+import { nameHash } from "../fs/names.ts";
 import type { Filesystem, FsError } from "../fs/types.ts";
 import { reached } from "../marks.ts";
 import { DeviceFailed, NotAPool, PoolDamaged, type PoolError, UnsupportedVersion, WrongMembers } from "./errors.ts";
@@ -69,6 +73,8 @@ export interface Pool {
   /** Writes everything back and leaves the pool clean. The pool must not be used afterwards. */
   readonly close: Effect.Effect<void, FsError | PoolFailed | PoolError>;
   readonly usage: Effect.Effect<Usage>;
+  /** Runs all passes of the check but the journal's over what the pool holds now; nothing may change meanwhile. */
+  readonly check: (options?: CheckOptions) => Effect.Effect<CheckReport, PoolFailed>;
   /** Completes with the cause when the pool has gone read-only. */
   readonly died: Effect.Effect<string>;
   /** The rooms inside, for check and inspection. */
@@ -212,6 +218,16 @@ export function openPool(
       background(runtime, core, options);
     }
     const died = Deferred.makeUnsafe<string>();
+    const { btree, trees, loader } = runtime;
+    const subject: CheckSubject = {
+      transactor: btree,
+      trees,
+      fetchNode: (node) => loader.fetch(node),
+      io,
+      superblock,
+      journal: [],
+      offsetOfName: (name) => offsetOfHash(nameHash(name, superblock.hashSeed, superblock.directoryHashBits)),
+    };
     runtime.supervisor.onFailure(({ detail }) => {
       Deferred.doneUnsafe(died, Effect.succeed(detail));
     });
@@ -221,6 +237,7 @@ export function openPool(
       filesystemFor: core.filesystemFor,
       close: closePool(runtime, core),
       usage: Effect.sync(() => usageOf(runtime, core)),
+      check: (checkOptions) => check(subject, checkOptions),
       died: Deferred.await(died),
       runtime,
     };

@@ -9,25 +9,21 @@ import { Versions } from "./versions.ts";
 
 export const PAGE_BYTES = 4096;
 
-/** When an operation took effect, and how far the history had come when it was called. */
-export interface When {
-  readonly invoked: number;
-  readonly moment: number;
-}
-
-export interface WriteChange extends When {
+export interface WriteChange {
   readonly kind: "write";
+  readonly moment: number;
   readonly from: number;
   readonly to: number;
   readonly bytes: Uint8Array;
 }
 
 /**
- * A change that is part of the namespace's order. Whoever makes one first writes the file's dirty data back, so that
- * whatever was linearized before the call is no longer in doubt once the change itself is there.
+ * A change that is part of the namespace's order. It takes effect only when the file's dirty data has been written
+ * back, so that nothing before it is in doubt once it is there itself.
  */
-export interface OrderedChange extends When {
+export interface OrderedChange {
   readonly kind: "truncate" | "zero" | "grow" | "settle";
+  readonly moment: number;
   /** The range that reads as zeros from now on; empty for `grow` and `settle`. */
   readonly from: number;
   readonly to: number;
@@ -56,7 +52,7 @@ export class FileContent {
     return this.pages.keys();
   }
 
-  write(when: When, offsetBytes: number, bytes: Uint8Array): void {
+  write(moment: number, offsetBytes: number, bytes: Uint8Array): void {
     if (bytes.length === 0) return;
     const to = offsetBytes + bytes.length;
     for (let index = Math.floor(offsetBytes / PAGE_BYTES); index * PAGE_BYTES < to; index++) {
@@ -64,34 +60,34 @@ export class FileContent {
       const page = this.copyOfPage(index);
       const from = Math.max(start, offsetBytes);
       page.set(bytes.subarray(from - offsetBytes, Math.min(to, start + PAGE_BYTES) - offsetBytes), from - start);
-      this.putPage(when.moment, index, page);
+      this.putPage(moment, index, page);
     }
-    if (to > this.sizeBytes) this.sizes.set(when.moment, to);
-    this.changes.push({ kind: "write", ...when, from: offsetBytes, to, bytes });
+    if (to > this.sizeBytes) this.sizes.set(moment, to);
+    this.changes.push({ kind: "write", moment, from: offsetBytes, to, bytes });
   }
 
-  truncate(when: When, sizeBytes: number): void {
-    this.clear(when.moment, sizeBytes, Number.POSITIVE_INFINITY);
-    this.sizes.set(when.moment, sizeBytes);
-    this.changes.push({ kind: "truncate", ...when, from: sizeBytes, to: Number.POSITIVE_INFINITY, sizeBytes });
+  truncate(moment: number, sizeBytes: number): void {
+    this.clear(moment, sizeBytes, Number.POSITIVE_INFINITY);
+    this.sizes.set(moment, sizeBytes);
+    this.changes.push({ kind: "truncate", moment, from: sizeBytes, to: Number.POSITIVE_INFINITY, sizeBytes });
   }
 
   /** Makes the range read as zeros; `growTo` is 0 where the size stays. */
-  zero(when: When, from: number, to: number, growTo: number): void {
-    this.clear(when.moment, from, to);
-    this.changes.push({ kind: "zero", ...when, from, to, sizeBytes: growTo });
-    if (growTo > this.sizeBytes) this.sizes.set(when.moment, growTo);
+  zero(moment: number, from: number, to: number, growTo: number): void {
+    this.clear(moment, from, to);
+    this.changes.push({ kind: "zero", moment, from, to, sizeBytes: growTo });
+    if (growTo > this.sizeBytes) this.sizes.set(moment, growTo);
   }
 
   /** Allocates: no byte changes, the file may grow. */
-  grow(when: When, growTo: number): void {
-    this.changes.push({ kind: "grow", ...when, from: 0, to: 0, sizeBytes: growTo });
-    if (growTo > this.sizeBytes) this.sizes.set(when.moment, growTo);
+  grow(moment: number, growTo: number): void {
+    this.changes.push({ kind: "grow", moment, from: 0, to: 0, sizeBytes: growTo });
+    if (growTo > this.sizeBytes) this.sizes.set(moment, growTo);
   }
 
-  /** The file's data was written back before the operation of `when`, which did not change it. */
-  settle(when: When): void {
-    this.changes.push({ kind: "settle", ...when, from: 0, to: 0, sizeBytes: 0 });
+  /** The file's data was written back before the operation of that moment, which did not change it. */
+  settle(moment: number): void {
+    this.changes.push({ kind: "settle", moment, from: 0, to: 0, sizeBytes: 0 });
   }
 
   sizeAt(moment: number): number {
@@ -101,6 +97,10 @@ export class FileContent {
   /** The page after `moment`; undefined where it is all zeros. */
   pageAt(moment: number, index: number): Uint8Array | undefined {
     return this.pages.get(index)?.at(moment);
+  }
+
+  byteAt(moment: number, offsetBytes: number): number {
+    return this.pageAt(moment, Math.floor(offsetBytes / PAGE_BYTES))?.[offsetBytes % PAGE_BYTES] ?? 0;
   }
 
   read(offsetBytes: number, lengthBytes: number): Uint8Array {

@@ -15,10 +15,11 @@ export interface Mark {
   readonly syncs: number;
 }
 
-/** A completed fsync (of one inode) or syncfs (`inode` undefined). */
+/** A completed fsync or syncfs. */
 export interface CompletedSync {
   readonly startedMoment: number;
-  readonly inode: Inode | undefined;
+  /** Whose data it made durable; undefined if the inode was gone. */
+  readonly scope: Inode | "everything" | undefined;
 }
 
 export interface Change {
@@ -45,8 +46,8 @@ export class History {
     return this.moment;
   }
 
-  syncCompleted(startedMoment: number, inode: Inode | undefined): void {
-    this.syncs.push({ startedMoment, inode });
+  syncCompleted(startedMoment: number, scope: CompletedSync["scope"]): void {
+    this.syncs.push({ startedMoment, scope });
   }
 
   mark(): Mark {
@@ -71,17 +72,15 @@ export class History {
     let settled = 0;
     for (let index = 0; index < mark.syncs; index++) {
       const sync = this.syncs[index] as CompletedSync;
-      if (sync.inode === undefined || sync.inode === inode) settled = Math.max(settled, sync.startedMoment);
+      if (sync.scope === "everything" || sync.scope === inode) settled = Math.max(settled, sync.startedMoment);
     }
     return settled;
   }
 
-  /** Last moment of the namespace at or before `moment`. */
-  namespaceMomentAt(moment: number): number {
-    for (let index = this.namespaceMoments.length - 1; index >= 0; index--) {
-      const candidate = this.namespaceMoments[index] as number;
-      if (candidate <= moment) return candidate;
-    }
-    return 0;
+  /** Index of the last change of the namespace at or before `moment`. */
+  namespaceIndexAt(moment: number): number {
+    let index = this.namespaceMoments.length - 1;
+    while ((this.namespaceMoments[index] as number) > moment) index--;
+    return index;
   }
 }

@@ -1,0 +1,12 @@
+/**
+ * All benchmarks by name, in the order in which they run.
+ */
+import { crashStates } from "./crash-states.ts";
+import { fill } from "./fill.ts";
+import { metadata } from "./metadata.ts";
+import { million } from "./million.ts";
+import { stream } from "./stream.ts";
+import { wear } from "./wear.ts";
+import type { Workload } from "./workload.ts";
+
+export const workloads: ReadonlyArray<Workload> = [metadata, stream, fill, wear, crashStates, million];

@@ -1,0 +1,85 @@
+/**
+ * All rows of a table, one after another, through transactions that read a slice each.
+ *
+ * A body may run again, so it only copies; rows are looked at outside of it. Memory is that of one slice, whatever the
+ * table's size. The rows of a slice belong together; between slices nothing may change, so this is for pools at rest.
+ */
+import * as Effect from "effect/Effect";
+import type { PoolFailed } from "../actor.ts";
+import type { Transactor } from "../btree/transaction.ts";
+
+/** Rows and bytes after which a slice ends. */
+const SLICE_ROWS_MAX = 512;
+const SLICE_BYTES_MAX = 128 * 1024;
+
+export interface Key {
+  readonly inode: number;
+  readonly offset: number;
+  readonly snapshot: number;
+}
+
+export interface Row extends Key {
+  /** The value: `length` bytes of `view` at `at`, until the visit ends. */
+  readonly view: DataView;
+  readonly at: number;
+  readonly length: number;
+}
+
+interface Slice {
+  readonly rows: Array<Row>;
+  /** Where the next slice begins; undefined at the end of the table. */
+  readonly next: Key | undefined;
+}
+
+export const keyText = ({ inode, offset, snapshot }: Key): string => `(${inode}, ${offset}, ${snapshot})`;
+
+export const isBefore = (a: Key, b: Key): boolean =>
+  a.inode < b.inode ||
+  (a.inode === b.inode && (a.offset < b.offset || (a.offset === b.offset && a.snapshot < b.snapshot)));
+
+function readSlice(transactor: Transactor, table: number, from: Key): Effect.Effect<Slice, PoolFailed> {
+  return transactor.transact<Slice, never>((tx) => {
+    const rows: Array<Row> = [];
+    let bytes = 0;
+    let next: Key | undefined;
+    const scan = tx.scan(table, from.inode, from.offset, from.snapshot);
+    while (scan.next()) {
+      const { inode, offset, snapshot, length } = scan;
+      const copy = new Uint8Array(scan.view.buffer, scan.view.byteOffset + scan.at, length).slice();
+      rows.push({ inode, offset, snapshot, view: new DataView(copy.buffer), at: 0, length });
+      bytes += length;
+      if (rows.length < SLICE_ROWS_MAX && bytes < SLICE_BYTES_MAX) continue;
+      next = { inode, offset, snapshot: snapshot + 1 };
+      break;
+    }
+    return { rows, next };
+  });
+}
+
+/** Visits slices of rows in key order; `visit` may itself look things up. */
+export function eachSlice(
+  transactor: Transactor,
+  table: number,
+  visit: (rows: ReadonlyArray<Row>) => Effect.Effect<void, PoolFailed>,
+): Effect.Effect<void, PoolFailed> {
+  return Effect.gen(function* () {
+    let from: Key | undefined = { inode: 0, offset: 0, snapshot: 0 };
+    while (from !== undefined) {
+      const slice: Slice = yield* readSlice(transactor, table, from);
+      yield* visit(slice.rows);
+      from = slice.next;
+    }
+  });
+}
+
+/** Visits all rows of a table in key order. */
+export function eachRow(
+  transactor: Transactor,
+  table: number,
+  visit: (row: Row) => void,
+): Effect.Effect<void, PoolFailed> {
+  return eachSlice(transactor, table, (rows) => {
+    for (const row of rows) visit(row);
+    return Effect.void;
+  });
+}

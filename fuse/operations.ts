@@ -1,0 +1,234 @@
+/**
+ * From requests of the kernel to calls of the engine: what every transport shares.
+ *
+ * Everything is by inode number, as the low-level FUSE protocol has it; flags and numbers are those of Linux, failures
+ * are the engine's (`errno.ts` turns them into numbers). Holds no state and no lock: whoever opens an inode here
+ * releases it here, and a transport keeps its own table of handles. Permissions are the kernel's business
+ * (`default_permissions`); nothing here asks who may.
+ */
+import * as Effect from "effect/Effect";
+import {
+  type AttributeChanges,
+  type Attributes,
+  type DirectoryEntry,
+  FileType,
+  type Filesystem,
+  type FilesystemStatistics,
+  type Fs,
+  FsError,
+  type Owner,
+  type RenameMode,
+  type Timestamp,
+} from "../engine/fs/types.ts";
+import { type Caller, FallocateFlag, OpenFlag, OWNER_UNCHANGED, RenameFlag, Whence, XattrFlag } from "./requests.ts";
+
+const PERMISSION_BITS = 0o7777;
+const SET_GROUP_ID = 0o2000;
+/** Entries that one listing step asks the engine for. */
+const LISTING_STEP = 1024;
+
+/** What a request to change attributes may carry; a field left out stays as it is. */
+export interface SetAttributes {
+  readonly mode?: number;
+  readonly uid?: number;
+  readonly gid?: number;
+  readonly sizeBytes?: number;
+  readonly accessed?: Timestamp | "now";
+  readonly modified?: Timestamp | "now";
+}
+
+const failure = (reason: ConstructorParameters<typeof FsError>[0], detail = ""): Fs<never> =>
+  Effect.fail(new FsError(reason, detail));
+
+export class Operations {
+  private readonly fs: Filesystem;
+  private readonly now: () => Timestamp;
+
+  constructor(filesystem: Filesystem, now: () => Timestamp) {
+    this.fs = filesystem;
+    this.now = now;
+  }
+
+  lookup(parent: number, name: Uint8Array): Fs<Attributes> {
+    return this.fs.lookup(parent, name);
+  }
+
+  getattr(inode: number): Fs<Attributes> {
+    return this.fs.getattr(inode);
+  }
+
+  setattr(inode: number, set: SetAttributes): Fs<Attributes> {
+    return this.fs.setattr(inode, this.changesOf(set));
+  }
+
+  private changesOf(set: SetAttributes): AttributeChanges {
+    const time = (value: Timestamp | "now"): Timestamp => (value === "now" ? this.now() : value);
+    return {
+      ...(set.mode === undefined ? {} : { mode: set.mode & PERMISSION_BITS }),
+      ...(set.uid === undefined || set.uid === OWNER_UNCHANGED ? {} : { uid: set.uid }),
+      ...(set.gid === undefined || set.gid === OWNER_UNCHANGED ? {} : { gid: set.gid }),
+      ...(set.sizeBytes === undefined ? {} : { sizeBytes: set.sizeBytes }),
+      ...(set.accessed === undefined ? {} : { accessed: time(set.accessed) }),
+      ...(set.modified === undefined ? {} : { modified: time(set.modified) }),
+    };
+  }
+
+  /** Creates a regular file and opens it. */
+  create(parent: number, name: Uint8Array, mode: number, caller: Caller | undefined): Fs<Attributes> {
+    const made = this.mknod(parent, name, FileType.regular | (mode & PERMISSION_BITS), 0, caller);
+    return Effect.tap(made, ({ inode }) => this.fs.open(inode));
+  }
+
+  mknod(parent: number, name: Uint8Array, mode: number, rdev: number, caller: Caller | undefined): Fs<Attributes> {
+    const type = mode & FileType.mask || FileType.regular;
+    return Effect.flatMap(this.fs.getattr(parent), (directory) =>
+      this.fs.mknod(parent, name, type | (mode & PERMISSION_BITS), rdev, ownerIn(directory, caller)),
+    );
+  }
+
+  mkdir(parent: number, name: Uint8Array, mode: number, caller: Caller | undefined): Fs<Attributes> {
+    return Effect.flatMap(this.fs.getattr(parent), (directory) => {
+      const inherited = directory.mode & SET_GROUP_ID;
+      const bits = FileType.directory | (mode & PERMISSION_BITS) | inherited;
+      return this.fs.mkdir(parent, name, bits, ownerIn(directory, caller));
+    });
+  }
+
+  symlink(parent: number, name: Uint8Array, target: Uint8Array, caller: Caller | undefined): Fs<Attributes> {
+    return Effect.flatMap(this.fs.getattr(parent), (directory) =>
+      this.fs.symlink(parent, name, target, ownerIn(directory, caller)),
+    );
+  }
+
+  readlink(inode: number): Fs<Uint8Array> {
+    return this.fs.readlink(inode);
+  }
+
+  link(inode: number, newParent: number, newName: Uint8Array): Fs<Attributes> {
+    return this.fs.link(inode, newParent, newName);
+  }
+
+  unlink(parent: number, name: Uint8Array): Fs<void> {
+    return this.fs.unlink(parent, name);
+  }
+
+  rmdir(parent: number, name: Uint8Array): Fs<void> {
+    return this.fs.rmdir(parent, name);
+  }
+
+  rename(parent: number, name: Uint8Array, newParent: number, newName: Uint8Array, flags = 0): Fs<void> {
+    const mode = RENAME_MODES.get(flags);
+    if (mode === undefined) return failure("InvalidArgument", `rename flags ${flags}`);
+    return this.fs.rename(parent, name, newParent, newName, mode);
+  }
+
+  /** Opens an inode for I/O, truncating it first if the flags say so. Each success is paid back by `release`. */
+  open(inode: number, flags: number): Fs<void> {
+    const opened = this.fs.open(inode);
+    if ((flags & OpenFlag.truncate) === 0 || (flags & OpenFlag.accessMask) === OpenFlag.readOnly) return opened;
+    return Effect.flatMap(opened, () =>
+      Effect.onError(Effect.asVoid(this.fs.setattr(inode, { sizeBytes: 0 })), () =>
+        Effect.ignore(this.fs.release(inode)),
+      ),
+    );
+  }
+
+  release(inode: number): Fs<void> {
+    return this.fs.release(inode);
+  }
+
+  read(inode: number, offsetBytes: number, lengthBytes: number): Fs<Uint8Array> {
+    return this.fs.read(inode, offsetBytes, lengthBytes);
+  }
+
+  write(inode: number, offsetBytes: number, bytes: Uint8Array): Fs<void> {
+    return this.fs.write(inode, offsetBytes, bytes);
+  }
+
+  fsync(inode: number): Fs<void> {
+    return this.fs.fsync(inode);
+  }
+
+  get syncfs(): Fs<void> {
+    return this.fs.syncfs;
+  }
+
+  fallocate(inode: number, flags: number, offsetBytes: number, lengthBytes: number): Fs<void> {
+    const { keepSize, punchHole, zeroRange } = FallocateFlag;
+    const keep = (flags & keepSize) !== 0;
+    switch (flags & ~keepSize) {
+      case 0:
+        return this.fs.fallocate(inode, "allocate", offsetBytes, lengthBytes, keep);
+      case punchHole:
+        if (!keep) return failure("NotSupported", "punch without keep-size");
+        return this.fs.fallocate(inode, "punch", offsetBytes, lengthBytes, true);
+      case zeroRange:
+        return this.fs.fallocate(inode, "zero", offsetBytes, lengthBytes, keep);
+      default:
+        return failure("NotSupported", `fallocate flags ${flags}`);
+    }
+  }
+
+  lseek(inode: number, offsetBytes: number, whence: number): Fs<number> {
+    if (whence === Whence.data) return this.fs.seek(inode, offsetBytes, "data");
+    if (whence === Whence.hole) return this.fs.seek(inode, offsetBytes, "hole");
+    return failure("InvalidArgument", `whence ${whence}`);
+  }
+
+  /** Entries behind a cookie; see `Filesystem.readdir`. */
+  readdir(inode: number, cookie: number, countMax: number): Fs<ReadonlyArray<DirectoryEntry>> {
+    return this.fs.readdir(inode, cookie, countMax);
+  }
+
+  parentOf(directory: number): Fs<number> {
+    return this.fs.parentOf(directory);
+  }
+
+  /** The whole directory, for transports that cannot list it piece by piece. */
+  listing(inode: number): Fs<ReadonlyArray<DirectoryEntry>> {
+    const more = (cookie: number, all: Array<DirectoryEntry>): Fs<ReadonlyArray<DirectoryEntry>> =>
+      Effect.flatMap(this.fs.readdir(inode, cookie, LISTING_STEP), (entries) => {
+        for (const entry of entries) all.push(entry);
+        const last = entries.at(-1);
+        return last === undefined || entries.length < LISTING_STEP ? Effect.succeed(all) : more(last.cookie, all);
+      });
+    return Effect.suspend(() => more(0, []));
+  }
+
+  getxattr(inode: number, name: Uint8Array): Fs<Uint8Array> {
+    return this.fs.getxattr(inode, name);
+  }
+
+  setxattr(inode: number, name: Uint8Array, value: Uint8Array, flags: number): Fs<void> {
+    if (flags > XattrFlag.replace) return failure("InvalidArgument", `setxattr flags ${flags}`);
+    const mode = flags === XattrFlag.create ? "create" : flags === XattrFlag.replace ? "replace" : "set";
+    return this.fs.setxattr(inode, name, value, mode);
+  }
+
+  listxattr(inode: number): Fs<ReadonlyArray<Uint8Array>> {
+    return this.fs.listxattr(inode);
+  }
+
+  removexattr(inode: number, name: Uint8Array): Fs<void> {
+    return this.fs.removexattr(inode, name);
+  }
+
+  get statfs(): Fs<FilesystemStatistics> {
+    return this.fs.statfs;
+  }
+}
+
+const RENAME_MODES: ReadonlyMap<number, RenameMode> = new Map([
+  [0, "replace"],
+  [RenameFlag.noReplace, "no-replace"],
+  [RenameFlag.exchange, "exchange"],
+]);
+
+/**
+ * Owner of a new inode: its caller, but of the directory's group where the directory has the set-group-ID bit. Where
+ * the transport does not know who asks, the owner of the directory, who may write to it and most often is the one.
+ */
+function ownerIn(directory: Attributes, caller: Caller | undefined): Owner {
+  if (caller === undefined) return { uid: directory.uid, gid: directory.gid };
+  return (directory.mode & SET_GROUP_ID) === 0 ? caller : { uid: caller.uid, gid: directory.gid };
+}

@@ -1,0 +1,136 @@
+/**
+ * What happens to a crash state: it is recovered in a world of its own, held against the oracle, checked, and used.
+ *
+ * Recovery may be crashed at an I/O of its own and run again on what that left; the law is the same. Some of the pools
+ * that come through are changed and closed afterwards, since a recovered pool must also work.
+ */
+import * as Cause from "effect/Cause";
+import * as Effect from "effect/Effect";
+import * as Exit from "effect/Exit";
+import type { CrashImage } from "../devices/sim/crash.ts";
+import { SimDisk } from "../devices/sim/disk.ts";
+import { type FsError, ROOT_INODE } from "../engine/fs/types.ts";
+import { type OpenOptions, openPool, type Pool } from "../engine/pool/pool.ts";
+import type { Entropy } from "./entropy.ts";
+import { drawSurvival } from "./harvest.ts";
+import type { Mark } from "./oracle/history.ts";
+import { collectTree } from "./oracle/found-tree.ts";
+import type { Oracle } from "./oracle/oracle.ts";
+import type { Trace } from "./trace.ts";
+import { Deadlock, World } from "./world.ts";
+
+/** Share of recovered pools that are used and closed. */
+const USE_SHARE = 0.15;
+
+export interface Judged {
+  readonly problems: ReadonlyArray<string>;
+  readonly simulatedMs: number;
+  readonly events: number;
+}
+
+export interface RecoveryOptions {
+  readonly open: OpenOptions;
+  readonly entropy: Entropy;
+  /** Tells this state from the others of the seed. */
+  readonly name: string;
+  readonly recoveryShare: number;
+  readonly trace: Trace;
+}
+
+/** Says in a line or more how an effect ended that should have succeeded. */
+export function problemOf(exit: Exit.Exit<unknown, unknown>): string | undefined {
+  if (Exit.isSuccess(exit)) return undefined;
+  const failure = Cause.squash(exit.cause) as { _tag?: string; message?: string; detail?: string; reason?: string };
+  if (failure instanceof Error) return failure.stack ?? failure.message;
+  const parts = [failure._tag, failure.reason, failure.message, failure.detail].filter((part) => part !== undefined);
+  return parts.length > 0 ? parts.join(": ") : Cause.pretty(exit.cause);
+}
+
+/** Runs an effect in a world; a deadlock is a problem like any other. */
+export function runIn<A>(world: World, effect: Effect.Effect<A, unknown>): { value: A | undefined; problem?: string } {
+  try {
+    const exit = world.run(effect);
+    const problem = problemOf(exit);
+    if (problem !== undefined) return { value: undefined, problem };
+    return { value: Exit.isSuccess(exit) ? exit.value : undefined };
+  } catch (error) {
+    if (error instanceof Deadlock) return { value: undefined, problem: error.message };
+    throw error;
+  }
+}
+
+/** Everything that a recovered or reopened pool must fulfil at a mark. */
+export function verifyPool(pool: Pool, oracle: Oracle, mark: Mark): Effect.Effect<Array<string>, unknown> {
+  return Effect.gen(function* () {
+    const tree = yield* collectTree(pool.filesystem);
+    const { problems } = oracle.judge(mark, tree);
+    const report = yield* pool.check();
+    return [...problems, ...report.problems.map(({ pass, what }) => `check, ${pass}: ${what}`)];
+  });
+}
+
+/** A recovered pool takes changes and closes. */
+function useIt(pool: Pool): Effect.Effect<void, unknown> {
+  const { filesystem } = pool;
+  const name = new TextEncoder().encode("used after the crash");
+  const roomless = (error: FsError): boolean => error.reason === "NoSpace";
+  return Effect.gen(function* () {
+    const made = yield* Effect.result(filesystem.mknod(ROOT_INODE, name, 0o100600, 0, { uid: 0, gid: 0 }));
+    if (made._tag === "Failure" && !roomless(made.failure)) return yield* Effect.fail(made.failure);
+    if (made._tag === "Success") {
+      const written = yield* Effect.result(filesystem.write(made.success.inode, 0, new Uint8Array(5000).fill(7)));
+      if (written._tag === "Failure" && !roomless(written.failure)) return yield* Effect.fail(written.failure);
+      yield* filesystem.fsync(made.success.inode);
+      yield* filesystem.unlink(ROOT_INODE, name);
+    }
+    yield* pool.close;
+  });
+}
+
+export function judgeCrashState(
+  image: CrashImage,
+  mark: Mark,
+  oracle: Oracle,
+  options: RecoveryOptions,
+): Judged {
+  const { entropy, name, open, trace } = options;
+  const random = entropy.stream(name);
+  const crashIt = random.chance(options.recoveryShare);
+  const used = random.chance(USE_SHARE);
+  const behaviour = { name: "disk0", seed: random.u32(), statistics: false };
+  let again: { image: CrashImage; label: string } | undefined;
+  const disk = SimDisk.fromImage(image, behaviour);
+  if (crashIt) {
+    let offered = 0;
+    disk.setObserver((_phase, operation, _offset, _length, index) => {
+      if (operation === "read" || random.below(++offered) !== 0) return;
+      const { name: how, survival } = drawSurvival(random, disk.pending.length);
+      again = { image: disk.crash(survival), label: `recovery crashed at ${operation} ${index}: ${how}` };
+    });
+  }
+  const world = new World({ seed: random.u32(), preemptShare: 0.01 });
+  const start = world.nowMs;
+  const judged = runIn(
+    world,
+    Effect.scoped(
+      Effect.gen(function* () {
+        const pool = yield* openPool([disk], open);
+        const problems = yield* verifyPool(pool, oracle, mark);
+        // A crash behind the recovery is another crash: what is done from here on may survive it or not.
+        disk.setObserver(undefined);
+        if (used && problems.length === 0) yield* useIt(pool);
+        return problems;
+      }),
+    ),
+  );
+  const problems = judged.problem === undefined ? [...(judged.value ?? [])] : [judged.problem];
+  for (const violation of disk.violations) problems.push(`device: ${JSON.stringify(violation)}`);
+  trace.event("c", world.trace.events, problems.length);
+  let { events } = world.trace;
+  if (problems.length === 0 && again !== undefined) {
+    const second = judgeCrashState(again.image, mark, oracle, { ...options, name: `${name}+`, recoveryShare: 0 });
+    events += second.events;
+    problems.push(...second.problems.map((problem) => `${again!.label}: ${problem}`));
+  }
+  return { problems, simulatedMs: world.nowMs - start, events };
+}

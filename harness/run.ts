@@ -1,0 +1,235 @@
+/**
+ * One seed of one scenario, from format to verdict: a function of scenario and seed, and of nothing else.
+ *
+ * A pool is made on a simulated disk; clients use it while crash states are taken; it is closed. Every crash state is
+ * then judged, and the pool is opened once more and must hold exactly what the model holds. Whatever goes wrong first
+ * is the seed's failure. The hash covers every scheduling choice, timer, device operation and judgement.
+ */
+import * as Effect from "effect/Effect";
+import { SimDisk } from "../devices/sim/disk.ts";
+import { noFaults } from "../devices/sim/faults.ts";
+import { marks, resetMarks } from "../engine/marks.ts";
+import { formatPool, type OpenOptions, openPool, type Pool } from "../engine/pool/pool.ts";
+import { Entropy } from "./entropy.ts";
+import { Harvest } from "./harvest.ts";
+import { Oracle } from "./oracle/oracle.ts";
+import { judgeCrashState, runIn, verifyPool } from "./recovery-check.ts";
+import type { Scenario, ScenarioPlan } from "./scenario.ts";
+import { Trace } from "./trace.ts";
+import { setTraps } from "./traps.ts";
+import { EPOCH_MS, World } from "./world.ts";
+
+export interface SeedFailure {
+  /** Where it showed: while the clients ran, in a crash state, or at the end. */
+  readonly where: "run" | "crash" | "end";
+  readonly message: string;
+}
+
+export interface SeedResult {
+  readonly scenario: string;
+  readonly seed: number;
+  readonly hash: string;
+  readonly events: number;
+  readonly crashStates: number;
+  readonly simulatedMs: number;
+  readonly marks: Readonly<Record<string, number>>;
+  readonly failure: SeedFailure | undefined;
+}
+
+export interface RunOptions {
+  /** Receives the events, for comparing two runs or for reading. */
+  readonly trace?: Trace;
+}
+
+/** A failed seed as one that reads it wants it: which state, what is wrong. */
+const failed = (where: SeedFailure["where"], ...lines: ReadonlyArray<string>): SeedFailure => ({
+  where,
+  message: lines.join("\n"),
+});
+
+/** Settings of the engine that a campaign wants unless the scenario says otherwise. */
+const OPEN: OpenOptions = {
+  commitIntervalMs: 1000,
+  writebackIntervalMs: 5000,
+  nodeCacheBytes: 8 * 1024 * 1024,
+  readCacheBytes: 256 * 1024,
+  dirtyBytesMax: 2 * 1024 * 1024,
+};
+
+class Seed {
+  readonly entropy: Entropy;
+  readonly plan: ScenarioPlan;
+  readonly trace: Trace;
+  readonly oracle: Oracle;
+  readonly disk: SimDisk;
+  readonly harvest: Harvest;
+  readonly open: OpenOptions;
+  private armed = false;
+  simulatedMs = 0;
+  events = 0;
+
+  constructor(scenario: Scenario, seed: number, trace: Trace) {
+    this.entropy = new Entropy(`${scenario.name}:${seed}`);
+    this.plan = scenario.plan(this.entropy);
+    this.trace = trace;
+    this.oracle = new Oracle(this.plan.tolerance);
+    const { statesMax, pointShare } = this.plan.crash;
+    this.harvest = new Harvest(this.entropy.stream("crash points"), statesMax, pointShare);
+    const inlineAsks = this.entropy.stream("inline asks").chance(0.5);
+    this.open = { ...OPEN, inlineAsks, ...this.plan.open };
+    this.disk = SimDisk.make({
+      name: "disk0",
+      geometry: this.plan.geometry,
+      seed: this.entropy.number("disk"),
+      ...(this.plan.disk?.timing === undefined ? {} : { timing: this.plan.disk.timing }),
+      ...(this.plan.disk?.yields === undefined ? {} : { yields: this.plan.disk.yields }),
+      statistics: true,
+    });
+    this.disk.setObserver((phase, operation, offset, length, index) => {
+      trace.event(`${phase} ${operation}`, offset, length, index);
+      if (!this.armed || operation === "read" || phase === "fail") return;
+      this.harvest.point(this.disk, `${phase} of ${operation} ${index}`, () => this.oracle.mark());
+    });
+  }
+
+  private world(name: string): World {
+    const random = this.entropy.stream(`world ${name}`);
+    const policy = random.chance(0.5) ? "uniform" : "priorities";
+    const preemptShare = random.pick([0, 0.01, 0.05]);
+    return new World({ seed: random.u32(), policy, preemptShare, trace: this.trace });
+  }
+
+  private within<A>(name: string, effect: Effect.Effect<A, unknown>): { value: A | undefined; problem?: string } {
+    const world = this.world(name);
+    const result = runIn(world, effect);
+    this.simulatedMs += world.nowMs - EPOCH_MS;
+    return result;
+  }
+
+  /** The clients' part; returns what went wrong. */
+  run(): SeedFailure | undefined {
+    const self = this;
+    const { disk, plan, oracle, entropy } = this;
+    const { problem } = this.within(
+      "run",
+      Effect.gen(function* () {
+        const uuid = new Uint8Array(16);
+        const random = entropy.stream("uuid");
+        for (let index = 0; index < uuid.length; index++) uuid[index] = random.below(256);
+        yield* formatPool([disk], { uuid, ...plan.format });
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const pool = yield* openPool([disk], self.open);
+            if (plan.disk?.faults !== undefined) disk.setFaults(plan.disk.faults);
+            self.armed = true;
+            yield* Effect.forEach(plan.clients, (_program, index) => self.client(pool, index), {
+              concurrency: "unbounded",
+              discard: true,
+            });
+            self.armed = false;
+            disk.setFaults(noFaults);
+            yield* pool.close;
+            oracle.closed();
+          }),
+        );
+      }),
+    );
+    if (oracle.violation !== undefined) return failed("run", oracle.violation.message);
+    if (problem !== undefined) return failed("run", problem);
+    const [violation] = disk.violations;
+    if (violation !== undefined) return failed("run", `device: ${JSON.stringify(violation)}`);
+    if (disk.statistics.overwrites > 0) {
+      return failed("run", `the block at byte ${disk.statistics.firstOverwriteBytes} was written twice without a reset`);
+    }
+    return undefined;
+  }
+
+  private client(pool: Pool, index: number): Effect.Effect<void, unknown> {
+    const name = `client ${index}`;
+    return this.plan.clients[index]!({
+      name,
+      filesystem: this.oracle.client(name, pool),
+      random: this.entropy.stream(name),
+      model: this.oracle.model,
+      usage: pool.usage,
+    });
+  }
+
+  /** Judges the crash states; returns the first that is wrong. */
+  judge(): SeedFailure | undefined {
+    const { entropy, trace, open, oracle } = this;
+    const { recoveryShare } = this.plan.crash;
+    for (const [index, { image, mark, label }] of this.harvest.states.entries()) {
+      const name = `crash state ${index}`;
+      const judged = judgeCrashState(image, mark, oracle, { open, entropy, name, recoveryShare, trace });
+      this.simulatedMs += judged.simulatedMs;
+      this.events += judged.events;
+      if (judged.problems.length > 0) return failed("crash", `${name} (${label}):`, ...judged.problems);
+    }
+    return undefined;
+  }
+
+  /** The closed pool is opened again, must hold everything, and goes through the epilogue. */
+  end(): SeedFailure | undefined {
+    const self = this;
+    const { disk, oracle, plan } = this;
+    let told: string | undefined;
+    const reopened = this.within(
+      "end",
+      Effect.gen(function* () {
+        const problems = yield* Effect.scoped(
+          Effect.gen(function* () {
+            const pool = yield* openPool([disk], self.open);
+            const found = yield* verifyPool(pool, oracle, oracle.mark());
+            const report = yield* pool.check({ data: true });
+            yield* pool.close;
+            return [...found, ...report.problems.map(({ pass, what }) => `check, ${pass}: ${what}`)];
+          }),
+        );
+        if (problems.length > 0 || plan.epilogue === undefined) return problems;
+        yield* plan.epilogue({
+          disk,
+          model: oracle.model,
+          random: self.entropy.stream("epilogue"),
+          open: (options) => openPool([disk], { ...self.open, ...options }),
+          fail: (message) => {
+            told = message;
+            return Effect.die(new Error(message));
+          },
+        });
+        return [];
+      }),
+    );
+    if (told !== undefined) return failed("end", told);
+    if (reopened.problem !== undefined) return failed("end", reopened.problem);
+    const problems = reopened.value ?? [];
+    if (problems.length > 0) return failed("end", "after a clean close:", ...problems);
+    const [violation] = disk.violations;
+    return violation === undefined ? undefined : failed("end", `device: ${JSON.stringify(violation)}`);
+  }
+}
+
+export function runSeed(scenario: Scenario, seed: number, options: RunOptions = {}): SeedResult {
+  const trace = options.trace ?? new Trace();
+  resetMarks();
+  const release = setTraps();
+  try {
+    const run = new Seed(scenario, seed, trace);
+    let failure = run.run();
+    failure ??= run.judge();
+    failure ??= run.end();
+    if (failure !== undefined) trace.text("failure", failure.message);
+    return {
+      scenario: scenario.name,
+      seed,
+      hash: trace.hash,
+      events: trace.events + run.events,
+      crashStates: run.harvest.states.length,
+      simulatedMs: run.simulatedMs,
+      marks: Object.fromEntries([...marks].sort(([a], [b]) => (a < b ? -1 : 1))),
+      failure,
+    };
+  } finally {
+    release();
+  }
+}

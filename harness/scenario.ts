@@ -1,0 +1,69 @@
+/**
+ * What a scenario is: a pool on a simulated disk, clients that use it, crashes to take, and what must hold besides the
+ * oracle's law.
+ *
+ * A scenario is plain data and functions. `plan` draws from the seed's entropy whatever should differ from seed to
+ * seed, and must not draw from anything else; everything that runs later runs inside the world, on virtual time.
+ */
+import type * as Effect from "effect/Effect";
+import type * as Scope from "effect/Scope";
+import type { Geometry } from "../devices/device.ts";
+import type { SimDisk, SimDiskBehaviour } from "../devices/sim/disk.ts";
+import type { Filesystem } from "../engine/fs/types.ts";
+import type { OpenOptions, Pool } from "../engine/pool/pool.ts";
+import type { FormatOptions } from "../engine/pool/shape.ts";
+import type { Entropy, Prng } from "./entropy.ts";
+import type { Tolerance } from "./oracle/checked-filesystem.ts";
+import type { Model } from "./oracle/model.ts";
+
+export interface Client {
+  readonly name: string;
+  /** The filesystem, every answer of which is checked against the model. One call at a time. */
+  readonly filesystem: Filesystem;
+  /** This client's own stream of random numbers. */
+  readonly random: Prng;
+  /** The shared model, for choosing operations that make sense. */
+  readonly model: Model;
+  readonly usage: Pool["usage"];
+}
+
+/** A client's program. Failures of the filesystem that the oracle accepts are its own business to ignore. */
+export type Program = (client: Client) => Effect.Effect<void, unknown>;
+
+export interface CrashPlan {
+  /** Crash states to verify in one seed. */
+  readonly statesMax: number;
+  /** Share of device operations at which crash states are taken; the budget above ends it. */
+  readonly pointShare: number;
+  /** Share of crash states whose recovery is crashed too, and recovered again. */
+  readonly recoveryShare: number;
+}
+
+export interface Epilogue {
+  readonly disk: SimDisk;
+  readonly model: Model;
+  readonly random: Prng;
+  /** Opens the pool anew; it stops with the scope. */
+  readonly open: (options?: OpenOptions) => Effect.Effect<Pool, unknown, Scope.Scope>;
+  /** Ends the seed as failed. */
+  readonly fail: (message: string) => Effect.Effect<never>;
+}
+
+export interface ScenarioPlan {
+  readonly geometry: Geometry;
+  /** Faults and timing of the disk while the clients run. */
+  readonly disk?: Pick<SimDiskBehaviour, "faults" | "timing" | "yields">;
+  readonly format?: Partial<FormatOptions>;
+  readonly open?: OpenOptions;
+  readonly tolerance: Tolerance;
+  readonly clients: ReadonlyArray<Program>;
+  readonly crash: CrashPlan;
+  /** Runs once the pool has been closed cleanly and verified, faults off. */
+  readonly epilogue?: (context: Epilogue) => Effect.Effect<void, unknown>;
+}
+
+export interface Scenario {
+  readonly name: string;
+  readonly summary: string;
+  readonly plan: (entropy: Entropy) => ScenarioPlan;
+}

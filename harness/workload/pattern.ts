@@ -1,0 +1,55 @@
+/**
+ * The bytes that a workload writes: made so that a wrong byte tells where it came from.
+ *
+ * Every 64 bytes begin with a tag `<wN+OFFSET>`: the number of the write and the place in it. What follows the tag is
+ * either text that compresses well or noise that does not. A pattern is a pure function of its description.
+ */
+export type Texture = "text" | "noise";
+
+const CELL_BYTES = 64;
+const FILLER = "the quick brown fox jumps over the lazy dog and writes it all down. ";
+
+export function patternBytes(tag: number, lengthBytes: number, texture: Texture): Uint8Array {
+  const bytes = new Uint8Array(lengthBytes);
+  let noise = (tag * 0x9e3779b1) | 1;
+  for (let cell = 0; cell < lengthBytes; cell += CELL_BYTES) {
+    const end = Math.min(lengthBytes, cell + CELL_BYTES);
+    const head = `<w${tag}+${cell}>`;
+    let at = cell;
+    for (; at < end && at - cell < head.length; at++) bytes[at] = head.charCodeAt(at - cell);
+    for (; at < end; at++) {
+      if (texture === "text") {
+        bytes[at] = FILLER.charCodeAt((at + tag) % FILLER.length);
+      } else {
+        noise ^= noise << 13;
+        noise ^= noise >>> 17;
+        noise ^= noise << 5;
+        bytes[at] = noise & 0xff;
+      }
+    }
+  }
+  return bytes;
+}
+
+/** Says what the bytes around `at` are, as far as their tags tell. */
+export function describeBytes(bytes: Uint8Array, at: number): string {
+  if (at >= bytes.length) return "nothing there";
+  let zeros = 0;
+  while (at + zeros < bytes.length && bytes[at + zeros] === 0 && zeros < CELL_BYTES) zeros++;
+  if (zeros >= 8 || at + zeros === bytes.length) return "zeros";
+  for (let start = at; start >= 0 && start > at - CELL_BYTES; start--) {
+    const tag = tagAt(bytes, start);
+    if (tag !== undefined) return `write ${tag.write}, its byte ${tag.offset + at - start}`;
+  }
+  return "unknown bytes";
+}
+
+function tagAt(bytes: Uint8Array, start: number): { readonly write: number; readonly offset: number } | undefined {
+  let head = "";
+  for (let at = start; at < bytes.length && at < start + 24; at++) {
+    head += String.fromCharCode(bytes[at] as number);
+    if (bytes[at] === 0x3e) break;
+  }
+  const match = /^<w(\d+)\+(\d+)>$/.exec(head);
+  return match === null ? undefined : { write: Number(match[1]), offset: Number(match[2]) };
+}
