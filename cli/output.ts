@@ -27,17 +27,21 @@ export class Output {
     if (this.json) process.stdout.write(`${JSON.stringify(value, jsonValue)}\n`);
   }
 
-  /** Rows with aligned columns; the first one grows to the left, the others to the right. */
-  table(rows: ReadonlyArray<ReadonlyArray<string>>): void {
+  /** Rows with aligned columns: those of numbers to the right, the others to the left. `header` is above them. */
+  table(rows: ReadonlyArray<ReadonlyArray<string>>, header?: ReadonlyArray<string>): void {
+    if (this.json) return;
+    const all = header === undefined ? rows : [header, ...rows];
     const widths: Array<number> = [];
-    for (const row of rows)
-      row.forEach((cell, column) => (widths[column] = Math.max(widths[column] ?? 0, cell.length)));
+    const numbers: Array<boolean> = [];
+    for (const row of all) row.forEach((cell, column) => (widths[column] = Math.max(widths[column] ?? 0, cell.length)));
     for (const row of rows) {
-      const cells = row.map((cell, column) =>
-        column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!),
+      row.forEach(
+        (cell, column) => (numbers[column] = (numbers[column] ?? true) && /^[\d.,]*( [KMGTP]?i?B)?$/.test(cell)),
       );
-      this.print(cells.join("  ").trimEnd());
     }
+    const pad = (cell: string, column: number): string =>
+      numbers[column] === true ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!);
+    for (const row of all) this.print(row.map(pad).join("  ").trimEnd());
   }
 }
 
@@ -63,7 +67,7 @@ export function uuidText(bytes: Uint8Array): string {
 export class Progress {
   private readonly terminal = process.stderr.isTTY === true;
   private readonly startedMs = performance.now();
-  private shownMs = Number.NEGATIVE_INFINITY;
+  private shownMs = this.startedMs;
   private drawn = false;
 
   /** `done` of `total` (undefined: no end is known), with what is interesting besides. */

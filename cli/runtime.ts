@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect";
 import * as Exit from "effect/Exit";
 import * as Scheduler from "effect/Scheduler";
 import { ProductionScheduler } from "../fuse/scheduler.ts";
-import { CannotError } from "./exit.ts";
+import { CannotError, UsageError } from "./exit.ts";
 
 const context = Context.make(Scheduler.Scheduler, new ProductionScheduler());
 
@@ -41,5 +41,7 @@ export async function run<A, E>(effect: Effect.Effect<A, E>): Promise<A> {
   if (Cause.hasInterruptsOnly(exit.cause)) throw new CannotError("interrupted");
   const failure = Cause.findErrorOption(exit.cause);
   if (failure._tag === "Some") throw new CannotError(describeFailure(failure.value));
+  const defect = Cause.squash(exit.cause);
+  if (defect instanceof UsageError || defect instanceof CannotError) throw defect;
   throw new Error(Cause.pretty(exit.cause));
 }

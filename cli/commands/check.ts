@@ -38,7 +38,8 @@ export const command: CommandSpec = {
     if (unlisted > 0) output.print(`... and ${formatCount(unlisted)} more`);
     const found = problems.length + unlisted;
     const looked = ["inodes", "names", "extents", "leaves"].map((what) => `${formatCount(counts[what] ?? 0)} ${what}`);
-    output.print(`${looked.join(", ")}: ${found === 0 ? "nothing wrong" : `${formatCount(found)} problems`}.`);
+    const verdict = found === 0 ? "nothing wrong" : found === 1 ? "1 problem" : `${formatCount(found)} problems`;
+    output.print(Object.keys(counts).length === 0 ? `${verdict}.` : `${looked.join(", ")}: ${verdict}.`);
     return found === 0 ? Status.fine : Status.found;
   },
 };

@@ -15,6 +15,14 @@ import { Output, uuidText } from "../output.ts";
 import { formatBytes } from "../quantity.ts";
 import { run } from "../runtime.ts";
 
+/** A random UUID, marked as one. */
+function randomUuid(): Uint8Array {
+  const uuid = new Uint8Array(randomBytes(16));
+  uuid[6] = (uuid[6]! & 0x0f) | 0x40;
+  uuid[8] = (uuid[8]! & 0x3f) | 0x80;
+  return uuid;
+}
+
 function formatOptions(options: Options): FormatOptions {
   const compression = options.text("compression");
   if (compression !== undefined && compression !== "none" && compression !== "zstd") {
@@ -30,7 +38,7 @@ function formatOptions(options: Options): FormatOptions {
   }
   const journalBuckets = options.number("journalBuckets");
   return {
-    uuid: randomBytes(16),
+    uuid: randomUuid(),
     ...(label === undefined ? {} : { label }),
     ...(compression === undefined ? {} : { compression }),
     ...(bucketBytes === undefined ? {} : { bucketBytes }),
@@ -49,7 +57,7 @@ async function createFiles(paths: ReadonlyArray<string>, sizeBytes: number | und
   if (existing !== undefined) throw new UsageError(`--size is for new files, and ${existing} exists already`);
   if (sizeBytes < POOL_BYTES_MIN) {
     throw new UsageError(
-      `a pool of ${formatBytes(sizeBytes)} is too small: the least is ${formatBytes(POOL_BYTES_MIN)} (${POOL_BYTES_MIN} bytes)`,
+      `a pool of ${formatBytes(sizeBytes)} is too small: the least is ${POOL_BYTES_MIN} bytes (${Math.ceil(POOL_BYTES_MIN / 1024)}K)`,
     );
   }
   for (const path of missing) await run(createFile(path, sizeBytes));

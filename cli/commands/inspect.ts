@@ -62,7 +62,7 @@ async function journal(paths: ReadonlyArray<string>, output: Output): Promise<vo
       .map(([table, count]) => `${table} ${count}`)
       .join(", "),
   ]);
-  output.table([["entry", "epoch", "bucket", "length", "flushed", "needs", "", "updates"], ...rows]);
+  output.table(rows, ["entry", "epoch", "bucket", "length", "flushed", "needs", "", "updates"]);
 }
 
 function tableNamed(name: string): number {
@@ -79,7 +79,7 @@ async function btree(paths: ReadonlyArray<string>, options: Options, output: Out
     const rows = trees.map(({ table, level, nodes, records, recordBytes, dirtyNodes }) =>
       [table, level, nodes, records, formatBytes(recordBytes), dirtyNodes].map(String),
     );
-    output.table([["table", "level", "nodes", "records", "bytes", "in journal"], ...rows]);
+    output.table(rows, ["table", "level", "nodes", "records", "bytes", "in journal"]);
     return;
   }
   const table = tableNamed(name);
@@ -105,14 +105,14 @@ async function bucket(paths: ReadonlyArray<string>, options: Options, output: Ou
     const rows = used.map((one) =>
       [`${one.device}:${one.bucket}`, one.state, one.bucketClass, one.generation, one.liveBytes].map(String),
     );
-    output.table([["bucket", "state", "class", "generation", "live bytes"], ...rows]);
+    output.table(rows, ["bucket", "state", "class", "generation", "live bytes"]);
     output.print(`${formatCount(buckets.length - used.length)} more were never used.`);
     return;
   }
   const content = await withPool(paths, ({ runtime }) => {
     const { members } = runtime.superblock;
     if (device >= members.length || index >= members[device]!.buckets) {
-      return Effect.fail({ _tag: "NoSuchBucket", message: `there is no bucket ${index} of device ${device}` });
+      throw new UsageError(`there is no bucket ${index} of device ${device}`);
     }
     return inspectBucket(runtime, device, index);
   });

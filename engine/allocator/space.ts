@@ -51,7 +51,7 @@ export class Space {
 
   freeBytes(): number {
     const { buckets } = this.services;
-    return Math.max(0, buckets.capacityBytes - buckets.liveBytes - buckets.wasteBytes);
+    return Math.min(this.totalBytes(), Math.max(0, buckets.capacityBytes - buckets.liveBytes - buckets.wasteBytes));
   }
 
   availableBytes(): number {

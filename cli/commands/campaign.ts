@@ -1,0 +1,83 @@
+/**
+ * `varve campaign`: seeds of scenarios on simulated disks, crashed and judged; a line for each failing seed.
+ */
+import { runCampaign, type CampaignResult } from "../../harness/campaign.ts";
+import type { CommandSpec } from "../command.ts";
+import { Status, UsageError } from "../exit.ts";
+import { defaultJobs, parseSeeds, registry, scenarioNames } from "../laboratory.ts";
+import { Output, Progress } from "../output.ts";
+import { formatCount } from "../quantity.ts";
+
+const SEEDS_DEFAULT = "20";
+const VERIFY_DEFAULT = 0.1;
+const FAILURES_FOLDER = ".varve/failures";
+const MARKS_SHOWN = 8;
+
+export const command: CommandSpec = {
+  name: "campaign",
+  summary: "crash the engine on simulated disks, seed after seed",
+  arguments: [{ name: "[scenario...]", summary: "which scenarios; all of them unless told" }],
+  options: [
+    { flags: "--seeds <range>", kind: "text", summary: `seeds of each scenario: 500 or 1..500 (${SEEDS_DEFAULT})` },
+    { flags: "--time <duration>", kind: "milliseconds", summary: "hand out no more seeds after this long, as in 60s" },
+    { flags: "--jobs <count>", kind: "count", summary: "worker threads (as many as the machine has processors)" },
+    { flags: "--verify <share>", kind: "text", summary: `share of seeds that are run twice, 0 to 1 (${VERIFY_DEFAULT})` },
+    { flags: "--failures <folder>", kind: "text", summary: `where records of failures go (${FAILURES_FOLDER})` },
+    { flags: "--stop", kind: "flag", summary: "end at the first failure" },
+  ],
+  notes: [
+    "Exit status: 0 no failure, 1 a seed failed, 2 used wrongly, 3 could not run.",
+    "The same seeds give the same hash, however many jobs there are.",
+  ].join("\n"),
+  run: async (args, options) => {
+    const output = new Output(options);
+    const progress = new Progress();
+    const names = scenarioNames(args);
+    const seeds = parseSeeds(options.text("seeds") ?? SEEDS_DEFAULT);
+    const verifyShare = Number(options.text("verify") ?? VERIFY_DEFAULT);
+    if (!(verifyShare >= 0 && verifyShare <= 1)) throw new UsageError("--verify takes a share from 0 to 1");
+    const timeMs = options.number("time");
+    const result = await runCampaign({
+      registry,
+      names,
+      seeds,
+      verifyShare,
+      jobs: options.number("jobs") ?? defaultJobs(),
+      failuresFolder: options.text("failures") ?? FAILURES_FOLDER,
+      stopAtFailure: options.flag("stop"),
+      ...(timeMs === undefined ? {} : { timeMs }),
+      progress: (done, total, { failures, crashStates }) => {
+        const trouble = failures === 0 ? "" : `, ${failures} failed`;
+        progress.update(done, total, `${formatCount(crashStates)} crash states${trouble}`);
+      },
+    });
+    progress.clear();
+    const { hashes, ...rest } = result;
+    output.object({ ...rest, seedHashes: hashes });
+    summary(output, result);
+    return result.failures.length === 0 ? Status.fine : Status.found;
+  },
+};
+
+function summary(output: Output, result: CampaignResult): void {
+  for (const { scenario, seed, message, replay } of result.failures) {
+    output.print(`FAILED ${scenario}:${seed}`);
+    for (const line of message.split("\n").slice(0, 6)) output.print(`    ${line}`);
+    output.print(`    see it again: ${replay}`);
+  }
+  const { seeds, crashStates, wallSeconds, failures, verified, marks } = result;
+  output.print();
+  output.print(failures.length === 0 ? "No failure." : `${failures.length} of ${seeds} seeds failed.`);
+  output.table([
+    ["  scenarios", String(result.scenarios.length)],
+    ["  seeds", `${formatCount(seeds)}, ${formatCount(verified)} of them run twice with the same hash`],
+    ["  crash states", `${formatCount(crashStates)} recovered and judged, ${formatCount(Math.round(crashStates / wallSeconds))} a second`],
+    ["  simulated", `${formatCount(Math.round(result.simulatedSeconds))} s in ${wallSeconds} s`],
+    ["  hash", result.hash],
+  ]);
+  const rare = Object.entries(marks).sort((a, b) => a[1] - b[1]);
+  output.print(`  rarest marks: ${rare.slice(0, MARKS_SHOWN).map(([mark, count]) => `${mark} (${count})`).join(", ")}`);
+  output.print();
+  output.print("See one seed in detail:  varve replay create-write-fsync:1 --trace");
+  output.print("Use it for real:         varve format --size 1G pool.varve && mkdir -p m && varve mount pool.varve m");
+}

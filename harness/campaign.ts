@@ -1,0 +1,162 @@
+/**
+ * A campaign: many seeds of many scenarios, over the cores of the machine, with one result that does not depend on how
+ * the work was divided.
+ *
+ * Each seed runs whole in one worker. A share of the seeds is run twice and must give the same hash; if one does not,
+ * the first event in which the runs differ is told. Failures are kept as files that say how to see them again. The
+ * hash of the campaign is that of all seeds in order.
+ */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { mix32 } from "../devices/sim/keyed-hash.ts";
+import { runSeed, type SeedResult } from "./run.ts";
+import type { Scenario } from "./scenario.ts";
+import { firstDivergence, hashOf, Trace } from "./trace.ts";
+import { type Job, WorkerPool } from "./worker-pool.ts";
+
+export interface CampaignOptions {
+  /** Module that exports `scenarios`, and the scenarios themselves when they run in this process. */
+  readonly registry: { readonly url: string; readonly scenarios: ReadonlyArray<Scenario> };
+  readonly names: ReadonlyArray<string>;
+  readonly seeds: { readonly from: number; readonly to: number };
+  /** Stops handing out seeds after this much wall time. */
+  readonly timeMs?: number;
+  /** Worker threads; 0 runs everything in this one. */
+  readonly jobs: number;
+  /** Share of seeds that are run twice. */
+  readonly verifyShare: number;
+  /** Folder for records of failures; none are kept without. */
+  readonly failuresFolder?: string;
+  /** Ends the campaign at the first failure. */
+  readonly stopAtFailure?: boolean;
+  readonly progress?: (done: number, total: number, soFar: Totals) => void;
+}
+
+export interface Totals {
+  failures: number;
+  crashStates: number;
+  events: number;
+  simulatedMs: number;
+}
+
+export interface CampaignFailure {
+  readonly scenario: string;
+  readonly seed: number;
+  readonly message: string;
+  readonly replay: string;
+}
+
+export interface CampaignResult {
+  readonly seeds: number;
+  readonly scenarios: ReadonlyArray<string>;
+  readonly failures: ReadonlyArray<CampaignFailure>;
+  readonly crashStates: number;
+  readonly events: number;
+  readonly marks: Readonly<Record<string, number>>;
+  readonly hash: string;
+  /** By scenario and seed, as `replay` must find it. */
+  readonly hashes: ReadonlyMap<string, string>;
+  readonly simulatedSeconds: number;
+  readonly wallSeconds: number;
+  /** Seeds that were run twice. */
+  readonly verified: number;
+}
+
+/** What a worker does with one job; also used without workers. */
+export function runJob(scenarios: ReadonlyArray<Scenario>, job: Job): SeedResult {
+  const scenario = scenarios.find(({ name }) => name === job.scenario);
+  if (scenario === undefined) throw new Error(`no scenario ${job.scenario}`);
+  const result = runSeed(scenario, job.seed);
+  if (!job.twice) return result;
+  if (runSeed(scenario, job.seed).hash === result.hash) return result;
+  const [first, second] = [new Trace(true), new Trace(true)];
+  runSeed(scenario, job.seed, { trace: first });
+  runSeed(scenario, job.seed, { trace: second });
+  const where = firstDivergence(first.recorded!, second.recorded!) ?? "but two recorded runs agree";
+  const message = `two runs of the seed differ: ${where}`;
+  return { ...result, failure: { where: "run", message } };
+}
+
+/** Seed by seed over all scenarios, so that a campaign cut short has seen a little of everything. */
+function jobsOf({ names, seeds, verifyShare }: CampaignOptions): Array<Job> {
+  const jobs: Array<Job> = [];
+  for (let seed = seeds.from; seed <= seeds.to; seed++) {
+    names.forEach((scenario, index) => {
+      jobs.push({ scenario, seed, twice: mix32(seed, index, 0x7477) / 2 ** 32 < verifyShare });
+    });
+  }
+  return jobs;
+}
+
+export const replayCommand = (scenario: string, seed: number): string => `varve replay ${scenario}:${seed}`;
+
+function keep(folder: string, { scenario, seed, hash, failure }: SeedResult): void {
+  mkdirSync(folder, { recursive: true });
+  const record = { scenario, seed, hash, failure, replay: replayCommand(scenario, seed) };
+  const name = `${scenario.replaceAll("/", "-")}-${seed}.json`;
+  writeFileSync(join(folder, name), `${JSON.stringify(record, undefined, 2)}\n`);
+}
+
+export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
+  const { registry, failuresFolder, progress } = options;
+  const started = performance.now();
+  const jobs = jobsOf(options);
+  const results: Array<SeedResult> = [];
+  const totals: Totals = { failures: 0, crashStates: 0, events: 0, simulatedMs: 0 };
+  let twice = 0;
+  let stop = false;
+  const done = (result: SeedResult, job: Job): void => {
+    results.push(result);
+    totals.crashStates += result.crashStates;
+    totals.events += result.events;
+    totals.simulatedMs += result.simulatedMs;
+    if (job.twice) twice++;
+    if (result.failure !== undefined) {
+      totals.failures++;
+      if (failuresFolder !== undefined) keep(failuresFolder, result);
+      if (options.stopAtFailure === true) stop = true;
+    }
+    progress?.(results.length, jobs.length, totals);
+  };
+  const over = (): boolean => stop || (options.timeMs !== undefined && performance.now() - started > options.timeMs);
+  if (options.jobs === 0) {
+    for (const job of jobs) {
+      if (over()) break;
+      done(runJob(registry.scenarios, job), job);
+    }
+  } else await new WorkerPool(registry.url, options.jobs).run(jobs, over, done);
+  return summarise(options.names, results, totals, twice, (performance.now() - started) / 1000);
+}
+
+function summarise(
+  names: ReadonlyArray<string>,
+  results: Array<SeedResult>,
+  totals: Totals,
+  verified: number,
+  wallSeconds: number,
+): CampaignResult {
+  const order = new Map(names.map((name, index) => [name, index]));
+  results.sort((a, b) => a.seed - b.seed || order.get(a.scenario)! - order.get(b.scenario)!);
+  const marks = new Map<string, number>();
+  for (const result of results) {
+    for (const [mark, count] of Object.entries(result.marks)) marks.set(mark, (marks.get(mark) ?? 0) + count);
+  }
+  const hashes = new Map(results.map(({ scenario, seed, hash }) => [`${scenario}:${seed}`, hash]));
+  return {
+    seeds: results.length,
+    scenarios: names,
+    failures: results.flatMap(({ scenario, seed, failure }) =>
+      failure === undefined
+        ? []
+        : [{ scenario, seed, message: failure.message, replay: replayCommand(scenario, seed) }],
+    ),
+    crashStates: totals.crashStates,
+    events: totals.events,
+    marks: Object.fromEntries([...marks].sort(([a], [b]) => (a < b ? -1 : 1))),
+    hash: hashOf([...hashes].map(([key, hash]) => `${key}=${hash}`)),
+    hashes,
+    simulatedSeconds: Math.round(totals.simulatedMs) / 1000,
+    wallSeconds: Math.round(wallSeconds * 100) / 100,
+    verified,
+  };
+}

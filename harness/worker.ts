@@ -1,0 +1,17 @@
+/**
+ * The entry point of a campaign's worker thread: receives jobs, answers results.
+ */
+import "./noasync.ts";
+import { parentPort, workerData } from "node:worker_threads";
+import type { Scenario } from "./scenario.ts";
+import type { Job, WorkerSetup } from "./worker-pool.ts";
+
+const { registryUrl } = workerData as WorkerSetup;
+const loaded = Promise.all([
+  import(registryUrl) as Promise<{ readonly scenarios: ReadonlyArray<Scenario> }>,
+  import("./campaign.ts"),
+]);
+
+parentPort!.on("message", (job: Job) => {
+  void loaded.then(([{ scenarios }, { runJob }]) => parentPort!.postMessage(runJob(scenarios, job)));
+});
