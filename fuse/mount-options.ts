@@ -13,11 +13,19 @@ export interface MountOptions {
   readonly setUserId: boolean;
   readonly deviceNodes: boolean;
   readonly noExec: boolean;
+  /** Whether ACLs are kept (nobody enforces them); they are refused otherwise. */
+  readonly acls: boolean;
   /** How long the kernel keeps attributes and names before it asks again. */
   readonly attributeSeconds: number;
   readonly entrySeconds: number;
   readonly engine: OpenOptions;
 }
+
+/**
+ * Attributes of a file with several names can change behind one of them, since the kernel takes the names for separate
+ * files. Up to this long, the transport makes up for it by answering late; a longer time is faster, and less exact.
+ */
+export const ATTRIBUTE_SECONDS_COHERENT = 0.004;
 
 export const MOUNT_DEFAULTS: MountOptions = {
   readOnly: false,
@@ -25,9 +33,9 @@ export const MOUNT_DEFAULTS: MountOptions = {
   setUserId: false,
   deviceNodes: false,
   noExec: false,
-  // Names change through this mount alone, so that the kernel knows of every change. Attributes of a file with several
-  // names can change behind one of them: the kernel takes the names for separate files.
-  attributeSeconds: 1,
+  acls: true,
+  attributeSeconds: ATTRIBUTE_SECONDS_COHERENT,
+  // Names change through this mount alone, so that the kernel knows of every change.
   entrySeconds: 600,
   engine: {},
 };
@@ -77,9 +85,11 @@ const OPTIONS: Readonly<Record<string, OptionMeaning>> = {
   nodev: flag("ignore device nodes (the default)", { deviceNodes: false }),
   exec: flag("let programs run (the default)", { noExec: false }),
   noexec: flag("let no program run", { noExec: true }),
+  acl: flag("keep ACLs, which nobody enforces yet (the default)", { acls: true }),
+  noacl: flag("refuse ACLs", { acls: false }),
   attr_timeout: {
     kind: "seconds",
-    summary: "seconds that the kernel keeps attributes (1)",
+    summary: "seconds that the kernel keeps attributes (0.004); longer ones of hard links may be stale",
     apply: (options, value) => ({ ...options, attributeSeconds: value }),
   },
   entry_timeout: {

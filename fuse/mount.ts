@@ -99,7 +99,7 @@ function serveIn(
     const devices = yield* Effect.forEach(paths, (path) => openFileDevice(path, { readOnly }));
     const pool = yield* openPool(devices, { ...options.engine, readOnly });
     const services: TransportServices = { run: yield* runner, report: log };
-    const transport = makeNativeTransport(pool.filesystem, binding, services);
+    const transport = makeNativeTransport(pool.filesystem, binding, services, options);
     const session = yield* startSession(request, () =>
       binding.mount(directory, libfuseOptions(options, paths.join(",")), transport.handlers),
     );

@@ -6,9 +6,11 @@
  * handle never looks at its path. What the interface cannot carry: the caller (new files get the owner of their
  * directory), times finer than a millisecond or before 1970, names that are not UTF-8, inode numbers above 2^32,
  * setting one time of a file alone (libfuse drops the request), rename flags, fallocate, SEEK_DATA. ACLs are kept but
- * not enforced. The names of a file with several hard links are separate files to the kernel's caches, so that a
- * change through one shows through the other only after the attribute timeout and, in open files, after they are
- * opened again.
+ * not enforced.
+ *
+ * The names of a file with several hard links are separate files to the kernel's caches. Attributes are kept for so
+ * short a time that a request which changes them behind another name can wait until they are forgotten; data that is
+ * cached of an open file is what it was until the file is opened again.
  */
 import * as Effect from "effect/Effect";
 import * as Exit from "effect/Exit";
@@ -29,7 +31,7 @@ import {
   wideSigned,
 } from "./native-records.ts";
 import { Operations, type SetAttributes } from "./operations.ts";
-import { isAccessAcl, isMereMode } from "./posix-acl.ts";
+import { RecentlyTold } from "./recently-told.ts";
 
 /** What the transport needs of its surroundings. */
 export interface TransportServices {
@@ -39,12 +41,22 @@ export interface TransportServices {
   readonly report: (line: string) => void;
 }
 
+export interface TransportOptions {
+  /** How long the kernel keeps attributes. */
+  readonly attributeSeconds: number;
+  readonly acls: boolean;
+}
+
 export interface NativeTransport {
   readonly handlers: Handlers;
   /** From now on every request fails; forgets all handles and hidden files, which lets the engine free them. */
   readonly close: Effect.Effect<void>;
 }
 
+/** The kernel rounds up to its ticks, of 4 ms at most on today's systems, and keeps what ends within the present one. */
+const EXPIRY_SLACK_MS = 6;
+/** Nothing waits longer than this; whoever wants attributes kept longer takes stale ones. */
+const EXPIRY_WAIT_MS_MAX = 20;
 const SYMLINK_BUFFER_BYTES = 4096;
 const REPLACEMENT = "\uFFFD";
 const encoder = new TextEncoder();
@@ -57,12 +69,19 @@ class Transport {
   private readonly paths: Paths;
   private readonly hidden: HiddenFiles;
   private readonly open = new Handles();
+  private readonly options: TransportOptions;
+  private readonly expiryMs: number;
+  private readonly told: RecentlyTold;
   private closed = false;
 
-  constructor(filesystem: Filesystem, binding: Binding, services: TransportServices) {
-    this.operations = new Operations(filesystem, () => timestampOf(Date.now()));
+  constructor(filesystem: Filesystem, binding: Binding, services: TransportServices, options: TransportOptions) {
+    this.operations = new Operations(filesystem, () => timestampOf(Date.now()), false);
     this.binding = binding;
     this.services = services;
+    this.options = options;
+    const { attributeSeconds } = options;
+    this.expiryMs = attributeSeconds === 0 ? 0 : attributeSeconds * 1000 + EXPIRY_SLACK_MS;
+    this.told = new RecentlyTold(this.expiryMs, () => performance.now());
     this.paths = new Paths(this.operations);
     this.hidden = new HiddenFiles(
       this.operations,
@@ -128,23 +147,52 @@ class Transport {
     return Effect.flatMap(this.paths.place(path), operation);
   }
 
-  private setattr(name: OperationName, request: Request, path: string, set: SetAttributes): void {
-    this.done(name, request, () => Effect.flatMap(this.inode(path), (inode) => this.operations.setattr(inode, set)));
+  /**
+   * Runs a change of an inode's attributes. If the inode has (besides the one that went) several names, and the kernel
+   * may remember its attributes under another of them, the change is not over before it has forgotten.
+   */
+  private coherent<A>(inode: number, change: Located<A>, namesGone = 0): Located<A> {
+    const { expiryMs } = this;
+    if (expiryMs === 0 || expiryMs > EXPIRY_WAIT_MS_MAX || !this.told.has(inode)) return change;
+    const wait = Effect.flatMap(
+      Effect.catch(this.operations.getattr(inode), () => Effect.succeed(undefined)),
+      (now) => (now !== undefined && now.links + namesGone > 1 && now.links > 0 ? Effect.sleep(expiryMs) : Effect.void),
+    );
+    return Effect.tap(change, () => wait);
   }
 
-  private onHandle<A>(handle: number, operation: (inode: number) => Fs<A>): Located<A> {
+  /** Runs a change that takes a name away, which is a change of the inode behind it. */
+  private removing<A>(place: Place, change: Located<A>): Located<A> {
+    const target = Effect.catch(this.operations.lookup(place.parent, place.name), () => Effect.succeed(undefined));
+    return Effect.flatMap(target, (found) =>
+      found === undefined || found.links < 2 || isDirectory(found) ? change : this.coherent(found.inode, change, 1),
+    );
+  }
+
+  private tell(attributes: Attributes): readonly [number, Uint32Array] {
+    this.told.add(attributes.inode);
+    return [0, statOf(attributes)];
+  }
+
+  private setattr(name: OperationName, request: Request, path: string, set: SetAttributes): void {
+    this.done(name, request, () =>
+      Effect.flatMap(this.inode(path), (inode) => this.coherent(inode, this.operations.setattr(inode, set))),
+    );
+  }
+
+  private onHandle<A>(handle: number, operation: (inode: number) => Located<A>): Located<A> {
     const inode = this.open.inodeOf(handle);
     return inode === undefined ? Effect.fail(new Refused(Errno.EBADF)) : operation(inode);
   }
 
   private readonly names = {
     getattr: (request: Request, path: string): void =>
-      this.named("getattr", request, () => this.attributes(path), (found) => [0, statOf(found)], NO_STAT),
+      this.named("getattr", request, () => this.attributes(path), (found) => this.tell(found), NO_STAT),
     fgetattr: (request: Request, path: string, handle: number): void => {
       const inode = this.open.inodeOf(handle);
       const effect = (): Located<Attributes> =>
         inode === undefined ? this.attributes(path) : this.operations.getattr(inode);
-      this.named("fgetattr", request, effect, (found) => [0, statOf(found)], NO_STAT);
+      this.named("fgetattr", request, effect, (found) => this.tell(found), NO_STAT);
     },
     readlink: (request: Request, path: string): void => {
       const effect = (): Located<string> =>
@@ -168,14 +216,16 @@ class Transport {
     link: (request: Request, source: string, path: string): void =>
       this.done("link", request, () =>
         Effect.flatMap(this.inode(source), (inode) =>
-          this.at(path, ({ parent, name }) => this.operations.link(inode, parent, name)),
+          this.at(path, ({ parent, name }) => this.coherent(inode, this.operations.link(inode, parent, name))),
         ),
       ),
     unlink: (request: Request, path: string): void =>
       this.done(
         "unlink",
         request,
-        () => this.hidden.drop(path) ?? this.at(path, ({ parent, name }) => this.operations.unlink(parent, name)),
+        () =>
+          this.hidden.drop(path) ??
+          this.at(path, (place) => this.removing(place, this.operations.unlink(place.parent, place.name))),
       ),
     rmdir: (request: Request, path: string): void =>
       this.done("rmdir", request, () =>
@@ -190,7 +240,7 @@ class Transport {
   private rename(request: Request, source: string, destination: string): void {
     if (isHiding(source, destination)) return this.done("rename", request, () => this.hide(request, source, destination));
     const renamed = (from: Place, to: Place): Located<void> =>
-      Effect.tap(this.operations.rename(from.parent, from.name, to.parent, to.name), () =>
+      Effect.tap(this.removing(to, this.operations.rename(from.parent, from.name, to.parent, to.name)), () =>
         Effect.sync(() => this.paths.renamed(source, destination)),
       );
     const places = Effect.all([this.paths.place(source), this.paths.place(destination)]);
@@ -204,12 +254,16 @@ class Transport {
 
   private hide(request: Request, source: string, destination: string): Located<void> {
     return this.at(source, (place) =>
-      Effect.flatMap(this.operations.lookup(place.parent, place.name), ({ inode, mode }) =>
-        (mode & FileType.mask) === FileType.directory
+      Effect.flatMap(this.operations.lookup(place.parent, place.name), (found) =>
+        isDirectory(found)
           ? Effect.fail(new FsError("IsDirectory"))
-          : this.hidden.hide(request, place, inode, destination),
+          : this.coherent(found.inode, this.hidden.hide(request, place, found.inode, destination), 1),
       ),
     );
+  }
+
+  private refuses(attribute: string): boolean {
+    return !this.options.acls && attribute.startsWith("system.posix_acl_");
   }
 
   private readonly attributeChanges = {
@@ -219,7 +273,9 @@ class Transport {
       this.answer(
         "ftruncate",
         request,
-        this.onHandle(handle, (inode) => this.operations.setattr(inode, { sizeBytes: wide(low, high) })),
+        this.onHandle(handle, (inode) =>
+          this.coherent(inode, this.operations.setattr(inode, { sizeBytes: wide(low, high) })),
+        ),
         () => [0],
       ),
     utimens: (request: Request, path: string, low: number, high: number): void => {
@@ -235,19 +291,20 @@ class Transport {
     chmod: (request: Request, path: string, mode: number): void => this.setattr("chmod", request, path, { mode }),
     setxattr: (request: Request, path: string, name: string, value: Uint8Array, _at: number, flags: number): void => {
       const effect = (): Located<void> => {
-        // Set as an attribute, a mode in the shape of an ACL would change no mode; refused, programs use chmod.
-        if (isAccessAcl(name) && isMereMode(value)) return Effect.fail(new FsError("NotSupported"));
-        return Effect.flatMap(this.inode(path), (inode) =>
-          this.operations.setxattr(inode, encoder.encode(name), value, flags),
-        );
+        if (this.refuses(name)) return Effect.fail(new FsError("NotSupported"));
+        const change = (inode: number): Fs<void> =>
+          this.operations.setxattr(inode, encoder.encode(name), value, flags);
+        return Effect.flatMap(this.inode(path), (inode) => this.coherent(inode, change(inode)));
       };
       this.named("setxattr", request, effect, () => [0, value.buffer], value.buffer);
     },
     getxattr: (request: Request, path: string, name: string, room: Uint8Array): void => {
-      const effect = (): Located<number> =>
-        Effect.flatMap(this.inode(path), (inode) =>
+      const effect = (): Located<number> => {
+        if (this.refuses(name)) return Effect.fail(new FsError("NotSupported"));
+        return Effect.flatMap(this.inode(path), (inode) =>
           Effect.flatMap(this.operations.getxattr(inode, encoder.encode(name)), (value) => fill(room, [value])),
         );
+      };
       this.named("getxattr", request, effect, (length) => [length, room.buffer], room.buffer);
     },
     listxattr: (request: Request, path: string, room: Uint8Array): void => {
@@ -303,7 +360,9 @@ class Transport {
       low: number,
       high: number,
     ): void => {
-      const effect = this.onHandle(handle, (inode) => this.operations.write(inode, wide(low, high), bytes));
+      const effect = this.onHandle(handle, (inode) =>
+        this.coherent(inode, this.operations.write(inode, wide(low, high), bytes)),
+      );
       this.answer("write", request, effect, () => [length, 0, bytes.buffer], 0, bytes.buffer);
     },
     release: (request: Request, _path: string, handle: number): void => {
@@ -351,6 +410,8 @@ class Transport {
   }
 }
 
+const isDirectory = ({ mode }: Attributes): boolean => (mode & FileType.mask) === FileType.directory;
+
 interface Listing {
   readonly names: ReadonlyArray<string>;
   readonly stats: ReadonlyArray<Uint32Array>;
@@ -397,7 +458,8 @@ export function makeNativeTransport(
   filesystem: Filesystem,
   binding: Binding,
   services: TransportServices,
+  options: TransportOptions,
 ): NativeTransport {
-  const transport = new Transport(filesystem, binding, services);
+  const transport = new Transport(filesystem, binding, services, options);
   return { handlers: transport.handlers(), close: transport.close() };
 }

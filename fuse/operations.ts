@@ -20,6 +20,7 @@ import {
   type RenameMode,
   type Timestamp,
 } from "../engine/fs/types.ts";
+import { type Acl, ACCESS_ACL, aclAfterChmod, aclOf, encodeAcl, isAccessAcl, isMereMode, modeOfAcl } from "./posix-acl.ts";
 import { type Caller, FallocateFlag, OpenFlag, OWNER_UNCHANGED, RenameFlag, Whence, XattrFlag } from "./requests.ts";
 
 const PERMISSION_BITS = 0o7777;
@@ -43,10 +44,13 @@ const failure = (reason: ConstructorParameters<typeof FsError>[0], detail = ""):
 export class Operations {
   private readonly fs: Filesystem;
   private readonly now: () => Timestamp;
+  private readonly aclsEnforced: boolean;
 
-  constructor(filesystem: Filesystem, now: () => Timestamp) {
+  /** `aclsEnforced`: the kernel was told that we have POSIX ACLs, and enforces them. */
+  constructor(filesystem: Filesystem, now: () => Timestamp, aclsEnforced: boolean) {
     this.fs = filesystem;
     this.now = now;
+    this.aclsEnforced = aclsEnforced;
   }
 
   lookup(parent: number, name: Uint8Array): Fs<Attributes> {
@@ -58,7 +62,20 @@ export class Operations {
   }
 
   setattr(inode: number, set: SetAttributes): Fs<Attributes> {
-    return this.fs.setattr(inode, this.changesOf(set));
+    const changed = this.fs.setattr(inode, this.changesOf(set));
+    if (set.mode === undefined) return changed;
+    return Effect.tap(changed, ({ mode }) =>
+      Effect.flatMap(this.accessAcl(inode), (acl) =>
+        acl === undefined ? Effect.void : this.fs.setxattr(inode, ACCESS_ACL, encodeAcl(aclAfterChmod(acl, mode)), "set"),
+      ),
+    );
+  }
+
+  /** The ACL that an inode has besides its mode. */
+  private accessAcl(inode: number): Fs<Acl | undefined> {
+    return Effect.catch(Effect.map(this.fs.getxattr(inode, ACCESS_ACL), aclOf), (error: FsError) =>
+      error.reason === "NoAttribute" ? Effect.succeed(undefined) : Effect.fail(error),
+    );
   }
 
   private changesOf(set: SetAttributes): AttributeChanges {
@@ -202,7 +219,24 @@ export class Operations {
   setxattr(inode: number, name: Uint8Array, value: Uint8Array, flags: number): Fs<void> {
     if (flags > XattrFlag.replace) return failure("InvalidArgument", `setxattr flags ${flags}`);
     const mode = flags === XattrFlag.create ? "create" : flags === XattrFlag.replace ? "replace" : "set";
-    return this.fs.setxattr(inode, name, value, mode);
+    return isAccessAcl(name) ? this.setAcl(inode, value, mode) : this.fs.setxattr(inode, name, value, mode);
+  }
+
+  /** An ACL sets the mode too, as `posix-acl.ts` has it; one that is a mere mode is not kept beside it. */
+  private setAcl(inode: number, value: Uint8Array, how: "set" | "create" | "replace"): Fs<void> {
+    const acl = aclOf(value);
+    if (acl === undefined) return failure("InvalidArgument", "malformed ACL");
+    return Effect.flatMap(Effect.all([this.accessAcl(inode), this.fs.getattr(inode)]), ([before, attributes]) => {
+      const mode = (attributes.mode & PERMISSION_BITS & ~0o777) | modeOfAcl(acl);
+      if (isMereMode(acl) && before === undefined) {
+        if (mode === (attributes.mode & PERMISSION_BITS)) return Effect.void;
+        // A kernel that does not know of ACLs would not notice the new mode. Refused, programs use chmod.
+        if (!this.aclsEnforced) return failure("NotSupported", "use chmod");
+      }
+      const keep = this.fs.setxattr(inode, ACCESS_ACL, value, how);
+      const drop = before === undefined ? Effect.void : this.fs.removexattr(inode, ACCESS_ACL);
+      return Effect.andThen(isMereMode(acl) ? drop : keep, Effect.asVoid(this.fs.setattr(inode, { mode })));
+    });
   }
 
   listxattr(inode: number): Fs<ReadonlyArray<Uint8Array>> {

@@ -20,7 +20,8 @@ const timers = require("node:timers") as object;
 function trapProperty(owner: object, key: string, name: string, undo: Array<Undo>): void {
   const descriptor = Object.getOwnPropertyDescriptor(owner, key);
   if (descriptor === undefined || (descriptor.configurable !== true && descriptor.writable !== true)) return;
-  const value = (): never => {
+  // A function expression, so that it can also be constructed.
+  const value = function trapped(): never {
     throw new Nondeterminism(`${name} was called inside a simulation`);
   };
   Object.defineProperty(owner, key, { ...trapShape(descriptor), value });

@@ -21,7 +21,11 @@ export const command: CommandSpec = {
     { flags: "--seeds <range>", kind: "text", summary: `seeds of each scenario: 500 or 1..500 (${SEEDS_DEFAULT})` },
     { flags: "--time <duration>", kind: "milliseconds", summary: "hand out no more seeds after this long, as in 60s" },
     { flags: "--jobs <count>", kind: "count", summary: "worker threads (as many as the machine has processors)" },
-    { flags: "--verify <share>", kind: "text", summary: `share of seeds that are run twice, 0 to 1 (${VERIFY_DEFAULT})` },
+    {
+      flags: "--verify <share>",
+      kind: "text",
+      summary: `share of seeds that are run twice, 0 to 1 (${VERIFY_DEFAULT})`,
+    },
     { flags: "--failures <folder>", kind: "text", summary: `where records of failures go (${FAILURES_FOLDER})` },
     { flags: "--stop", kind: "flag", summary: "end at the first failure" },
   ],
@@ -71,12 +75,20 @@ function summary(output: Output, result: CampaignResult): void {
   output.table([
     ["  scenarios", String(result.scenarios.length)],
     ["  seeds", `${formatCount(seeds)}, ${formatCount(verified)} of them run twice with the same hash`],
-    ["  crash states", `${formatCount(crashStates)} recovered and judged, ${formatCount(Math.round(crashStates / wallSeconds))} a second`],
+    [
+      "  crash states",
+      `${formatCount(crashStates)} recovered and judged, ${formatCount(Math.round(crashStates / wallSeconds))} a second`,
+    ],
     ["  simulated", `${formatCount(Math.round(result.simulatedSeconds))} s in ${wallSeconds} s`],
     ["  hash", result.hash],
   ]);
   const rare = Object.entries(marks).sort((a, b) => a[1] - b[1]);
-  output.print(`  rarest marks: ${rare.slice(0, MARKS_SHOWN).map(([mark, count]) => `${mark} (${count})`).join(", ")}`);
+  output.print(
+    `  rarest marks: ${rare
+      .slice(0, MARKS_SHOWN)
+      .map(([mark, count]) => `${mark} (${count})`)
+      .join(", ")}`,
+  );
   output.print();
   output.print("See one seed in detail:  varve replay create-write-fsync:1 --trace");
   output.print("Use it for real:         varve format --size 1G pool.varve && mkdir -p m && varve mount pool.varve m");

@@ -152,9 +152,26 @@ export class Media {
       if (page?.token === this.token) return bytes.slice(within, within + lengthBytes);
       return lengthBytes === PAGE_BYTES ? bytes : bytes.subarray(within, within + lengthBytes);
     }
+    const run = this.contiguous(offsetBytes, lengthBytes);
+    if (run !== undefined) return run;
     const target = new Uint8Array(lengthBytes);
     this.readInto(offsetBytes, target);
     return target;
+  }
+
+  /** A view over several pages that lie side by side in memory, as those of one write do, and are not to change. */
+  private contiguous(offsetBytes: number, lengthBytes: number): Uint8Array | undefined {
+    const first = Math.floor(offsetBytes / PAGE_BYTES);
+    const last = Math.floor((offsetBytes + lengthBytes - 1) / PAGE_BYTES);
+    const page = this.page(first);
+    if (page === undefined || page.token === this.token) return undefined;
+    const { buffer, byteOffset } = page.bytes;
+    for (let number = first + 1; number <= last; number++) {
+      const next = this.page(number);
+      if (next === undefined || next.token === this.token || next.bytes.buffer !== buffer) return undefined;
+      if (next.bytes.byteOffset !== byteOffset + (number - first) * PAGE_BYTES) return undefined;
+    }
+    return new Uint8Array(buffer, byteOffset + (offsetBytes % PAGE_BYTES), lengthBytes);
   }
 
   /** Copies a range out over the whole of `target`, which may hold anything before. */

@@ -73,6 +73,14 @@ describe("the zone table", () => {
     );
   });
 
+  it("lets a closed zone be written again when no further one may become active", () => {
+    const table = ZoneTable.empty(geometry);
+    for (const zone of [2, 3, 4, 5]) table.write(table.startBytes(zone), BLOCK);
+    expect(table.state(2)).toBe("closed");
+    expect(table.write(table.writePointerBytes(2), BLOCK)).toBeUndefined();
+    expect(table.write(table.startBytes(6), BLOCK)).toMatch(/more than 4 active zones/);
+  });
+
   it("forks into independent copies", () => {
     const table = ZoneTable.empty(geometry);
     const fork = table.fork();

@@ -180,9 +180,10 @@ export class ZoneTable {
   }
 
   open(zone: number): string | undefined {
-    const state = this.code(zone);
-    const rule = this.sequentialRule("open", zone) ?? (state === FULL ? "open of a full zone" : undefined);
+    const rule = this.sequentialRule("open", zone);
     if (rule !== undefined) return rule;
+    const state = this.code(zone);
+    if (state === FULL) return "open of a full zone";
     if (!isOpen(state)) {
       const limit = this.openingRule(zone, state);
       if (limit !== undefined) return limit;
@@ -193,9 +194,9 @@ export class ZoneTable {
   }
 
   close(zone: number): string | undefined {
-    const state = this.code(zone);
     const rule = this.sequentialRule("close", zone);
     if (rule !== undefined) return rule;
+    const state = this.code(zone);
     if (!isActive(state)) return `close of a zone that is ${STATE_NAMES[state]}`;
     this.set(zone, this.writtenBytes[zone] === 0 ? EMPTY : CLOSED);
     return undefined;

@@ -10,7 +10,8 @@ import * as Effect from "effect/Effect";
 import type { PoolFailed } from "../actor.ts";
 import { Abort, type Transaction } from "../btree/transaction.ts";
 import type { DataExtent } from "../format/values/extent.ts";
-import { loadInode } from "../fs/inode.ts";
+import type { InodeValue } from "../format/values/inode.ts";
+import { isDirectory, isRegular, loadInode } from "../fs/inode.ts";
 import { FsError } from "../fs/types.ts";
 import { reached } from "../marks.ts";
 import { decode } from "./encode.ts";
@@ -82,9 +83,10 @@ export class Reader {
     observe: () => void,
   ): Found | Abort<FsError> {
     const row = loadInode(tx, inode);
-    if (row === undefined) {
+    const fault = row === undefined ? new FsError("NoEntry", `inode ${inode}`) : notReadable(row);
+    if (row === undefined || fault !== undefined) {
       observe();
-      return new Abort(new FsError("NoEntry", `inode ${inode}`));
+      return new Abort(fault!);
     }
     const state = this.files.get(inode);
     const size = state?.size ?? row.sizeBytes;
@@ -142,6 +144,12 @@ export class Reader {
   private release({ rows }: Found): void {
     for (const { extent } of rows) if (extent.kind === "data") this.services.store.release(extent.pointers);
   }
+}
+
+/** Why there is nothing to read in an inode of this kind. */
+function notReadable(row: InodeValue): FsError | undefined {
+  if (isRegular(row)) return undefined;
+  return isDirectory(row) ? new FsError("IsDirectory") : new FsError("InvalidArgument", "not a regular file");
 }
 
 function finish({ out, over }: Found): Uint8Array {

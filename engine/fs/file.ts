@@ -152,10 +152,7 @@ export class FileOperations {
         if (self.files.dirtyBytes >= self.services.dirtyBytesMax) yield* self.throttle;
         const cost = bytes.length + WRITE_OVERHEAD_BYTES;
         const granted = self.services.space.reserve(cost) || (yield* self.reserve(cost));
-        if (!granted) {
-          observe();
-          return yield* Effect.fail(new FsError("NoSpace"));
-        }
+        if (!granted) return yield* Effect.fail(new FsError("NoSpace"));
         if (isGone(state)) {
           self.services.space.release(cost);
           observe();
@@ -298,10 +295,7 @@ export class FileOperations {
     return Effect.gen(function* () {
       // What lies behind the new end need not be written, as long as nothing else is in between.
       const written = yield* Effect.result(self.flushKept(state, size));
-      if (written._tag === "Failure") {
-        observe();
-        return yield* Effect.fail(written.failure);
-      }
+      if (written._tag === "Failure") return yield* Effect.fail(written.failure);
       const first = yield* self.transact<{ row: InodeValue; next: number; end: number } | undefined>((tx) => {
         const row = self.regular(tx, inode);
         if (row instanceof FsError) {
@@ -429,10 +423,7 @@ export class FileOperations {
           : mode === "allocate" && end - start > space.availableBytes()
             ? new FsError("NoSpace")
             : undefined;
-      if (refused !== undefined) {
-        observe();
-        return yield* Effect.fail(refused);
-      }
+      if (refused !== undefined) return yield* Effect.fail(refused);
       let next = start;
       while (next < end) {
         const from = next;

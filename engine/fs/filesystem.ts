@@ -2,7 +2,8 @@
  * A view of the filesystem: each operation of the `Filesystem` interface as one or a few transactions.
  *
  * A view's `observe` runs at the moment at which an operation takes effect, exactly once: in the step of its commit, or
- * where its failure was established. Views share everything else.
+ * where its failure was established. A failure that does not follow from the state of the filesystem (no space, no
+ * device) is not observed: such an operation never took place. Views share everything else.
  */
 import * as Effect from "effect/Effect";
 import type { PoolFailed } from "../actor.ts";
@@ -26,6 +27,7 @@ import {
   type FilesystemStatistics,
   type Fs,
   FsError,
+  type FsReason,
   type FallocateMode,
   NAME_BYTES_MAX,
   type Owner,
@@ -36,6 +38,8 @@ import {
 import { getXattr, listXattrs, removeXattr, setXattr, xattrNameFault } from "./xattr.ts";
 
 const PERMISSION_BITS = 0o7777;
+/** Failures that come from outside the filesystem's state. */
+const CIRCUMSTANCES: ReadonlySet<FsReason> = new Set(["NoSpace", "InputOutput", "ReadOnly"]);
 const CREATABLE: ReadonlySet<number> = new Set([
   FileType.regular,
   FileType.fifo,
@@ -65,9 +69,13 @@ export class View implements Filesystem {
 
   private fail<A>(error: FsError): Fs<A> {
     return Effect.suspend(() => {
-      this.observe();
+      this.observeFailure(error);
       return Effect.fail(error);
     });
+  }
+
+  private observeFailure({ reason }: FsError): void {
+    if (!CIRCUMSTANCES.has(reason)) this.observe();
   }
 
   /** Runs a body that returns a value or what is wrong. */
@@ -75,7 +83,7 @@ export class View implements Filesystem {
     return this.parts.services.transactor.transact<A, FsError>((tx) => {
       const answer = body(tx);
       if (answer instanceof FsError) {
-        this.observe();
+        this.observeFailure(answer);
         return new Abort(answer);
       }
       tx.onCommit(this.observe);
@@ -105,7 +113,7 @@ export class View implements Filesystem {
     if (space.admitsMetadata()) return operation();
     reached("metadata waited for space");
     return Effect.flatMap(Effect.mapError(space.relieve, asFsError), () =>
-      space.admitsMetadata() ? operation() : this.fail<A>(new FsError("NoSpace")),
+      space.admitsMetadata() ? operation() : Effect.fail(new FsError("NoSpace")),
     );
   }
 
@@ -184,7 +192,8 @@ export class View implements Filesystem {
   mknod(parent: number, name: Uint8Array, mode: number, rdev: number, owner: Owner): Fs<Attributes> {
     const typed = typeOf(mode) === 0 ? mode | FileType.regular : mode;
     if (!CREATABLE.has(typeOf(typed))) return this.fail(new FsError("InvalidArgument", "file type"));
-    return this.make(parent, name, typed, rdev, owner, undefined);
+    const isDevice = typeOf(typed) === FileType.block || typeOf(typed) === FileType.character;
+    return this.make(parent, name, typed, isDevice ? rdev : 0, owner, undefined);
   }
 
   mkdir(parent: number, name: Uint8Array, mode: number, owner: Owner): Fs<Attributes> {
@@ -295,7 +304,7 @@ export class View implements Filesystem {
         if (state?.unwritten === true && findName(tx, to) !== undefined) return source!.inode;
         const answer = body(tx);
         if (answer instanceof FsError) {
-          this.observe();
+          this.observeFailure(answer);
           return new Abort(answer);
         }
         tx.onCommit(this.observe);
@@ -323,7 +332,7 @@ export class View implements Filesystem {
   }
 
   open(inode: number): Fs<void> {
-    return toFs(this.parts.files.open(inode, this.observe));
+    return toFs(Effect.suspend(() => this.parts.files.open(inode, this.observe)));
   }
 
   release(inode: number): Fs<void> {

@@ -131,7 +131,7 @@ export const catalogue: ReadonlyArray<Mutant> = [
     id: "held-bucket-freed",
     breaks: "a bucket is freed although something appended to it has not been committed yet",
     file: "engine/allocator/buckets.js",
-    edits: [{ find: "this.inFlight[id] !== 0 || ", replace: "" }],
+    edits: [{ find: "if (this.live[id] !== 0 || this.inFlight[id] !== 0 ||", replace: "if (this.live[id] !== 0 ||" }],
     scenarios: ["collection-under-load", "fill-to-full-and-delete", "concurrent-mixed"],
   },
   {

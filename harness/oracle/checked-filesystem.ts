@@ -74,129 +74,227 @@ export class CheckedClient {
     const at = (parent: number, name: Uint8Array): string => `${parent}/${textOf(name)}`;
     return {
       lookup: (parent, name) =>
-        this.run("look", `lookup(${at(parent, name)})`, fs.lookup(parent, name), () => model.lookup(parent, name)),
-      getattr: (inode) => this.run("look", `getattr(${inode})`, fs.getattr(inode), () => model.getattr(inode)),
+        this.run(
+          "look",
+          `lookup(${at(parent, name)})`,
+          () => fs.lookup(parent, name),
+          () => model.lookup(parent, name),
+        ),
+      getattr: (inode) =>
+        this.run(
+          "look",
+          `getattr(${inode})`,
+          () => fs.getattr(inode),
+          () => model.getattr(inode),
+        ),
       setattr: (inode, changes) => {
         const grows = (changes.sizeBytes ?? 0) > (model.find(inode)?.content?.sizeBytes ?? 0);
         const label = `setattr(${inode}, ${JSON.stringify(changes)})`;
-        return this.run(grows ? "growth" : "change", label, fs.setattr(inode, changes), (call) =>
-          model.setattr(call, inode, changes),
+        return this.run(
+          grows ? "growth" : "change",
+          label,
+          () => fs.setattr(inode, changes),
+          (call) => model.setattr(call, inode, changes),
         );
       },
       mknod: (parent, name, mode, rdev, owner) =>
         this.run(
           "growth",
           `mknod(${at(parent, name)}, 0o${mode.toString(8)})`,
-          fs.mknod(parent, name, mode, rdev, owner),
+          () => fs.mknod(parent, name, mode, rdev, owner),
           (call) => model.mknod(call, parent, name.slice(), mode, rdev, owner),
         ),
       mkdir: (parent, name, mode, owner) =>
-        this.run("growth", `mkdir(${at(parent, name)})`, fs.mkdir(parent, name, mode, owner), (call) =>
-          model.mkdir(call, parent, name, mode, owner),
+        this.run(
+          "growth",
+          `mkdir(${at(parent, name)})`,
+          () => fs.mkdir(parent, name, mode, owner),
+          (call) => model.mkdir(call, parent, name, mode, owner),
         ),
       symlink: (parent, name, target, owner) =>
-        this.run("growth", `symlink(${at(parent, name)})`, fs.symlink(parent, name, target, owner), (call) =>
-          model.symlink(call, parent, name, target, owner),
+        this.run(
+          "growth",
+          `symlink(${at(parent, name)})`,
+          () => fs.symlink(parent, name, target, owner),
+          (call) => model.symlink(call, parent, name, target, owner),
         ),
-      readlink: (inode) => this.run("look", `readlink(${inode})`, fs.readlink(inode), () => model.readlink(inode)),
+      readlink: (inode) =>
+        this.run(
+          "look",
+          `readlink(${inode})`,
+          () => fs.readlink(inode),
+          () => model.readlink(inode),
+        ),
       link: (inode, newParent, newName) =>
-        this.run("growth", `link(${inode}, ${at(newParent, newName)})`, fs.link(inode, newParent, newName), (call) =>
-          model.link(call, inode, newParent, newName),
+        this.run(
+          "growth",
+          `link(${inode}, ${at(newParent, newName)})`,
+          () => fs.link(inode, newParent, newName),
+          (call) => model.link(call, inode, newParent, newName),
         ),
       unlink: (parent, name) =>
-        this.run("change", `unlink(${at(parent, name)})`, fs.unlink(parent, name), (call) =>
-          model.unlink(call, parent, name),
+        this.run(
+          "change",
+          `unlink(${at(parent, name)})`,
+          () => fs.unlink(parent, name),
+          (call) => model.unlink(call, parent, name),
         ),
       rmdir: (parent, name) =>
-        this.run("change", `rmdir(${at(parent, name)})`, fs.rmdir(parent, name), (call) =>
-          model.rmdir(call, parent, name),
+        this.run(
+          "change",
+          `rmdir(${at(parent, name)})`,
+          () => fs.rmdir(parent, name),
+          (call) => model.rmdir(call, parent, name),
         ),
       rename: (parent, name, newParent, newName, mode) =>
         this.run(
           "growth",
           `rename(${at(parent, name)}, ${at(newParent, newName)}, ${mode})`,
-          fs.rename(parent, name, newParent, newName, mode),
+          () => fs.rename(parent, name, newParent, newName, mode),
           (call) => model.rename(call, parent, name, newParent, newName, mode),
         ),
       readdir: (inode, cookie, countMax) =>
-        this.run("look", `readdir(${inode}, ${cookie})`, fs.readdir(inode, cookie, countMax), () =>
-          expectListing(model, this.listing, inode, cookie, countMax, (listing) => (this.listing = listing)),
+        this.run(
+          "look",
+          `readdir(${inode}, ${cookie})`,
+          () => fs.readdir(inode, cookie, countMax),
+          () => expectListing(model, this.listing, inode, cookie, countMax, (listing) => (this.listing = listing)),
         ),
-      parentOf: (inode) => this.run("look", `parentOf(${inode})`, fs.parentOf(inode), () => model.parentOf(inode)),
+      parentOf: (inode) =>
+        this.run(
+          "look",
+          `parentOf(${inode})`,
+          () => fs.parentOf(inode),
+          () => model.parentOf(inode),
+        ),
       ...this.fileOperations(fs),
+      ...this.xattrOperations(fs),
     };
   }
 
-  private fileOperations(fs: Filesystem): Omit<Filesystem, NamespaceOperation> {
+  private fileOperations(fs: Filesystem): Omit<Filesystem, NamespaceOperation | XattrOperation> {
     const { model } = this;
     return {
-      open: (inode) => this.run("look", `open(${inode})`, fs.open(inode), () => files.openInode(model, inode)),
+      open: (inode) =>
+        this.run(
+          "look",
+          `open(${inode})`,
+          () => fs.open(inode),
+          () => files.openInode(model, inode),
+        ),
       release: (inode) =>
-        this.run("look", `release(${inode})`, fs.release(inode), () => files.releaseInode(model, inode)),
+        this.run(
+          "look",
+          `release(${inode})`,
+          () => fs.release(inode),
+          () => files.releaseInode(model, inode),
+        ),
       read: (inode, offset, length) =>
-        this.run("look", `read(${inode}, ${offset}, ${length})`, fs.read(inode, offset, length), () =>
-          files.read(model, inode, offset, length),
+        this.run(
+          "look",
+          `read(${inode}, ${offset}, ${length})`,
+          () => fs.read(inode, offset, length),
+          () => files.read(model, inode, offset, length),
         ),
       write: (inode, offset, bytes) => {
         const kept = bytes.slice();
-        return this.run("growth", `write(${inode}, ${offset}, ${bytes.length} bytes)`, fs.write(inode, offset, bytes), (call) =>
-          files.write(model, call, inode, offset, kept),
+        return this.run(
+          "growth",
+          `write(${inode}, ${offset}, ${bytes.length} bytes)`,
+          () => fs.write(inode, offset, bytes),
+          (call) => files.write(model, call, inode, offset, kept),
         );
       },
       append: (inode, bytes) => {
         const kept = bytes.slice();
-        return this.run("growth", `append(${inode}, ${bytes.length} bytes)`, fs.append(inode, bytes), (call) =>
-          files.append(model, call, inode, kept),
+        return this.run(
+          "growth",
+          `append(${inode}, ${bytes.length} bytes)`,
+          () => fs.append(inode, bytes),
+          (call) => files.append(model, call, inode, kept),
         );
       },
       fallocate: (inode, mode, offset, length, keepSize) =>
         this.run(
           "growth",
           `fallocate(${inode}, ${mode}, ${offset}, ${length}${keepSize ? ", keep size" : ""})`,
-          fs.fallocate(inode, mode, offset, length, keepSize),
+          () => fs.fallocate(inode, mode, offset, length, keepSize),
           (call) => files.fallocate(model, call, inode, mode, offset, length, keepSize),
         ),
       seek: (inode, offset, what) =>
-        this.run("look", `seek(${inode}, ${offset}, ${what})`, fs.seek(inode, offset, what), () =>
-          files.seek(model, inode, offset, what),
+        this.run(
+          "look",
+          `seek(${inode}, ${offset}, ${what})`,
+          () => fs.seek(inode, offset, what),
+          () => files.seek(model, inode, offset, what),
         ),
       fsync: (inode) =>
         Effect.suspend(() => {
           const synced = model.find(inode);
-          return this.run("sync", `fsync(${inode})`, fs.fsync(inode), () => files.existing(model, inode), (started) =>
-            model.history.syncCompleted(started, synced),
+          return this.run(
+            "sync",
+            `fsync(${inode})`,
+            () => fs.fsync(inode),
+            () => files.existing(model, inode),
+            (started) => model.history.syncCompleted(started, synced),
           );
         }),
-      syncfs: this.run("sync", "syncfs", Effect.suspend(() => fs.syncfs), () => succeeds, (started) =>
-        model.history.syncCompleted(started, "everything"),
+      syncfs: this.run(
+        "sync",
+        "syncfs",
+        () => fs.syncfs,
+        () => succeeds,
+        (started) => model.history.syncCompleted(started, "everything"),
       ),
+      statfs: this.run(
+        "look",
+        "statfs",
+        () => fs.statfs,
+        () => files.statistics(),
+      ),
+    };
+  }
+
+  private xattrOperations(fs: Filesystem): Pick<Filesystem, XattrOperation> {
+    const { model } = this;
+    return {
       getxattr: (inode, name) =>
-        this.run("look", `getxattr(${inode}, ${textOf(name)})`, fs.getxattr(inode, name), () =>
-          files.getxattr(model, inode, name),
+        this.run(
+          "look",
+          `getxattr(${inode}, ${textOf(name)})`,
+          () => fs.getxattr(inode, name),
+          () => files.getxattr(model, inode, name),
         ),
       setxattr: (inode, name, value, mode) => {
         const kept = value.slice();
         return this.run(
           "growth",
           `setxattr(${inode}, ${textOf(name)}, ${value.length} bytes, ${mode})`,
-          fs.setxattr(inode, name, value, mode),
+          () => fs.setxattr(inode, name, value, mode),
           (call) => files.setxattr(model, call, inode, name, kept, mode),
         );
       },
       listxattr: (inode) =>
-        this.run("look", `listxattr(${inode})`, fs.listxattr(inode), () => files.listxattr(model, inode)),
-      removexattr: (inode, name) =>
-        this.run("change", `removexattr(${inode}, ${textOf(name)})`, fs.removexattr(inode, name), (call) =>
-          files.removexattr(model, call, inode, name),
+        this.run(
+          "look",
+          `listxattr(${inode})`,
+          () => fs.listxattr(inode),
+          () => files.listxattr(model, inode),
         ),
-      statfs: this.run("look", "statfs", Effect.suspend(() => fs.statfs), () => files.statistics()),
+      removexattr: (inode, name) =>
+        this.run(
+          "change",
+          `removexattr(${inode}, ${textOf(name)})`,
+          () => fs.removexattr(inode, name),
+          (call) => files.removexattr(model, call, inode, name),
+        ),
     };
   }
 
   private run<A>(
     kind: Kind,
     label: string,
-    operation: Fs<A>,
+    operation: () => Fs<A>,
     apply: (call: Call) => Expectation<A>,
     completed?: (startedMoment: number) => void,
   ): Fs<A> {
@@ -205,8 +303,8 @@ export class CheckedClient {
       const invokedMoment = this.model.history.moment;
       const call = { label: `${this.name}: ${label}` };
       const pending: Pending<A> = { call, kind, apply, expectation: undefined, linearizedMoment: undefined };
-      this.pending = pending as Pending<never>;
-      return Effect.matchCauseEffect(operation, {
+      this.pending = pending;
+      return Effect.matchCauseEffect(operation(), {
         onSuccess: (value) => {
           this.pending = undefined;
           const wrong = this.wrongSuccess(pending, value);
@@ -261,7 +359,9 @@ export class CheckedClient {
     const before = this.model.history.moment;
     const expectation = pending.expectation ?? pending.apply(pending.call);
     if (isRefusal(expectation)) {
-      return expectation.fails.includes(error.reason) ? undefined : `${told}, expected ${expectation.fails.join(" or ")}`;
+      return expectation.fails.includes(error.reason)
+        ? undefined
+        : `${told}, expected ${expectation.fails.join(" or ")}`;
     }
     if (expectation.mayFail?.includes(error.reason) === true && this.model.history.moment === before) return undefined;
     return `${told}, expected success`;
@@ -288,6 +388,8 @@ type NamespaceOperation =
   | "rename"
   | "readdir"
   | "parentOf";
+
+type XattrOperation = "getxattr" | "setxattr" | "listxattr" | "removexattr";
 
 function isChange(kind: Kind): boolean {
   return kind === "change" || kind === "growth";

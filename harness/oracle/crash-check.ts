@@ -153,11 +153,12 @@ function compareNamespace(root: Inode, prefixMoment: number, markMoment: number,
     if (found.entries === undefined) continue;
     for (const [name, child] of state.entries ?? []) {
       const number = found.entries.get(name);
-      if (number === undefined) comparison.problems.push(`${path}/${name}: is missing (${child})`);
+      if (number === undefined) comparison.problems.push(`${path}/${name}: is missing (${child.title})`);
       else pair(child, number, `${path}/${name}`);
     }
     for (const [name, number] of found.entries) {
-      if (state.entries?.has(name) !== true) comparison.problems.push(`${path}/${name}: should not be there (inode ${number})`);
+      if (state.entries?.has(name) !== true)
+        comparison.problems.push(`${path}/${name}: should not be there (inode ${number})`);
     }
   }
   return comparison;

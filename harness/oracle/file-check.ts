@@ -81,7 +81,9 @@ function sizeFault(
   if (sizeBytes === baseBytes) return undefined;
   const brought = sizeBytes > baseBytes && writes.some(({ from, to }) => from < sizeBytes && sizeBytes <= to);
   if (brought) return undefined;
-  const allowed = writes.filter(({ to }) => to > baseBytes).map(({ moment, to }) => `${to} (by ${history.label(moment)})`);
+  const allowed = writes
+    .filter(({ to }) => to > baseBytes)
+    .map(({ moment, to }) => `${to} (by ${history.label(moment)})`);
   return `its size is ${sizeBytes}, allowed are ${[`${baseBytes} (since ${history.label(baseMoment)})`, ...allowed].join(", ")}`;
 }
 
@@ -117,7 +119,8 @@ class PageCheck {
       const value = page[at] as number;
       const offset = start + at;
       const isOld = offset < baseBytes ? value === base[at] : value === 0 && offset < gapUpTo;
-      if (isOld || over.some(({ from, to, bytes }) => from <= offset && offset < to && bytes[offset - from] === value)) continue;
+      if (isOld || over.some(({ from, to, bytes }) => from <= offset && offset < to && bytes[offset - from] === value))
+        continue;
       return this.explain(page, at, offset, offset < baseBytes ? base : undefined, over);
     }
     return undefined;

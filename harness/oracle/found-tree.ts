@@ -12,7 +12,7 @@ import {
   FileType,
   type Filesystem,
   type Fs,
-  FsError,
+  type FsError,
   ROOT_INODE,
 } from "../../engine/fs/types.ts";
 import { PAGE_BYTES } from "./file-content.ts";
@@ -160,20 +160,23 @@ class Walk {
     const path = `${visit.path}/${name}`;
     if (entries.has(name)) this.problems.push(`${path}: listed twice`);
     entries.set(name, entry.inode);
-    return Effect.map(this.attempt(path, "lookup", this.fs.lookup(visit.attributes.inode, entry.name)), (attributes) => {
-      if (attributes === undefined) return;
-      const type = typeOf(attributes.mode);
-      if (attributes.inode !== entry.inode) {
-        this.problems.push(`${path}: readdir says inode ${entry.inode}, lookup ${attributes.inode}`);
-      }
-      if (type !== entry.type) this.problems.push(`${path}: readdir says type 0o${entry.type.toString(8)}`);
-      if (!this.met.has(attributes.inode)) {
-        this.met.add(attributes.inode);
-        this.visits.push({ path, parent: visit.attributes.inode, attributes });
-      } else if (type === FileType.directory) {
-        this.problems.push(`${path}: the directory is in two places`);
-      }
-    });
+    return Effect.map(
+      this.attempt(path, "lookup", this.fs.lookup(visit.attributes.inode, entry.name)),
+      (attributes) => {
+        if (attributes === undefined) return;
+        const type = typeOf(attributes.mode);
+        if (attributes.inode !== entry.inode) {
+          this.problems.push(`${path}: readdir says inode ${entry.inode}, lookup ${attributes.inode}`);
+        }
+        if (type !== entry.type) this.problems.push(`${path}: readdir says type 0o${entry.type.toString(8)}`);
+        if (!this.met.has(attributes.inode)) {
+          this.met.add(attributes.inode);
+          this.visits.push({ path, parent: visit.attributes.inode, attributes });
+        } else if (type === FileType.directory) {
+          this.problems.push(`${path}: the directory is in two places`);
+        }
+      },
+    );
   }
 
   private rangesToRead(
@@ -185,12 +188,15 @@ class Walk {
     const self = this;
     return Effect.gen(function* () {
       const ranges: Array<{ from: number; to: number }> = [];
-      for (let at = 0; at < sizeBytes; ) {
+      for (let at = 0; at < sizeBytes;) {
         const from = yield* Effect.catch(self.fs.seek(inode, at, "data"), () => Effect.succeed(sizeBytes));
         if (from >= sizeBytes) break;
         const to = yield* self.attempt(path, "seek", self.fs.seek(inode, from, "hole"));
         if (to === undefined || to <= from) break;
-        ranges.push({ from: from - (from % PAGE_BYTES), to: Math.min(sizeBytes, Math.ceil(to / PAGE_BYTES) * PAGE_BYTES) });
+        ranges.push({
+          from: from - (from % PAGE_BYTES),
+          to: Math.min(sizeBytes, Math.ceil(to / PAGE_BYTES) * PAGE_BYTES),
+        });
         at = to;
       }
       return ranges;

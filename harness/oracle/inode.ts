@@ -57,7 +57,8 @@ export class Inode {
     return this.state.links === 0 && this.opens === 0;
   }
 
-  toString(): string {
+  /** How reports call it. */
+  get title(): string {
     return this.number === undefined ? this.label : `inode ${this.number}`;
   }
 }

@@ -63,9 +63,7 @@ export class Listing {
   }
 
   private stayed(name: string, inode: Inode, moment: number): boolean {
-    return this.directory.states
-      .during(this.startMoment, moment)
-      .every((state) => state.entries?.get(name) === inode);
+    return this.directory.states.during(this.startMoment, moment).every((state) => state.entries?.get(name) === inode);
   }
 }
 

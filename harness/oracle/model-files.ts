@@ -162,7 +162,9 @@ export function listxattr(model: Model, number: number): Expectation<ReadonlyArr
   return {
     verify: (found) => {
       const names = found.map(textOf).toSorted().join("\0");
-      return names === expected ? undefined : `attributes ${JSON.stringify(names)}, expected ${JSON.stringify(expected)}`;
+      return names === expected
+        ? undefined
+        : `attributes ${JSON.stringify(names)}, expected ${JSON.stringify(expected)}`;
     },
   };
 }

@@ -101,7 +101,9 @@ export class Model {
     const state = inode.state;
     const sizeBytes = inode.content?.sizeBytes ?? state.target?.length ?? state.entries?.size;
     const ticket = ++this.ticket;
-    return { verify: (found) => this.bind(inode, found.inode) ?? wrongAttributes(inode, state, sizeBytes, found, ticket) };
+    return {
+      verify: (found) => this.bind(inode, found.inode) ?? wrongAttributes(inode, state, sizeBytes, found, ticket),
+    };
   }
 
   lookup(parent: number, name: Uint8Array): Expectation<Attributes> {
@@ -117,7 +119,14 @@ export class Model {
     return inode === undefined ? this.missing(number) : this.attributesOf(inode);
   }
 
-  mknod(call: Call, parent: number, name: Uint8Array, mode: number, rdev: number, owner: Owner): Expectation<Attributes> {
+  mknod(
+    call: Call,
+    parent: number,
+    name: Uint8Array,
+    mode: number,
+    rdev: number,
+    owner: Owner,
+  ): Expectation<Attributes> {
     const type = typeOf(mode) === 0 ? FileType.regular : typeOf(mode);
     if (type === FileType.directory || type === FileType.symlink) return fails("InvalidArgument", "Exists");
     const isDevice = type === FileType.block || type === FileType.character;
@@ -143,7 +152,9 @@ export class Model {
     if (inode === undefined) return this.missing(number);
     const target = inode.state.target;
     if (target === undefined) return fails("InvalidArgument");
-    return { verify: (found) => (textOf(found) === target ? undefined : `target "${textOf(found)}", expected "${target}"`) };
+    return {
+      verify: (found) => (textOf(found) === target ? undefined : `target "${textOf(found)}", expected "${target}"`),
+    };
   }
 
   link(call: Call, number: number, newParent: number, newName: Uint8Array): Expectation<Attributes> {
@@ -208,7 +219,10 @@ export class Model {
     const reasons = [...wrongName(name), ...wrongName(newName), ...renameRefusals(from, to, moved, target, mode)];
     if (reasons.length > 0 || moved === undefined) return fails(...reasons);
     if (moved === target) return succeeds;
-    const moment = this.history.advance(call.label, target === undefined ? [moved, from, to] : [moved, target, from, to]);
+    const moment = this.history.advance(
+      call.label,
+      target === undefined ? [moved, from, to] : [moved, target, from, to],
+    );
     this.enter(moment, from, name, mode === "exchange" ? target : undefined);
     this.enter(moment, to, newName, moved);
     if (target !== undefined && mode !== "exchange") {
@@ -247,7 +261,8 @@ export class Model {
     if (accessed === undefined || isRefusal(told)) return told;
     return {
       verify: (found) =>
-        told.verify(found) ?? (compareTimes(found.accessed, accessed) === 0 ? undefined : "accessed is not what was set"),
+        told.verify(found) ??
+        (compareTimes(found.accessed, accessed) === 0 ? undefined : "accessed is not what was set"),
     };
   }
 
@@ -265,7 +280,8 @@ export class Model {
     const before = entries.get(key);
     if (inode === undefined) entries.delete(key);
     else entries.set(key, inode);
-    const links = directory.state.links + (inode?.isDirectory === true ? 1 : 0) - (before?.isDirectory === true ? 1 : 0);
+    const links =
+      directory.state.links + (inode?.isDirectory === true ? 1 : 0) - (before?.isDirectory === true ? 1 : 0);
     this.put(moment, directory, { entries, links, modified: undefined });
     if (inode?.isDirectory === true) this.put(moment, inode, { parent: directory });
   }
@@ -375,16 +391,16 @@ function wrongAttributes(
   ];
   for (const [name, value] of expected) {
     if (value !== undefined && found[name] !== value) {
-      return `${inode} has ${name} ${show(name, found[name] as number)}, expected ${show(name, value)}`;
+      return `${inode.title} has ${name} ${show(name, found[name] as number)}, expected ${show(name, value)}`;
     }
   }
   if (state.modified !== undefined && compareTimes(state.modified, found.modified) !== 0) {
-    return `${inode} was modified at ${JSON.stringify(found.modified)}, expected ${JSON.stringify(state.modified)}`;
+    return `${inode.title} was modified at ${JSON.stringify(found.modified)}, expected ${JSON.stringify(state.modified)}`;
   }
   const seen = inode.changedSeen;
   if (seen === undefined || seen.ticket < ticket) {
     if (seen !== undefined && compareTimes(found.changed, seen.changed) < 0) {
-      return `the change time of ${inode} went back from ${JSON.stringify(seen.changed)} to ${JSON.stringify(found.changed)}`;
+      return `the change time of ${inode.title} went back from ${JSON.stringify(seen.changed)} to ${JSON.stringify(found.changed)}`;
     }
     inode.changedSeen = { ticket, changed: found.changed };
   }

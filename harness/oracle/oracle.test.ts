@@ -39,7 +39,10 @@ interface Run {
 }
 
 /** Runs the steps on a watched toy whose filesystem `bug` may change. */
-function runSteps(steps: ReadonlyArray<Step>, bug: (fs: Filesystem, toy: ToyFilesystem) => Partial<Filesystem> = () => ({})): Run {
+function runSteps(
+  steps: ReadonlyArray<Step>,
+  bug: (fs: Filesystem, toy: ToyFilesystem) => Partial<Filesystem> = () => ({}),
+): Run {
   const toy = new ToyFilesystem();
   const oracle = new Oracle();
   const engine: Observable = {
@@ -76,7 +79,9 @@ function allowedCrash(toy: ToyFilesystem, random: Prng): ReadonlyArray<ToyChange
       if (index < end) kept.push(entry);
       return;
     }
-    const synced = toy.syncs.some(({ started, file }) => index < started && (file === undefined || file === entry.file));
+    const synced = toy.syncs.some(
+      ({ started, file }) => index < started && (file === undefined || file === entry.file),
+    );
     const awaited = names.some((other, at) => at > index && other.kind === "namespace" && other.file === entry.file);
     if (synced || awaited || random.chance(0.5)) kept.push(entry);
   });
@@ -90,7 +95,11 @@ function randomRun(seed: number, operations: number): Run & { readonly random: P
   const filesystem = oracle.client("client 1", toy);
   const usage = Effect.die("not used");
   const client: Client = { name: "client 1", filesystem, random, model: oracle.model, usage };
-  const lively = profile({ farShare: 0, fileBytesMax: 60_000, writeLengths: { tiny: 3, small: 3, blocks: 2, large: 0 } });
+  const lively = profile({
+    farShare: 0,
+    fileBytesMax: 60_000,
+    writeLengths: { tiny: 3, small: 3, blocks: 2, large: 0 },
+  });
   Effect.runSync(randomProgram({ ...lively, weights: { ...GENERAL.weights, sleep: 0 } }, operations)(client));
   return { toy, oracle, outcomes: [], random };
 }
@@ -120,7 +129,10 @@ describe("live check", () => {
       [mkdir("/a"), make("/a/x"), { kind: "rmdir", path: "/a" }],
       (fs, toy) => ({
         rmdir: (parent, name) =>
-          Effect.andThen(Effect.sync(() => nodeOf(toy.state, toy.number("/a")).names.clear()), fs.rmdir(parent, name)),
+          Effect.andThen(
+            Effect.sync(() => nodeOf(toy.state, toy.number("/a")).names.clear()),
+            fs.rmdir(parent, name),
+          ),
       }),
       /rmdir.*succeeded, expected NotEmpty/,
     ],
@@ -130,7 +142,12 @@ describe("live check", () => {
       () => ({ unlink: () => Effect.fail(new FsError("NotPermitted")) }),
       /unlink.*NotPermitted, expected success/,
     ],
-    ["no space where there is some", [make("/x")], () => ({ mknod: () => Effect.fail(new FsError("NoSpace")) }), /NoSpace, expected success/],
+    [
+      "no space where there is some",
+      [make("/x")],
+      () => ({ mknod: () => Effect.fail(new FsError("NoSpace")) }),
+      /NoSpace, expected success/,
+    ],
     [
       "a wrong count of links",
       [make("/x"), { kind: "link", target: "/x", path: "/y" }],
@@ -210,7 +227,12 @@ describe("crash check", () => {
     readonly [string, ReadonlyArray<Step>, (log: ReadonlyArray<ToyChange>) => ReadonlyArray<ToyChange>, RegExp]
   > = [
     ["a name lost that fsync made durable", [make("/x"), fsync("/x")], () => [], /\/x: is missing/],
-    ["a later change without an earlier one", [mkdir("/a"), mkdir("/b"), make("/b/x")], (log) => log.slice(1), /\/a: is missing/],
+    [
+      "a later change without an earlier one",
+      [mkdir("/a"), mkdir("/b"), make("/b/x")],
+      (log) => log.slice(1),
+      /\/a: is missing/,
+    ],
     [
       "data lost that fsync made durable",
       [make("/x"), write("/x", 0, 5000, 1), fsync("/x")],
@@ -309,7 +331,17 @@ describe("crash check", () => {
     ],
     [
       "an xattr that is lost",
-      [make("/x"), { kind: "setxattr", target: "/x", name: "user.a", pattern: { tag: 1, lengthBytes: 9, texture: "text" }, mode: "set" }, fsync("/x")],
+      [
+        make("/x"),
+        {
+          kind: "setxattr",
+          target: "/x",
+          name: "user.a",
+          pattern: { tag: 1, lengthBytes: 9, texture: "text" },
+          mode: "set",
+        },
+        fsync("/x"),
+      ],
       (log) => log.slice(0, 1),
       /\/x: attribute user.a is missing/,
     ],
@@ -327,7 +359,11 @@ describe("crash check", () => {
     ],
     [
       "a modification time that was set and synced",
-      [make("/x"), { kind: "setattr", target: "/x", changes: { modified: { seconds: 77, nanoseconds: 0 } } }, fsync("/x")],
+      [
+        make("/x"),
+        { kind: "setattr", target: "/x", changes: { modified: { seconds: 77, nanoseconds: 0 } } },
+        fsync("/x"),
+      ],
       (log) => [...log, change((state) => void (nodeOf(state, inode).modified = { seconds: 78, nanoseconds: 0 }))],
       /\/x: modified/,
     ],
@@ -350,7 +386,10 @@ describe("crash check", () => {
     expect(tree.unreadable).toHaveLength(1);
     expect(run.oracle.judge(run.oracle.mark(), tree).problems).toEqual([]);
     expect(run.oracle.judge(run.oracle.mark(), Effect.runSync(collectTree(damaged))).problems).not.toEqual([]);
-    const lying: Filesystem = { ...damaged, read: (_number, _offset, length) => Effect.succeed(new Uint8Array(length)) };
+    const lying: Filesystem = {
+      ...damaged,
+      read: (_number, _offset, length) => Effect.succeed(new Uint8Array(length)),
+    };
     expect(run.oracle.judge(run.oracle.mark(), Effect.runSync(collectTree(lying, true))).problems).not.toEqual([]);
   });
 

@@ -6,7 +6,15 @@
  * from the reference filesystem, in another manner, so that both would have to be wrong in the same way.
  */
 import * as Effect from "effect/Effect";
-import { type Attributes, FileType, type Filesystem, type Fs, FsError, ROOT_INODE, type Timestamp } from "../../engine/fs/types.ts";
+import {
+  type Attributes,
+  FileType,
+  type Filesystem,
+  type Fs,
+  FsError,
+  ROOT_INODE,
+  type Timestamp,
+} from "../../engine/fs/types.ts";
 import { bytesOf, textOf } from "./inode.ts";
 
 export interface ToyNode {
@@ -50,7 +58,19 @@ const TIMES = { accessed: at(0), modified: at(0) };
 function freshNode(mode: number, owner: { uid: number; gid: number }, parent: number): ToyNode {
   const links = (mode & FileType.mask) === FileType.directory ? 2 : 1;
   const [bytes, target] = [new Uint8Array(0), new Uint8Array(0)];
-  return { mode, ...owner, rdev: 0, links, opens: 0, parent, bytes, target, ...TIMES, names: new Map(), xattrs: new Map() };
+  return {
+    mode,
+    ...owner,
+    rdev: 0,
+    links,
+    opens: 0,
+    parent,
+    bytes,
+    target,
+    ...TIMES,
+    names: new Map(),
+    xattrs: new Map(),
+  };
 }
 
 function emptyState(): ToyState {
@@ -148,7 +168,9 @@ export class ToyFilesystem {
     return { inode: number, mode, links, uid, gid, rdev, sizeBytes, allocatedBytes: sizeBytes, ...times };
   }
 
-  private reading(run: <A>(body: () => A) => Fs<A>): Pick<
+  private reading(
+    run: <A>(body: () => A) => Fs<A>,
+  ): Pick<
     Filesystem,
     "lookup" | "getattr" | "readlink" | "readdir" | "parentOf" | "read" | "seek" | "getxattr" | "listxattr" | "statfs"
   > {
@@ -281,9 +303,21 @@ export class ToyFilesystem {
     });
   }
 
-  private naming(run: <A>(body: () => A) => Fs<A>): Pick<
+  private naming(
+    run: <A>(body: () => A) => Fs<A>,
+  ): Pick<
     Filesystem,
-    "mknod" | "mkdir" | "symlink" | "link" | "unlink" | "rmdir" | "rename" | "setxattr" | "removexattr" | "open" | "release"
+    | "mknod"
+    | "mkdir"
+    | "symlink"
+    | "link"
+    | "unlink"
+    | "rmdir"
+    | "rename"
+    | "setxattr"
+    | "removexattr"
+    | "open"
+    | "release"
   > {
     return {
       mknod: (parent, name, mode, rdev, owner) =>
@@ -333,17 +367,17 @@ export class ToyFilesystem {
     };
   }
 
-  private writing(run: <A>(body: () => A) => Fs<A>): Pick<
-    Filesystem,
-    "setattr" | "write" | "append" | "fallocate" | "fsync" | "syncfs"
-  > {
+  private writing(
+    run: <A>(body: () => A) => Fs<A>,
+  ): Pick<Filesystem, "setattr" | "write" | "append" | "fallocate" | "fsync" | "syncfs"> {
     const write = (inode: number, offset: number, bytes: Uint8Array): void => {
       if (bytes.length === 0) return;
       const kept = bytes.slice();
       const modified = at(++this.clock);
       this.change("write", inode, (state) => writeInto(state, inode, offset, kept, modified));
     };
-    const sync = (file: number | undefined): Fs<void> => run(() => void this.syncs.push({ started: this.log.length, file }));
+    const sync = (file: number | undefined): Fs<void> =>
+      run(() => void this.syncs.push({ started: this.log.length, file }));
     return {
       setattr: (inode, { sizeBytes, mode, uid, gid, accessed, modified }) =>
         run(() => {

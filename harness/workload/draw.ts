@@ -72,7 +72,11 @@ export class Draw {
           rdev: random.below(0x10000),
         };
       case "symlink":
-        return { kind, path: this.newPath(profile.fileNames), target: "../".repeat(random.below(4)) + "t".repeat(random.pick([1, 9, 60, 300, 2500])) };
+        return {
+          kind,
+          path: this.newPath(profile.fileNames),
+          target: "../".repeat(random.below(4)) + "t".repeat(random.pick([1, 9, 60, 300, 2500])),
+        };
       case "link":
         return { kind, target: this.file(), path: this.newPath(profile.fileNames) };
       case "unlink":
@@ -113,17 +117,31 @@ export class Draw {
   private onBytes(kind: "write" | "append" | "truncate" | "fallocate" | "read" | "seek"): Operation {
     const { random, profile } = this;
     const target = this.file();
-    const size = this.names.sizes.get(target) ?? this.model.find(this.openHandles.get(target.slice(1)) ?? 0)?.content?.sizeBytes ?? 0;
+    const size =
+      this.names.sizes.get(target) ??
+      this.model.find(this.openHandles.get(target.slice(1)) ?? 0)?.content?.sizeBytes ??
+      0;
     switch (kind) {
       case "write":
-        return { kind, target, offsetBytes: this.writeOffset(size), pattern: this.pattern(this.length(profile.writeLengths)) };
+        return {
+          kind,
+          target,
+          offsetBytes: this.writeOffset(size),
+          pattern: this.pattern(this.length(profile.writeLengths)),
+        };
       case "append":
         // A file of great length from elsewhere is not made longer still.
         return size > profile.fileBytesMax
           ? { kind: "truncate", target, sizeBytes: random.below(profile.fileBytesMax) }
           : { kind, target, pattern: this.pattern(this.length(profile.writeLengths)) };
       case "truncate":
-        return { kind, target, sizeBytes: this.aligned(random.pick([0, size, random.below(size + 1), random.below(Math.min(size + 50_000, profile.fileBytesMax))])) };
+        return {
+          kind,
+          target,
+          sizeBytes: this.aligned(
+            random.pick([0, size, random.below(size + 1), random.below(Math.min(size + 50_000, profile.fileBytesMax))]),
+          ),
+        };
       case "fallocate":
         return {
           kind,
@@ -134,7 +152,12 @@ export class Draw {
           keepSize: random.chance(0.5),
         };
       case "read":
-        return { kind, target, offsetBytes: random.below(size + 100), lengthBytes: random.pick([10, 4096, 50_000, 400_000]) };
+        return {
+          kind,
+          target,
+          offsetBytes: random.below(size + 100),
+          lengthBytes: random.pick([10, 4096, 50_000, 400_000]),
+        };
       case "seek":
         return { kind, target, offsetBytes: random.below(size + 10), what: random.pick(["data", "hole"]) };
     }
@@ -192,7 +215,13 @@ export class Draw {
     const { random, profile } = this;
     const lengthBytes = random.chance(0.5) ? random.below(64) : random.below(profile.xattrBytesMax + 1);
     const mode = random.pick(["set", "set", "create", "replace"] as const);
-    return { kind: "setxattr", target: this.anything(), name: random.pick(XATTR_NAMES), pattern: this.pattern(lengthBytes), mode };
+    return {
+      kind: "setxattr",
+      target: this.anything(),
+      name: random.pick(XATTR_NAMES),
+      pattern: this.pattern(lengthBytes),
+      mode,
+    };
   }
 
   private openOrRelease(): Operation {

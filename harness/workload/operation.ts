@@ -32,7 +32,12 @@ export interface Pattern {
 export type Operation =
   | { readonly kind: "create"; readonly path: string; readonly mode?: number }
   | { readonly kind: "mkdir"; readonly path: string; readonly mode?: number }
-  | { readonly kind: "mknod"; readonly path: string; readonly type: "fifo" | "socket" | "block" | "character"; readonly rdev: number }
+  | {
+      readonly kind: "mknod";
+      readonly path: string;
+      readonly type: "fifo" | "socket" | "block" | "character";
+      readonly rdev: number;
+    }
   | { readonly kind: "symlink"; readonly path: string; readonly target: string }
   | { readonly kind: "link"; readonly target: Target; readonly path: string }
   | { readonly kind: "unlink"; readonly path: string }
@@ -137,7 +142,9 @@ function onNames(operation: NameOperation, by: Performer): Fs<unknown> {
   const fs = by.filesystem;
   switch (operation.kind) {
     case "create":
-      return at(operation.path, by, (parent, name) => fs.mknod(parent, name, FileType.regular | (operation.mode ?? 0o644), 0, OWNER));
+      return at(operation.path, by, (parent, name) =>
+        fs.mknod(parent, name, FileType.regular | (operation.mode ?? 0o644), 0, OWNER),
+      );
     case "mkdir":
       return at(operation.path, by, (parent, name) => fs.mkdir(parent, name, operation.mode ?? 0o755, OWNER));
     case "mknod":
@@ -237,7 +244,7 @@ function release(handle: string, by: Performer): Fs<void> {
 function listing(inode: number, countMax: number, fs: Filesystem): Fs<number> {
   return Effect.gen(function* () {
     let cookie = 0;
-    for (let count = 0; ; ) {
+    for (let count = 0; ;) {
       const entries = yield* fs.readdir(inode, cookie, countMax);
       const last = entries[entries.length - 1];
       if (last === undefined) return count;
