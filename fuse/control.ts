@@ -28,6 +28,8 @@ export interface ServerLink {
   readonly identity: ServerIdentity;
   /** Settles when the server has ended; `clean` is false if it went without a word. */
   readonly ended: Promise<ServerEnd>;
+  /** Stops listening to the server. */
+  readonly close: () => void;
 }
 
 const socketName = (mountDevice: string): string => `\0varve/mount/${mountDevice}`;
@@ -73,7 +75,7 @@ export function findServer(mountDevice: string): Promise<ServerLink | undefined>
         text = text.slice(at + 1);
         if (identity === undefined) {
           identity = message as ServerIdentity;
-          found({ identity, ended: end });
+          found({ identity, ended: end, close: () => socket.destroy() });
         } else ended(message as ServerEnd);
       }
     });

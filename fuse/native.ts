@@ -58,6 +58,7 @@ const EXPIRY_SLACK_MS = 6;
 /** Nothing waits longer than this; whoever wants attributes kept longer takes stale ones. */
 const EXPIRY_WAIT_MS_MAX = 20;
 const SYMLINK_BUFFER_BYTES = 4096;
+const ACL_PREFIX = "system.posix_acl_";
 const REPLACEMENT = "\uFFFD";
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -257,13 +258,13 @@ class Transport {
       Effect.flatMap(this.operations.lookup(place.parent, place.name), (found) =>
         isDirectory(found)
           ? Effect.fail(new FsError("IsDirectory"))
-          : this.coherent(found.inode, this.hidden.hide(request, place, found.inode, destination), 1),
+          : this.hidden.hide(request, place, found.inode, destination),
       ),
     );
   }
 
   private refuses(attribute: string): boolean {
-    return !this.options.acls && attribute.startsWith("system.posix_acl_");
+    return !this.options.acls && attribute.startsWith(ACL_PREFIX);
   }
 
   private readonly attributeChanges = {
@@ -292,9 +293,10 @@ class Transport {
     setxattr: (request: Request, path: string, name: string, value: Uint8Array, _at: number, flags: number): void => {
       const effect = (): Located<void> => {
         if (this.refuses(name)) return Effect.fail(new FsError("NotSupported"));
-        const change = (inode: number): Fs<void> =>
-          this.operations.setxattr(inode, encoder.encode(name), value, flags);
-        return Effect.flatMap(this.inode(path), (inode) => this.coherent(inode, change(inode)));
+        const change = (inode: number): Fs<void> => this.operations.setxattr(inode, encoder.encode(name), value, flags);
+        // The kernel does not know that an ACL changes the mode, under whatever name it remembers that.
+        const names = name.startsWith(ACL_PREFIX) ? 1 : 0;
+        return Effect.flatMap(this.inode(path), (inode) => this.coherent(inode, change(inode), names));
       };
       this.named("setxattr", request, effect, () => [0, value.buffer], value.buffer);
     },

@@ -48,7 +48,7 @@ describe("the production scheduler", () => {
   });
 
   test("carries Effect: many fibers that yield all finish, and a timer fires among them", async () => {
-    const context = Context.make(Scheduler.Scheduler, new ProductionScheduler() as Scheduler.Scheduler);
+    const context = Context.make(Scheduler.Scheduler, new ProductionScheduler());
     let timer = false;
     const spin = Effect.gen(function* () {
       for (let step = 0; step < 100; step++) yield* Effect.yieldNow;

@@ -77,13 +77,15 @@ export class Program {
     this.folder = folder;
   }
 
-  static async build(): Promise<Program> {
+  /** `more`: further programs of this repository that the test runs. */
+  static async build(more: ReadonlyArray<string> = []): Promise<Program> {
     const cache = join(ROOT, "node_modules/.cache");
     mkdirSync(cache, { recursive: true });
     const folder = mkdtempSync(join(cache, "varve-test-"));
     await build({
       absWorkingDir: ROOT,
-      entryPoints: ["cli/varve.ts"],
+      entryPoints: ["cli/varve.ts", ...more],
+      entryNames: "[name]",
       outdir: folder,
       bundle: true,
       splitting: true,
@@ -106,12 +108,12 @@ export class Program {
     return new Program(folder);
   }
 
-  get path(): string {
-    return join(this.folder, "varve.js");
+  fileOf(name: string): string {
+    return join(this.folder, name);
   }
 
   run(args: ReadonlyArray<string>, options: RunOptions = {}): Promise<Outcome> {
-    return run(process.execPath, [this.path, ...args], options);
+    return run(process.execPath, [this.fileOf("varve.js"), ...args], options);
   }
 
   remove(): void {

@@ -69,14 +69,14 @@ export class Harvest {
     this.pointShare = pointShare;
   }
 
-  /** Called at an I/O of the disk. */
-  point(disk: SimDisk, label: string, mark: () => Mark): void {
+  /** Called at an I/O of the disk; `label` and `mark` are asked only for states that are kept. */
+  point(disk: SimDisk, label: () => string, mark: () => Mark): void {
     if (!this.random.chance(this.pointShare)) return;
     for (let count = 0; count < STATES_PER_POINT; count++) {
       const { name, survival } = drawSurvival(this.random, disk.pending.length);
       const slot = this.slot();
       if (slot < 0) continue;
-      this.states[slot] = { image: disk.crash(survival), mark: mark(), label: `${label}: ${name}` };
+      this.states[slot] = { image: disk.crash(survival), mark: mark(), label: `${label()}: ${name}` };
     }
   }
 

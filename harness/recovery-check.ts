@@ -24,6 +24,8 @@ const USE_SHARE = 0.15;
 
 export interface Judged {
   readonly problems: ReadonlyArray<string>;
+  /** States that were recovered and judged: one, or two if the recovery was crashed. */
+  readonly states: number;
   readonly simulatedMs: number;
   readonly events: number;
 }
@@ -55,7 +57,8 @@ export function runIn<A>(world: World, effect: Effect.Effect<A, unknown>): { val
     return { value: Exit.isSuccess(exit) ? exit.value : undefined };
   } catch (error) {
     if (error instanceof Deadlock) return { value: undefined, problem: error.message };
-    throw error;
+    // Thrown by a task outside of any fiber, such as an actor's turn.
+    return { value: undefined, problem: error instanceof Error ? (error.stack ?? error.message) : String(error) };
   }
 }
 
@@ -87,12 +90,7 @@ function useIt(pool: Pool): Effect.Effect<void, unknown> {
   });
 }
 
-export function judgeCrashState(
-  image: CrashImage,
-  mark: Mark,
-  oracle: Oracle,
-  options: RecoveryOptions,
-): Judged {
+export function judgeCrashState(image: CrashImage, mark: Mark, oracle: Oracle, options: RecoveryOptions): Judged {
   const { entropy, name, open, trace } = options;
   const random = entropy.stream(name);
   const crashIt = random.chance(options.recoveryShare);
@@ -125,12 +123,14 @@ export function judgeCrashState(
   );
   const problems = judged.problem === undefined ? [...(judged.value ?? [])] : [judged.problem];
   for (const violation of disk.violations) problems.push(`device: ${JSON.stringify(violation)}`);
-  trace.event("c", world.trace.events, problems.length);
+  trace.fold("recovery", world.trace);
   let { events } = world.trace;
+  let states = 1;
   if (problems.length === 0 && again !== undefined) {
     const second = judgeCrashState(again.image, mark, oracle, { ...options, name: `${name}+`, recoveryShare: 0 });
     events += second.events;
+    states += second.states;
     problems.push(...second.problems.map((problem) => `${again!.label}: ${problem}`));
   }
-  return { problems, simulatedMs: world.nowMs - start, events };
+  return { problems, states, simulatedMs: world.nowMs - start, events };
 }

@@ -8,15 +8,19 @@
 import * as Effect from "effect/Effect";
 import { SimDisk } from "../devices/sim/disk.ts";
 import { noFaults } from "../devices/sim/faults.ts";
+import type { DiskPhase } from "../devices/sim/operation-runner.ts";
 import { marks, resetMarks } from "../engine/marks.ts";
 import { formatPool, type OpenOptions, openPool, type Pool } from "../engine/pool/pool.ts";
 import { Entropy } from "./entropy.ts";
 import { Harvest } from "./harvest.ts";
+import { digestOf } from "./media-digest.ts";
 import { Oracle } from "./oracle/oracle.ts";
 import { judgeCrashState, runIn, verifyPool } from "./recovery-check.ts";
+import { inRole, Role } from "./role.ts";
 import type { Scenario, ScenarioPlan } from "./scenario.ts";
 import { Trace } from "./trace.ts";
 import { setTraps } from "./traps.ts";
+import { watchFilesystem } from "./watched-filesystem.ts";
 import { EPOCH_MS, World } from "./world.ts";
 
 export interface SeedFailure {
@@ -40,6 +44,25 @@ export interface RunOptions {
   /** Receives the events, for comparing two runs or for reading. */
   readonly trace?: Trace;
 }
+
+/** No scenario has so much to do: a run that is not through by then waits for something, while timers tick. */
+const VIRTUAL_MS_MAX = 24 * 3600 * 1000;
+
+/** Names of events, made once. */
+const EVENTS: Readonly<Record<DiskPhase, Map<string, string>>> = {
+  issue: new Map(),
+  complete: new Map(),
+  fail: new Map(),
+};
+
+function eventName(phase: DiskPhase, operation: string): string {
+  let name = EVENTS[phase].get(operation);
+  if (name === undefined) EVENTS[phase].set(operation, (name = `${phase} ${operation}`));
+  return name;
+}
+
+/** Without the lines of a stack, which differ between versions of Node and between places of the build. */
+const withoutStack = (message: string): string => message.replaceAll(/\n\s+at [^\n]*/gu, "");
 
 /** A failed seed as one that reads it wants it: which state, what is wrong. */
 const failed = (where: SeedFailure["where"], ...lines: ReadonlyArray<string>): SeedFailure => ({
@@ -67,6 +90,7 @@ class Seed {
   private armed = false;
   simulatedMs = 0;
   events = 0;
+  crashStates = 0;
 
   constructor(scenario: Scenario, seed: number, trace: Trace) {
     this.entropy = new Entropy(`${scenario.name}:${seed}`);
@@ -86,9 +110,10 @@ class Seed {
       statistics: true,
     });
     this.disk.setObserver((phase, operation, offset, length, index) => {
-      trace.event(`${phase} ${operation}`, offset, length, index);
+      trace.event(eventName(phase, operation), offset, length, index);
       if (!this.armed || operation === "read" || phase === "fail") return;
-      this.harvest.point(this.disk, `${phase} of ${operation} ${index}`, () => this.oracle.mark());
+      const label = (): string => `${phase} of ${operation} ${index}`;
+      this.harvest.point(this.disk, label, () => this.oracle.mark());
     });
   }
 
@@ -96,12 +121,13 @@ class Seed {
     const random = this.entropy.stream(`world ${name}`);
     const policy = random.chance(0.5) ? "uniform" : "priorities";
     const preemptShare = random.pick([0, 0.01, 0.05]);
-    return new World({ seed: random.u32(), policy, preemptShare, trace: this.trace });
+    const { trace } = this;
+    return new World({ seed: random.u32(), policy, preemptShare, trace, virtualMsMax: VIRTUAL_MS_MAX });
   }
 
   private within<A>(name: string, effect: Effect.Effect<A, unknown>): { value: A | undefined; problem?: string } {
     const world = this.world(name);
-    const result = runIn(world, effect);
+    const result = runIn(world, inRole(effect, new Role(`the pool (${name})`)));
     this.simulatedMs += world.nowMs - EPOCH_MS;
     return result;
   }
@@ -139,20 +165,31 @@ class Seed {
     const [violation] = disk.violations;
     if (violation !== undefined) return failed("run", `device: ${JSON.stringify(violation)}`);
     if (disk.statistics.overwrites > 0) {
-      return failed("run", `the block at byte ${disk.statistics.firstOverwriteBytes} was written twice without a reset`);
+      return failed(
+        "run",
+        `the block at byte ${disk.statistics.firstOverwriteBytes} was written twice without a reset`,
+      );
     }
     return undefined;
   }
 
   private client(pool: Pool, index: number): Effect.Effect<void, unknown> {
+    const { trace, oracle } = this;
     const name = `client ${index}`;
-    return this.plan.clients[index]!({
-      name,
-      filesystem: this.oracle.client(name, pool),
-      random: this.entropy.stream(name),
-      model: this.oracle.model,
-      usage: pool.usage,
+    const role = new Role(name);
+    const filesystem = watchFilesystem(oracle.client(name, pool), {
+      called: (operation) => {
+        role.doing = operation;
+        trace.text(name, operation);
+      },
+      returned: (outcome) => {
+        role.doing = undefined;
+        trace.text(name, outcome);
+      },
     });
+    const random = this.entropy.stream(name);
+    const program = this.plan.clients[index]!({ name, filesystem, random, model: oracle.model, usage: pool.usage });
+    return inRole(program, role);
   }
 
   /** Judges the crash states; returns the first that is wrong. */
@@ -164,6 +201,7 @@ class Seed {
       const judged = judgeCrashState(image, mark, oracle, { open, entropy, name, recoveryShare, trace });
       this.simulatedMs += judged.simulatedMs;
       this.events += judged.events;
+      this.crashStates += judged.states;
       if (judged.problems.length > 0) return failed("crash", `${name} (${label}):`, ...judged.problems);
     }
     return undefined;
@@ -200,6 +238,7 @@ class Seed {
         return [];
       }),
     );
+    this.trace.text("media", digestOf(disk));
     if (told !== undefined) return failed("end", told);
     if (reopened.problem !== undefined) return failed("end", reopened.problem);
     const problems = reopened.value ?? [];
@@ -209,22 +248,39 @@ class Seed {
   }
 }
 
+/** All three parts, up to the first that fails. An error from a task, outside of any fiber, is a failure too. */
+function verdict(scenario: Scenario, seed: number, trace: Trace): { run: Seed; failure: SeedFailure | undefined } {
+  const run = new Seed(scenario, seed, trace);
+  let where: SeedFailure["where"] = "run";
+  try {
+    let failure = run.run();
+    if (failure === undefined) {
+      where = "crash";
+      failure = run.judge();
+    }
+    if (failure === undefined) {
+      where = "end";
+      failure = run.end();
+    }
+    return { run, failure };
+  } catch (error) {
+    return { run, failure: failed(where, error instanceof Error ? (error.stack ?? error.message) : String(error)) };
+  }
+}
+
 export function runSeed(scenario: Scenario, seed: number, options: RunOptions = {}): SeedResult {
   const trace = options.trace ?? new Trace();
   resetMarks();
   const release = setTraps();
   try {
-    const run = new Seed(scenario, seed, trace);
-    let failure = run.run();
-    failure ??= run.judge();
-    failure ??= run.end();
-    if (failure !== undefined) trace.text("failure", failure.message);
+    const { run, failure } = verdict(scenario, seed, trace);
+    if (failure !== undefined) trace.text("failure", withoutStack(failure.message));
     return {
       scenario: scenario.name,
       seed,
       hash: trace.hash,
       events: trace.events + run.events,
-      crashStates: run.harvest.states.length,
+      crashStates: run.crashStates,
       simulatedMs: run.simulatedMs,
       marks: Object.fromEntries([...marks].sort(([a], [b]) => (a < b ? -1 : 1))),
       failure,

@@ -8,6 +8,8 @@
 
 export const EVENTS_RECORDED_MAX = 200_000;
 
+const kindCodes = new Map<string, number>();
+
 export class Trace {
   events = 0;
   private low = 0x811c9dc5;
@@ -16,6 +18,18 @@ export class Trace {
 
   constructor(record = false) {
     this.recorded = record ? [] : undefined;
+  }
+
+  /** Covers all of a text by one word; the few kinds of events are worked out once. */
+  private kind(kind: string): void {
+    let code = kindCodes.get(kind);
+    if (code === undefined) {
+      const own = new Trace();
+      for (let index = 0; index < kind.length; index++) own.word(kind.charCodeAt(index));
+      code = own.low;
+      kindCodes.set(kind, code);
+    }
+    this.word(code);
   }
 
   private word(value: number): void {
@@ -27,19 +41,31 @@ export class Trace {
 
   event(kind: string, a = 0, b = 0, c = 0): void {
     this.events++;
-    this.word(kind.charCodeAt(0) | (kind.length << 8));
+    this.kind(kind);
     this.word(a | 0);
     this.word((a / 2 ** 32) | 0);
     this.word(b | 0);
     this.word((b / 2 ** 32) | 0);
     this.word(c | 0);
-    this.record(`${kind} ${a} ${b} ${c}`);
+    // Made only if wanted: the text costs more than the hash.
+    if (this.recorded !== undefined) this.record(`${kind} ${a} ${b} ${c}`);
   }
 
   text(kind: string, text: string): void {
     this.events++;
+    this.kind(kind);
+    this.word(text.length);
     for (let index = 0; index < text.length; index++) this.word(text.charCodeAt(index));
-    this.record(`${kind} ${text}`);
+    if (this.recorded !== undefined) this.record(`${kind} ${text}`);
+  }
+
+  /** Takes in all that another trace has seen, as one event. */
+  fold(kind: string, other: Trace): void {
+    this.events++;
+    this.kind(kind);
+    this.word(other.low);
+    this.word(other.high);
+    if (this.recorded !== undefined) this.record(`${kind} of ${other.events} events: ${other.hash}`);
   }
 
   private record(line: string): void {

@@ -68,6 +68,7 @@ export function setTraps(): Undo {
   trapProperty(Math, "random", "Math.random", undo);
   trapDate(undo);
   trapProperty(Object.getPrototypeOf(performance) as object, "now", "performance.now", undo);
+  trapProperty(process.hrtime, "bigint", "process.hrtime.bigint", undo);
   trapProperty(process, "hrtime", "process.hrtime", undo);
   trapProperty(process, "nextTick", "process.nextTick", undo);
   for (const name of ["setTimeout", "setInterval", "setImmediate"]) {
@@ -80,8 +81,9 @@ export function setTraps(): Undo {
   }
   const web = Object.getPrototypeOf(globals["crypto"]) as object;
   for (const name of ["getRandomValues", "randomUUID"]) trapProperty(web, name, `crypto.${name}`, undo);
+  for (const name of ["wait", "waitAsync"]) trapProperty(Atomics, name, `Atomics.${name}`, undo);
   trapProperty(globals, "Promise", "Promise", undo);
   return () => {
-    for (const each of undo.reverse()) each();
+    for (const each of undo.toReversed()) each();
   };
 }

@@ -27,11 +27,7 @@ export class WorkerPool {
     this.count = count;
   }
 
-  run(
-    jobs: ReadonlyArray<Job>,
-    over: () => boolean,
-    done: (result: SeedResult, job: Job) => void,
-  ): Promise<void> {
+  run(jobs: ReadonlyArray<Job>, over: () => boolean, done: (result: SeedResult, job: Job) => void): Promise<void> {
     let next = 0;
     const one = (): Promise<void> =>
       new Promise((resolve, reject) => {
@@ -41,6 +37,7 @@ export class WorkerPool {
         const hand = (): void => {
           current = over() ? undefined : jobs[next++];
           if (current === undefined) void worker.terminate().then(() => resolve());
+          // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
           else worker.postMessage(current);
         };
         worker.on("online", hand);

@@ -16,11 +16,13 @@ import type * as Fiber from "effect/Fiber";
 import * as Random from "effect/Random";
 import * as Scheduler from "effect/Scheduler";
 import { Prng } from "./entropy.ts";
+import { describeFibers } from "./role.ts";
 import { Trace } from "./trace.ts";
 
 /** Virtual time begins here: a date that makes sense in timestamps. */
 export const EPOCH_MS = 1_750_000_000_000;
 
+/** The simulation does not come to an end: nothing can run any more, or something runs for ever. */
 export class Deadlock {
   readonly _tag = "Deadlock";
   readonly message: string;
@@ -35,16 +37,22 @@ export interface WorldOptions {
   /** Share of operations of a fiber at which it is preempted. */
   readonly preemptShare?: number;
   readonly stepsMax?: number;
+  /** Virtual time after which a run that still goes on counts as one without an end. */
+  readonly virtualMsMax?: number;
   readonly trace?: Trace;
   readonly startMs?: number;
 }
 
-const STEPS_MAX = 20_000_000;
+const STEPS_MAX = 2_000_000;
+/** Fibers known at first before those that have ended are forgotten. */
+const FIBERS_KNOWN = 256;
 /** Share of steps at which the task that runs loses its priority. */
 const CHANGE_SHARE = 0.01;
 
 interface Timer {
   readonly atMs: number;
+  /** Of the fiber that sleeps, which keeps its priority that way. */
+  readonly lane: Lane;
   readonly order: number;
   fire: (() => void) | undefined;
 }
@@ -70,6 +78,10 @@ export class World implements Scheduler.Scheduler {
   private readonly byPriority: boolean;
   private readonly preempt: number;
   private readonly stepsMax: number;
+  private readonly virtualMsMax: number;
+  private readonly startMs: number;
+  private readonly fibers: Set<Fiber.Fiber<unknown, unknown>> = new Set();
+  private fibersKnownMax = FIBERS_KNOWN;
   private readonly runnable: Array<Task> = [];
   private readonly timers: Array<Timer> = [];
   private timerOrder = 0;
@@ -85,7 +97,9 @@ export class World implements Scheduler.Scheduler {
     this.preempt = Math.floor((options.preemptShare ?? 0.02) * 2 ** 32);
     this.stepsMax = options.stepsMax ?? STEPS_MAX;
     this.trace = options.trace ?? new Trace();
-    this.nowMs = options.startMs ?? EPOCH_MS;
+    this.virtualMsMax = options.virtualMsMax ?? Number.POSITIVE_INFINITY;
+    this.startMs = options.startMs ?? EPOCH_MS;
+    this.nowMs = this.startMs;
     this.clock = this.makeClock();
     const random = {
       nextIntUnsafe: () => this.values.u32() - 2 ** 31,
@@ -95,7 +109,7 @@ export class World implements Scheduler.Scheduler {
       Context.add(Scheduler.Scheduler, this as Scheduler.Scheduler),
       Context.add(Clock.Clock, this.clock),
       Context.add(Random.Random, random),
-    ) as Context.Context<never>;
+    );
   }
 
   makeDispatcher(): Scheduler.SchedulerDispatcher {
@@ -113,13 +127,28 @@ export class World implements Scheduler.Scheduler {
   }
 
   shouldYield(fiber: Fiber.Fiber<unknown, unknown>): boolean {
+    const first = fiber.currentOpCount === 1;
+    if (first && !this.fibers.has(fiber)) this.know(fiber);
     if (this.fresh) {
       this.fresh = false;
       return false;
     }
     // The first operation after a resumption that did not come from the scheduler.
-    if (fiber.currentOpCount === 1) return true;
+    if (first) return true;
     return this.preempt > 0 && this.choices.u32() < this.preempt;
+  }
+
+  /** Remembers a fiber, to be named should it wait for ever. */
+  private know(fiber: Fiber.Fiber<unknown, unknown>): void {
+    this.fibers.add(fiber);
+    if (this.fibers.size < this.fibersKnownMax) return;
+    for (const known of this.fibers) if (known.pollUnsafe() !== undefined) this.fibers.delete(known);
+    this.fibersKnownMax = Math.max(FIBERS_KNOWN, 2 * this.fibers.size);
+  }
+
+  private endless(why: string): Deadlock {
+    const at = ((this.nowMs - this.startMs) / 1000).toFixed(3);
+    return new Deadlock(`at ${at} s ${why}; waiting: ${describeFibers(this.fibers)}`);
   }
 
   private makeClock(): Clock.Clock {
@@ -135,15 +164,20 @@ export class World implements Scheduler.Scheduler {
         const ms = Duration.toMillis(duration);
         if (!(ms > 0)) return Effect.yieldNow;
         if (!Number.isFinite(ms)) return Effect.never;
-        return Effect.callback<void>((resume) => {
-          const timer: Timer = { atMs: this.nowMs + ms, order: this.timerOrder++, fire: () => resume(Effect.void) };
-          this.pushTimer(timer);
-          return Effect.sync(() => {
-            timer.fire = undefined;
-          });
-        });
+        return Effect.withFiber<void>((fiber) => this.sleep(ms, fiber.currentDispatcher as Lane));
       },
     };
+  }
+
+  private sleep(ms: number, lane: Lane): Effect.Effect<void> {
+    return Effect.callback<void>((resume) => {
+      const fire = (): void => resume(Effect.void);
+      const timer: Timer = { atMs: this.nowMs + ms, order: this.timerOrder++, lane, fire };
+      this.pushTimer(timer);
+      return Effect.sync(() => {
+        timer.fire = undefined;
+      });
+    });
   }
 
   private pushTimer(timer: Timer): void {
@@ -206,9 +240,8 @@ export class World implements Scheduler.Scheduler {
     if (timer === undefined) return false;
     this.nowMs = Math.max(this.nowMs, timer.atMs);
     this.trace.event("t", Math.round((this.nowMs - EPOCH_MS) * 1000));
-    const lane = this.makeDispatcher() as Lane;
     while (timer !== undefined) {
-      if (timer.fire !== undefined) this.runnable.push({ run: timer.fire, lane });
+      if (timer.fire !== undefined) this.runnable.push({ run: timer.fire, lane: timer.lane });
       timer = this.timers[0] !== undefined && this.timers[0].atMs <= this.nowMs ? this.popTimer() : undefined;
     }
     return true;
@@ -216,6 +249,7 @@ export class World implements Scheduler.Scheduler {
 
   /** Runs an effect to its end; everything happens before this returns. */
   run<A, E>(effect: Effect.Effect<A, E>): Exit.Exit<A, E> {
+    if (this.running) throw new Error("a world runs one effect at a time: run another one in a world of its own");
     this.running = true;
     this.fresh = true;
     try {
@@ -223,12 +257,12 @@ export class World implements Scheduler.Scheduler {
       for (;;) {
         const exit = fiber.pollUnsafe();
         if (exit !== undefined) return exit;
-        if (++this.steps > this.stepsMax) throw new Deadlock(`no end after ${this.stepsMax} steps: a livelock`);
-        if (this.runnable.length === 0 && !this.advance()) {
-          const at = ((this.nowMs - EPOCH_MS) / 1000).toFixed(3);
-          throw new Deadlock(`at ${at} s nothing can run and no timer is set: a fiber waits for ever`);
+        if (++this.steps > this.stepsMax) throw this.endless(`no end after ${this.stepsMax} steps: a livelock`);
+        if (this.runnable.length === 0) {
+          if (!this.advance()) throw this.endless("nothing can run and no timer is set: a deadlock");
+          if (this.nowMs - this.startMs > this.virtualMsMax) throw this.endless("no end in sight: a livelock");
+          continue;
         }
-        if (this.runnable.length === 0) continue;
         const task = this.choose();
         this.fresh = true;
         task.run();

@@ -103,7 +103,7 @@ const fillToFull: Story = {
     ...smallDisk(entropy, medium),
     tolerance: MAY_BE_FULL,
     clients: [fillAndDelete(2)],
-    crash: { ...CRASHES, statesMax: 12 },
+    crash: { ...CRASHES, statesMax: 12, pointShare: 0.3 },
   }),
 };
 
@@ -143,7 +143,7 @@ const collection: Story = {
       ...smallDisk(entropy, medium),
       tolerance: MAY_BE_FULL,
       clients: [inSequence(fillShare(0.55 + random.float() * 0.35), randomProgram(overwrites, 150))],
-      crash: { ...CRASHES, statesMax: 16 },
+      crash: { ...CRASHES, statesMax: 16, pointShare: 0.3 },
     };
   },
 };

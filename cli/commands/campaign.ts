@@ -5,6 +5,7 @@ import { runCampaign, type CampaignResult } from "../../harness/campaign.ts";
 import type { CommandSpec } from "../command.ts";
 import { Status, UsageError } from "../exit.ts";
 import { defaultJobs, parseSeeds, registry, scenarioNames } from "../laboratory.ts";
+import { invocation } from "../invocation.ts";
 import { Output, Progress } from "../output.ts";
 import { formatCount } from "../quantity.ts";
 
@@ -64,10 +65,11 @@ export const command: CommandSpec = {
 };
 
 function summary(output: Output, result: CampaignResult): void {
+  const varve = invocation();
   for (const { scenario, seed, message, replay } of result.failures) {
     output.print(`FAILED ${scenario}:${seed}`);
     for (const line of message.split("\n").slice(0, 6)) output.print(`    ${line}`);
-    output.print(`    see it again: ${replay}`);
+    output.print(`    see it again: ${replay.replace(/^varve/, varve)}`);
   }
   const { seeds, crashStates, wallSeconds, failures, verified, marks } = result;
   output.print();
@@ -90,6 +92,7 @@ function summary(output: Output, result: CampaignResult): void {
       .join(", ")}`,
   );
   output.print();
-  output.print("See one seed in detail:  varve replay create-write-fsync:1 --trace");
-  output.print("Use it for real:         varve format --size 1G pool.varve && mkdir -p m && varve mount pool.varve m");
+  output.print(`See one seed in detail:  ${varve} replay create-write-fsync:1 --trace`);
+  output.print(`Use it for real:         ${varve} format --size 1G pool.varve`);
+  output.print(`                         mkdir -p m && ${varve} mount pool.varve m`);
 }

@@ -11,6 +11,7 @@ import { type FormatOptions, formatPool, POOL_BYTES_MIN, readSuperblock } from "
 import type { CommandSpec, Options } from "../command.ts";
 import { openDevices } from "../devices.ts";
 import { CannotError, Status, UsageError } from "../exit.ts";
+import { invocation } from "../invocation.ts";
 import { Output, uuidText } from "../output.ts";
 import { formatBytes } from "../quantity.ts";
 import { run } from "../runtime.ts";
@@ -111,7 +112,7 @@ export const command: CommandSpec = {
       output.print(
         `Pool ${uuidText(uuid)} of ${formatBytes(capacityBytes)} in buckets of ${formatBytes(bucketBytes)}.`,
       );
-      output.print(`Mount it with: varve mount ${paths.join(" ")} DIRECTORY`);
+      output.print(`Mount it with: ${invocation()} mount ${paths.join(" ")} DIRECTORY`);
       return Status.fine;
     } catch (error) {
       // What was made only for this is not left behind.

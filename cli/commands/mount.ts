@@ -20,6 +20,7 @@ import { serve } from "../../fuse/mount.ts";
 import { ProductionScheduler } from "../../fuse/scheduler.ts";
 import type { CommandSpec, Options } from "../command.ts";
 import { CannotError, Status, UsageError } from "../exit.ts";
+import { invocation } from "../invocation.ts";
 import { Output } from "../output.ts";
 import { parseBytes, parseMilliseconds } from "../quantity.ts";
 import { describeFailure } from "../runtime.ts";
@@ -104,7 +105,7 @@ function endOf(exit: Exit.Exit<ServerEnd, unknown>): ServerEnd {
 }
 
 function announce(output: Output, { devices, directory }: Plan, pid: number): void {
-  output.print(`${devices.join(",")} is mounted on ${directory}; unmount with: varve umount ${directory}`);
+  output.print(`${devices.join(",")} is mounted on ${directory}; unmount with: ${invocation()} umount ${directory}`);
   output.object({ mounted: true, devices, directory, pid });
 }
 

@@ -33,6 +33,7 @@ async function umount(args: ReadonlyArray<string>, options: Options): Promise<nu
   try {
     await unmount(directory, manner);
   } catch (error) {
+    server?.close();
     if (error instanceof MountPointError) throw new CannotError(error.message);
     throw error;
   }
@@ -42,6 +43,7 @@ async function umount(args: ReadonlyArray<string>, options: Options): Promise<nu
     return Status.fine;
   }
   const end = await within(server.ended, options.number("timeout"));
+  server.close();
   if (end === undefined) throw new CannotError(`${directory} is unmounted, but its pool is not closed yet`);
   if (!end.clean) throw new CannotError(`${directory} is unmounted, but its pool was not closed: ${end.message}`);
   output.print(`${directory} is unmounted`);

@@ -17,7 +17,7 @@ export const BucketState = { free: 0, open: 1, sealed: 2, emptied: 3, reserved: 
 /** Free buckets below which each class gets none. */
 export const FREE_BUCKETS_KEPT: Readonly<Record<WriteClass, number>> = { btree: 0, collected: 1, data: 3 };
 /** Buckets that no user data may ever count on: the reserve above and one open bucket for each metadata write point. */
-export const RESERVE_BUCKETS = 5;
+export const RESERVE_BUCKETS = 6;
 
 export interface BucketAddress {
   readonly device: number;
@@ -133,9 +133,10 @@ export class Buckets {
     this.liveBytes += liveBytes;
   }
 
-  /** A free bucket for a write point, or undefined when its class may not have one. */
-  take(writeClass: WriteClass): TakenBucket | undefined {
-    if (this.freeCount <= FREE_BUCKETS_KEPT[writeClass]) return undefined;
+  /** A free bucket for a write point, or undefined when its class may not have one; `pressed` data may have one more. */
+  take(writeClass: WriteClass, pressed = false): TakenBucket | undefined {
+    const kept = pressed ? FREE_BUCKETS_KEPT.collected : FREE_BUCKETS_KEPT[writeClass];
+    if (this.freeCount <= kept) return undefined;
     if (writeClass !== "data" && this.freeCount <= FREE_BUCKETS_KEPT.data) reached("reserve bucket taken");
     const count = this.state.length;
     for (let step = 0; step < count; step++) {
@@ -199,6 +200,8 @@ export class Buckets {
   private settleEmpty(id: number): void {
     if (this.live[id] !== 0 || this.inFlight[id] !== 0 || this.state[id] !== BucketState.sealed) return;
     this.state[id] = BucketState.emptied;
+    this.wasteBytes -= this.waste[id]!;
+    this.waste[id] = 0;
     this.emptied.add(id);
   }
 
@@ -211,8 +214,6 @@ export class Buckets {
       this.state[id] = BucketState.free;
       this.bucketClass[id] = BucketClass.none;
       this.freedBy[id] = 0;
-      this.wasteBytes -= this.waste[id]!;
-      this.waste[id] = 0;
       this.freeCount++;
       freed++;
     }

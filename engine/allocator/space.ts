@@ -14,13 +14,14 @@ import { type BucketAddress, BucketClass, type Buckets, RESERVE_BUCKETS, type Wr
 
 /** A bucket is worth copying in the background when at least this share of it is dead. */
 const BACKGROUND_GAIN = 1 / 4;
-/** Under pressure, this share is enough. */
-const PRESSED_GAIN = 1 / 32;
+/** Under pressure, this share is enough, as long as it is more than the padding that copying costs. */
+const PRESSED_GAIN = 1 / 64;
+const GAIN_BYTES_MIN = 8 * 1024;
+/** Bytes of each bucket that padding and ends too short for an extent are taken to cost. */
+const BUCKET_SLACK_BYTES = 4 * 1024;
 /** Collection starts in the background below so many free buckets, or this share of all. */
 const FREE_BUCKETS_LOW = 6;
 const FREE_SHARE_LOW = 1 / 16;
-/** Rounds of one relief; each ends at the latest when a victim is empty. */
-const RELIEF_ROUNDS_MAX = 8;
 
 export interface SpaceServices {
   readonly supervisor: Supervisor;
@@ -46,7 +47,8 @@ export class Space {
 
   totalBytes(): number {
     const { buckets } = this.services;
-    return Math.max(0, buckets.capacityBytes - RESERVE_BUCKETS * buckets.bucketUsableBytes);
+    const slack = RESERVE_BUCKETS * buckets.bucketUsableBytes + buckets.bucketCount * BUCKET_SLACK_BYTES;
+    return Math.max(0, buckets.capacityBytes - slack);
   }
 
   freeBytes(): number {
@@ -76,7 +78,7 @@ export class Space {
   }
 
   private gainMin(share: number): number {
-    return Math.max(1, this.services.buckets.bucketUsableBytes * share);
+    return Math.max(GAIN_BYTES_MIN, this.services.buckets.bucketUsableBytes * share);
   }
 
   /** One round for somebody who waits: true if something came free. */
@@ -100,7 +102,8 @@ export class Space {
       if (buckets.emptiedCount > 0) yield* settle;
       if (buckets.freeCount > before) return true;
       const tried = new Set<number>();
-      for (let rounds = 0; rounds < RELIEF_ROUNDS_MAX; rounds++) {
+      // It may take many nearly full buckets until what was gained adds up to a whole one.
+      for (;;) {
         const victim = buckets.victim(self.gainMin(gain), tried);
         if (victim === undefined) return false;
         tried.add(buckets.key(victim));

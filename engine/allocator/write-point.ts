@@ -201,7 +201,10 @@ export class WritePoint {
       while (taken === undefined) {
         const helped = yield* self.relieve(self.writeClass);
         taken = self.buckets.take(self.writeClass);
-        if (taken === undefined && !helped) return yield* Effect.fail(new NoSpaceLeft());
+        if (taken !== undefined || helped) continue;
+        // The space was promised to whoever appends: better a bucket of the reserve than a broken promise.
+        taken = self.buckets.take(self.writeClass, true);
+        if (taken === undefined) return yield* Effect.fail(new NoSpaceLeft());
       }
       if (lengthBytes > self.io.member(taken.device).layout.usableBytes) throw new Error("piece is larger than a bucket");
       if (taken.reset) yield* self.io.reset(taken.device, taken.bucket);

@@ -167,12 +167,8 @@ export class NodeWriter {
   private writeOneLevel(wanted: Set<Node>): Effect.Effect<void, AppendError | PoolFailed> {
     const self = this;
     return Effect.gen(function* () {
-      while (wanted.size > 0) {
-        const chunk = self.inOrder(wanted).slice(0, BATCH_NODES_MAX);
-        if (chunk.length === 0) return;
-        yield* self.writeLevel(chunk);
-        for (const node of chunk) wanted.delete(node);
-      }
+      let written = yield* self.writeChunk(wanted);
+      while (written > 0 && wanted.size > 0) written = yield* self.writeChunk(wanted);
     });
   }
 
@@ -188,18 +184,23 @@ export class NodeWriter {
       const tree = trees.tree(node.table);
       if (!node.resident || (node.parent === undefined && tree.root !== node)) continue;
       const group = tree.flushGroup(node);
-      const ready = group.every(({ interior }) => interior === undefined || interior.kids[0]?.pointer !== undefined);
+      const ready = group.every(
+        ({ resident, interior }) => resident && (interior === undefined || interior.kids[0]?.pointer !== undefined),
+      );
       if (ready) for (const member of group.reverse()) ordered.add(member);
     }
     return [...ordered];
   }
 
-  private writeLevel(nodes: ReadonlyArray<Node>): Effect.Effect<void, AppendError | PoolFailed> {
+  /** Writes the next chunk of the wanted nodes and takes them off the list; returns how many it wrote. */
+  private writeChunk(wanted: Set<Node>): Effect.Effect<number, AppendError | PoolFailed> {
     const self = this;
     const { writePoint } = this.services;
     return Effect.gen(function* () {
-      const encoded = self.encode(nodes);
-      if (encoded.length === 0) return;
+      // Choosing and encoding are one step: nothing may be evicted, split or merged in between.
+      const chunk = self.inOrder(wanted).slice(0, BATCH_NODES_MAX);
+      if (chunk.length === 0) return 0;
+      const encoded = self.encode(chunk);
       const result = yield* Effect.result(writePoint.append(encoded.map(({ bytes }) => bytes)));
       if (result._tag === "Failure") {
         self.restore(encoded);
@@ -209,6 +210,8 @@ export class NodeWriter {
       const words = encoded.length * WORDS_PER_NODE_MAX + absorbed * WORDS_PER_ABSORBED_ROW;
       while (!self.services.journal.room(words, encoded.length, true)) yield* self.waitForRoom;
       self.commit(encoded, result.success);
+      for (const node of chunk) wanted.delete(node);
+      return chunk.length;
     });
   }
 
@@ -275,7 +278,9 @@ export class NodeWriter {
     }
     const { updates } = journal.gathering;
     for (const row of node.absorbed) {
-      updates.remove(table, level + 1, row.inode, row.offset, row.snapshot);
+      // A node that begins where the merged-away one did takes its row over.
+      const same = row.inode === node.lowInode && row.offset === node.lowOffset && row.snapshot === node.lowSnapshot;
+      if (!same) updates.remove(table, level + 1, row.inode, row.offset, row.snapshot);
       this.forget(row.pointer, sequence);
     }
     node.absorbed = [];

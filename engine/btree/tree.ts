@@ -10,7 +10,7 @@ import type { NodePointer } from "../format/pointer.ts";
 import { reached } from "../marks.ts";
 import { FRAME_BYTES } from "./frame.ts";
 import { Leaf } from "./leaf.ts";
-import { type DirtyList, FAN_MAX, Interior, Node } from "./node.ts";
+import { type AbsorbedRow, type DirtyList, FAN_MAX, Interior, Node } from "./node.ts";
 
 /** A leaf with fewer live bytes than this looks for a neighbour to merge with. */
 const MERGE_BELOW_BYTES = FRAME_BYTES / 8;
@@ -205,6 +205,8 @@ export class Tree {
       const right = new Node(this.table, 0, inode, offset, snapshot);
       right.leaf = new Leaf();
       this.residency.added(right);
+      // Rows of merged-away nodes behind the cut would hide what the new leaf gets, unless they go with it.
+      if (node.absorbed.length > 0) this.afterMove(node, right, sequence);
       this.insertSibling(node, right, sequence);
       this.dirty.add(right, sequence);
       return;
@@ -223,6 +225,10 @@ export class Tree {
   private afterMove(left: Node, right: Node, sequence: number): void {
     right.moved = true;
     right.recent = true;
+    // What stands on disk behind the cut is now for the right node to take away.
+    const stays = left.absorbed.filter((row) => !isAtOrBehind(row, right));
+    right.absorbed.push(...left.absorbed.filter((row) => isAtOrBehind(row, right)));
+    left.absorbed = stays;
     const pin = Math.min(sequence, left.pin, left.flushingPin);
     this.dirty.add(left, pin);
     this.dirty.add(right, pin);
@@ -482,6 +488,11 @@ const isBehind = (a: Node, b: Node): boolean =>
   a.lowInode > b.lowInode ||
   (a.lowInode === b.lowInode &&
     (a.lowOffset > b.lowOffset || (a.lowOffset === b.lowOffset && a.lowSnapshot > b.lowSnapshot)));
+
+const isAtOrBehind = (row: AbsorbedRow, node: Node): boolean =>
+  row.inode > node.lowInode ||
+  (row.inode === node.lowInode &&
+    (row.offset > node.lowOffset || (row.offset === node.lowOffset && row.snapshot >= node.lowSnapshot)));
 
 /** Index at which a new child belongs. */
 function placeOf(interior: Interior, child: Node): number {

@@ -14,9 +14,10 @@ import { Table } from "../format/tables.ts";
 import { decodeBackpointer } from "../format/values/backpointer.ts";
 import { type DataExtent, decodeExtent, encodeExtent, extentBytes } from "../format/values/extent.ts";
 import { reached } from "../marks.ts";
-import { encode } from "./encode.ts";
+import { encode, type Encoded } from "./encode.ts";
 import type { Reader } from "./reader.ts";
 import type { EngineServices } from "./services.ts";
+import { Tail } from "./tail.ts";
 
 /** Rows that are copied in one batch. */
 const BATCH_ROWS = 32;
@@ -29,10 +30,10 @@ interface LiveRow {
   readonly extent: DataExtent;
 }
 
+/** A row's bytes, encoded anew: in several pieces where one would not fit into the open bucket. */
 interface Copy {
   readonly row: LiveRow;
-  readonly stored: Uint8Array;
-  readonly extent: DataExtent;
+  readonly pieces: ReadonlyArray<Encoded>;
 }
 
 export function collectExtents(
@@ -52,18 +53,24 @@ export function collectExtents(
       if (last === undefined) return;
       next = { address: last.addressBytes, rawOffset: last.extent.rawOffset + 1 };
       const copies: Array<Copy> = [];
+      const tail = new Tail(store.tailBytes("collected"));
       for (const row of rows) {
-        const copy = yield* copyOf(services, reader, row);
+        const copy = yield* copyOf(services, reader, row, tail);
         if (copy !== undefined) copies.push(copy);
       }
-      const placed = yield* Effect.result(store.append("collected", copies.map(({ stored }) => stored)));
+      const stored = copies.flatMap(({ pieces }) => pieces.map((piece) => piece.stored));
+      const placed = yield* Effect.result(store.append("collected", stored));
       if (placed._tag === "Failure") {
         if (placed.failure._tag === "PoolFailed") return yield* Effect.fail(placed.failure);
         reached("collection found no room");
         return;
       }
-      const moves = Effect.forEach(copies, (copy, index) => moveRow(services, copy, placed.success[index]!), {
-        discard: true,
+      const moves = Effect.gen(function* () {
+        let first = 0;
+        for (const copy of copies) {
+          yield* moveRow(services, copy, placed.success.slice(first, first + copy.pieces.length));
+          first += copy.pieces.length;
+        }
       });
       yield* Effect.ensuring(moves, Effect.sync(() => store.release(placed.success)));
     }
@@ -89,7 +96,12 @@ function liveRows(
   return rows;
 }
 
-function copyOf(services: EngineServices, reader: Reader, row: LiveRow): Effect.Effect<Copy | undefined> {
+function copyOf(
+  services: EngineServices,
+  reader: Reader,
+  row: LiveRow,
+  tail: Tail,
+): Effect.Effect<Copy | undefined> {
   const { extent } = row;
   return Effect.gen(function* () {
     const raw = yield* reader.readExtent(extent);
@@ -99,24 +111,40 @@ function copyOf(services: EngineServices, reader: Reader, row: LiveRow): Effect.
     }
     const part = raw.subarray(extent.rawOffset, extent.rawOffset + extent.lengthBytes);
     if (part.length < raw.length) reached("partly live extent collected");
-    const encoded = encode(part, services.compression);
-    const { stored, checksum, compression, rawBytes } = encoded;
-    const moved = { ...extent, compression, checksum, rawBytes, rawOffset: 0, storedBytes: stored.length };
-    return { row, stored, extent: moved };
+    const pieces: Array<Encoded> = [];
+    let at = 0;
+    while (at < part.length) {
+      const piece = encode(part.subarray(at, at + tail.limit()), services.compression);
+      tail.take(piece.stored.length);
+      pieces.push(piece);
+      at += piece.rawBytes;
+    }
+    return { row, pieces };
   });
 }
 
-function moveRow(services: EngineServices, copy: Copy, placement: Placement): Effect.Effect<void, PoolFailed> {
-  const { inode, offset, snapshot, extent: before } = copy.row;
+function moveRow(
+  services: EngineServices,
+  { row, pieces }: Copy,
+  placements: ReadonlyArray<Placement>,
+): Effect.Effect<void, PoolFailed> {
+  const { inode, offset, snapshot, extent: before } = row;
   return services.transactor.transact<void, never>((tx) => {
-    if (!stillThere(tx, copy.row, before)) {
+    if (!stillThere(tx, row, before)) {
       reached("collection raced with a write");
       return;
     }
-    const extent = { ...copy.extent, pointers: [placement] };
-    tx.put(Table.extents, inode, offset, snapshot, extentBytes(extent));
-    encodeExtent(tx.out, tx.outAt, extent);
-    tx.depend(placement.device, placement.addressBytes, extent.storedBytes, extent.checksum);
+    if (pieces.length > 1) reached("extent divided by the collector");
+    let end = offset - before.lengthBytes;
+    pieces.forEach(({ stored, checksum, compression, rawBytes }, index) => {
+      const placement = placements[index]!;
+      end += rawBytes;
+      const extent = { ...before, lengthBytes: rawBytes, compression, checksum, rawBytes, rawOffset: 0 };
+      const moved = { ...extent, storedBytes: stored.length, pointers: [placement] };
+      tx.put(Table.extents, inode, end, snapshot, extentBytes(moved));
+      encodeExtent(tx.out, tx.outAt, moved);
+      tx.depend(placement.device, placement.addressBytes, stored.length, checksum);
+    });
   });
 }
 

@@ -11,6 +11,8 @@ import { DirtyBytes } from "./dirty.ts";
 
 export class FileState {
   readonly inode: number;
+  /** A regular file; of anything else only `opens` counts. */
+  readonly regular: boolean;
   size: number;
   /** Set by writes that are not in the rows yet. */
   modified: Timestamp | undefined = undefined;
@@ -28,8 +30,9 @@ export class FileState {
   reserved = 0;
   readonly lock = Semaphore.makeUnsafe(1);
 
-  constructor(inode: number, size: number) {
+  constructor(inode: number, size: number, regular = true) {
     this.inode = inode;
+    this.regular = regular;
     this.size = size;
   }
 
@@ -59,9 +62,9 @@ export class Files {
   }
 
   /** The state of a file, made from the size in its row if there is none. */
-  obtain(inode: number, rowSize: number): FileState {
+  obtain(inode: number, rowSize: number, regular = true): FileState {
     let state = this.states.get(inode);
-    if (state === undefined) this.states.set(inode, (state = new FileState(inode, rowSize)));
+    if (state === undefined) this.states.set(inode, (state = new FileState(inode, rowSize, regular)));
     return state;
   }
 

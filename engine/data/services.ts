@@ -20,8 +20,8 @@ export interface ExtentStore {
   /** The commit of what went there has happened, or never will; or what was held for reading has been read. */
   readonly release: (placements: ReadonlyArray<Placement>) => void;
   readonly read: (device: number, addressBytes: number, lengthBytes: number) => Effect<Uint8Array, DeviceError>;
-  /** Bytes that still fit into the open bucket for data. */
-  readonly tailBytes: () => number;
+  /** Bytes that still fit into the open bucket of a class. */
+  readonly tailBytes: (writeClass: "data" | "collected") => number;
 }
 
 export interface SpaceService {

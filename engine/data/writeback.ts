@@ -8,17 +8,18 @@
  */
 import * as Effect from "effect/Effect";
 import type { PoolFailed } from "../actor.ts";
-import { type AppendError, NoSpaceLeft, type Placement } from "../allocator/write-point.ts";
+import type { AppendError, Placement } from "../allocator/write-point.ts";
 import type { Transaction } from "../btree/transaction.ts";
 import type { ExtentValue } from "../format/values/extent.ts";
 import { later, loadInode, storeInode } from "../fs/inode.ts";
 import type { Timestamp } from "../fs/types.ts";
 import { reached } from "../marks.ts";
 import { DirtyBytes, type DirtyRange } from "./dirty.ts";
-import { encode, type Encoded, EXTENT_BYTES_MAX } from "./encode.ts";
+import { encode, type Encoded } from "./encode.ts";
 import { layOver, rowsIn } from "./extent-map.ts";
 import type { Files, FileState } from "./files.ts";
 import type { EngineServices } from "./services.ts";
+import { Tail } from "./tail.ts";
 
 /** A file this small is kept in the tree. */
 export const INLINE_FILE_BYTES_MAX = 2048;
@@ -26,8 +27,6 @@ export const INLINE_FILE_BYTES_MAX = 2048;
 const INLINE_RANGE_BYTES_MAX = 512;
 /** Raw bytes that are encoded before they are appended. */
 const BATCH_BYTES_MAX = 4 * 1024 * 1024;
-/** What is left of a bucket is filled with a shorter extent if it is at least this much. */
-const TAIL_BYTES_MIN = 8 * 1024;
 
 interface Piece extends DirtyRange {
   readonly inline: Uint8Array | undefined;
@@ -106,7 +105,7 @@ export class Writeback {
       }
       let batch: Array<Piece> = [];
       let batchBytes = 0;
-      const tail = new Tail(self.services.store.tailBytes());
+      const tail = new Tail(self.services.store.tailBytes("data"));
       for (const range of taken.ranges()) {
         for (const piece of self.pieces(taken, range, tail)) {
           batch.push(piece);
@@ -274,21 +273,3 @@ function mergeInline(tx: Transaction, inode: number, piece: Piece): Piece {
   bytes.set(piece.inline!, before.extent.bytes.length);
   return { start: before.start, end: piece.end, inline: bytes, encoded: undefined };
 }
-
-/** Guesses how much of the open bucket is left, so that extents are cut to fill it to its end. */
-class Tail {
-  private bytes: number;
-  constructor(bytes: number) {
-    this.bytes = bytes;
-  }
-  /** Longest extent to make now. */
-  limit(): number {
-    return this.bytes >= TAIL_BYTES_MIN ? Math.min(EXTENT_BYTES_MAX, this.bytes) : EXTENT_BYTES_MAX;
-  }
-  take(storedBytes: number): void {
-    // A new bucket is at least as long as an extent; beyond that the next guess starts from the truth again.
-    this.bytes = storedBytes <= this.bytes ? this.bytes - storedBytes : EXTENT_BYTES_MAX;
-  }
-}
-
-export const isFull = (error: AppendError | PoolFailed): boolean => error instanceof NoSpaceLeft;

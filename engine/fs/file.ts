@@ -87,7 +87,7 @@ export class FileOperations {
     use: (state: FileState) => Effect.Effect<A, FileFailure>,
   ): Effect.Effect<A, FileFailure> {
     const known = this.files.get(inode);
-    if (known !== undefined && !isGone(known)) return this.using(known, use);
+    if (known?.regular === true && !isGone(known)) return this.using(known, use);
     return Effect.flatMap(
       this.transact<FileState>((tx) => {
         const row = this.regular(tx, inode);
@@ -95,9 +95,14 @@ export class FileOperations {
           failed();
           return new Abort(row);
         }
-        return this.files.obtain(inode, row.sizeBytes);
+        const state = this.files.obtain(inode, row.sizeBytes);
+        // Held from this very step on: were it dropped before it is used, somebody else would make a second one.
+        tx.onCommit(() => {
+          state.users++;
+        });
+        return state;
       }),
-      (state) => this.using(state, use),
+      (state) => this.held(state, use),
     );
   }
 
@@ -105,16 +110,22 @@ export class FileOperations {
     state: FileState,
     use: (state: FileState) => Effect.Effect<A, FileFailure>,
   ): Effect.Effect<A, FileFailure> {
-    return Effect.suspend(() => {
-      state.users++;
-      return Effect.ensuring(
-        use(state),
-        Effect.sync(() => {
-          state.users--;
-          this.files.drop(state);
-        }),
-      );
-    });
+    state.users++;
+    return this.held(state, use);
+  }
+
+  /** Runs `use` with a state that is held already, and lets go of it. */
+  private held<A>(
+    state: FileState,
+    use: (state: FileState) => Effect.Effect<A, FileFailure>,
+  ): Effect.Effect<A, FileFailure> {
+    return Effect.ensuring(
+      Effect.suspend(() => use(state)),
+      Effect.sync(() => {
+        state.users--;
+        this.files.drop(state);
+      }),
+    );
   }
 
   /** Sets space aside for `bytes` more, freeing and writing back what it takes. */
@@ -218,8 +229,7 @@ export class FileOperations {
   fsync(inode: number, observe: () => void): Effect.Effect<void, FileFailure> {
     const self = this;
     return Effect.gen(function* () {
-      const state = self.files.get(inode);
-      if (state === undefined) {
+      if (self.files.get(inode) === undefined) {
         yield* self.transact<void>((tx) => {
           const row = loadInode(tx, inode);
           if (row === undefined) {
@@ -231,8 +241,9 @@ export class FileOperations {
         });
       } else {
         observe();
-        yield* self.reportFailure(state, self.writebackFile(state));
       }
+      const state = self.files.get(inode);
+      if (state !== undefined) yield* self.reportFailure(state, self.writebackFile(state));
       yield* self.services.transactor.sync;
     });
   }
@@ -511,7 +522,7 @@ export class FileOperations {
         return new Abort(new FsError("NoEntry", `inode ${inode}`));
       }
       tx.onCommit(() => {
-        this.files.obtain(inode, row.sizeBytes).opens++;
+        this.files.obtain(inode, row.sizeBytes, isRegular(row)).opens++;
         observe();
       });
       return undefined;

@@ -146,7 +146,10 @@ export class View implements Filesystem {
     const { sizeBytes } = changes;
     if (sizeBytes !== undefined) {
       const apply = (row: InodeValue): InodeValue => changed(row, changes);
-      return Effect.map(toFs(files.truncate(inode, sizeBytes, apply, this.observe)), (row) => this.attributes(inode, row));
+      // In the step of its commit the row says all; a moment later memory may know more.
+      return Effect.map(toFs(files.truncate(inode, sizeBytes, apply, this.observe)), (row) =>
+        attributesOf(inode, row, undefined),
+      );
     }
     const set = this.change((tx) => {
       const row = loadInode(tx, inode);
@@ -154,14 +157,14 @@ export class View implements Filesystem {
       const after = changed({ ...row, changed: this.parts.now() }, changes);
       storeInode(tx, inode, after);
       const state = files.files.get(inode);
-      if (changes.modified !== undefined && state !== undefined) {
-        tx.onCommit(() => {
-          state.modified = undefined;
-        });
-      }
-      return { row: after, state };
+      const told: { attributes?: Attributes } = {};
+      tx.onCommit(() => {
+        if (changes.modified !== undefined && state !== undefined) state.modified = undefined;
+        told.attributes = this.attributes(inode, after);
+      });
+      return told;
     });
-    const answer = Effect.map(set, ({ row }) => this.attributes(inode, row));
+    const answer = Effect.map(set, ({ attributes }) => attributes!);
     const state = files.files.get(inode);
     // A writeback under way would bring its own time of modification to the row.
     return changes.modified === undefined || state === undefined ? answer : state.lock.withPermits(1)(answer);

@@ -52,7 +52,7 @@ export function attributesOf(inode: number, row: InodeValue, state: FileState | 
     uid: row.uid,
     gid: row.gid,
     rdev: row.rdev,
-    sizeBytes: state === undefined ? row.sizeBytes : state.size,
+    sizeBytes: state?.regular === true ? state.size : row.sizeBytes,
     allocatedBytes: row.allocatedBytes,
     accessed: row.accessed,
     modified: pending ?? row.modified,

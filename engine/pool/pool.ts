@@ -154,7 +154,7 @@ function start(
         hold: (placements) => runtime.hold(placements),
         release: (placements) => runtime.unhold(placements),
         read: (device, addressBytes, lengthBytes) => io.read(device, addressBytes, lengthBytes),
-        tailBytes: () => runtime.dataPoint.tailBytes,
+        tailBytes: (writeClass) => (writeClass === "data" ? runtime.dataPoint : runtime.collectedPoint).tailBytes,
       },
       space: runtime.space,
       hashSeed: superblock.hashSeed,

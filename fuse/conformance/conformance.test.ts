@@ -5,6 +5,7 @@ import { missingPrograms, obstacle, Program, TestMount } from "../test-mount.ts"
 import { mountCases } from "./index.ts";
 
 const blocked = obstacle();
+const TRANSPORT = "fuse-native";
 let program: Program | undefined;
 let mount: TestMount | undefined;
 
@@ -22,8 +23,9 @@ afterAll(async () => {
 
 describe.each(Object.entries(mountCases))("a mounted pool: %s", (_topic, cases) => {
   let count = 0;
-  it.for(cases)("$title", { timeout: 120_000 }, async ({ run, programs }, { skip }) => {
-    if (blocked !== undefined) return skip(blocked);
+  it.for(cases)("$title", { timeout: 120_000 }, async ({ run, programs, notOn }, { skip }) => {
+    const impossible = blocked ?? notOn?.[TRANSPORT];
+    if (impossible !== undefined) return skip(impossible);
     const missing = await missingPrograms(programs ?? []);
     if (missing !== undefined) return skip(missing);
     const directory = join(mount!.directory, `${_topic}-${count++}`);

@@ -42,7 +42,12 @@ export const catalogue: ReadonlyArray<Mutant> = [
     id: "stale-epoch-replayed",
     breaks: "a journal entry that a later epoch has superseded is replayed",
     file: "engine/journal/scan.js",
-    edits: [{ find: "if (sequence < limits.get(epoch))", replace: "if (sequence < limits.get(epoch) || !live.has(sequence))" }],
+    edits: [
+      {
+        find: "if (sequence < limits.get(epoch))",
+        replace: "if (sequence < limits.get(epoch) || !live.has(sequence))",
+      },
+    ],
     scenarios: ["crash-in-recovery", ...GENERAL],
   },
   {
@@ -176,9 +181,7 @@ export const catalogue: ReadonlyArray<Mutant> = [
     id: "rename-before-data",
     breaks: "a rename over an existing file does not wait for the data of the new one",
     file: "engine/fs/filesystem.js",
-    edits: [
-      { find: "if (state?.unwritten === true && findName(tx, to) !== undefined)", replace: "if (false)" },
-    ],
+    edits: [{ find: "if (state?.unwritten === true && findName(tx, to) !== undefined)", replace: "if (false)" }],
     scenarios: ["rename-replace", "concurrent-mixed"],
   },
   {

@@ -36,7 +36,9 @@ export function buildMutant(mutant: Mutant, root = buildRoot()): string {
   cpSync(root, join(folder, "dist"), { recursive: true });
   const packageRoot = join(root, "..");
   cpSync(join(packageRoot, "package.json"), join(folder, "package.json"));
-  const packages = [join(packageRoot, "node_modules"), join(packageRoot, "..")].find((path) => existsSync(join(path, "effect")));
+  const packages = [join(packageRoot, "node_modules"), join(packageRoot, "..")].find((path) =>
+    existsSync(join(path, "effect")),
+  );
   if (packages === undefined) throw new Error("the packages that the build needs are not where they should be");
   symlinkSync(packages, join(folder, "node_modules"));
   const path = join(folder, "dist", mutant.file);
@@ -69,7 +71,10 @@ function campaign(folder: string, scenarios: ReadonlyArray<string>, { budget, jo
       const last = out.trimEnd().split("\n").at(-1) ?? "";
       if (last.startsWith("{")) return resolve(JSON.parse(last) as Outcome);
       // A bug can also kill the process; that is not overlooked either.
-      resolve({ seeds: 0, failures: [{ scenario: "", message: `the process ended with ${code}: ${err.slice(-500)}` }] });
+      resolve({
+        seeds: 0,
+        failures: [{ scenario: "", message: `the process ended with ${code}: ${err.slice(-500)}` }],
+      });
     });
   });
 }

@@ -1,0 +1,180 @@
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import * as fs from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, it } from "vitest";
+import { mountAt } from "./mount-point.ts";
+import { obstacle, type Outcome, Program, TestMount } from "./test-mount.ts";
+
+const blocked = obstacle();
+let program: Program;
+let mount: TestMount;
+
+beforeAll(async () => {
+  if (blocked === undefined) program = await Program.build();
+}, 60_000);
+
+afterAll(() => {
+  if (blocked === undefined) program.remove();
+});
+
+beforeEach(async ({ skip }) => {
+  if (blocked !== undefined) return skip(blocked);
+  mount = await TestMount.format(program, "64M");
+});
+
+afterEach(async () => {
+  if (blocked === undefined) await mount.remove();
+});
+
+const digest = (path: string): string => createHash("sha256").update(fs.readFileSync(path)).digest("hex");
+
+/** The command failed with this status and said one line that matches. */
+function refused({ status, output, errors }: Outcome, expected: number, line: RegExp): void {
+  expect({ status, output }).toEqual({ status: expected, output: "" });
+  expect(errors).toMatch(/^varve: [^\n]+\n$/);
+  expect(errors).toMatch(line);
+}
+
+async function gone(pid: number): Promise<void> {
+  while (fs.existsSync(`/proc/${pid}`)) await new Promise((settle) => setTimeout(settle, 10));
+}
+
+describe("varve mount, used wrongly, says one line and changes nothing:", () => {
+  it.for([
+    ["a missing device", ["none", "mnt"], 3, /none: no such file or device/],
+    ["a missing directory", ["pool", "none"], 3, /none does not exist/],
+    ["a directory that is a file", ["pool", "pool"], 3, /is not a directory/],
+    ["a directory that is not empty", ["pool", "full"], 3, /is not empty/],
+    ["a file that is no pool", ["stranger", "mnt"], 3, /does not hold a Varve pool/],
+    ["an empty file", ["empty", "mnt"], 3, /empty/],
+    ["a truncated pool", ["half", "mnt"], 3, /truncated/],
+    ["no directory", ["pool"], 2, /at least one device and a directory/],
+    ["an unknown option", ["pool", "mnt", "-o", "fast"], 2, /unknown mount option fast; known are/],
+    ["an option without its value", ["pool", "mnt", "-o", "dirty=much"], 2, /dirty needs bytes/],
+  ] as const)("%s", async ([, words, status, line]) => {
+    const folder = join(mount.directory, "..");
+    fs.mkdirSync(join(folder, "full/inner"), { recursive: true });
+    fs.writeFileSync(join(folder, "stranger"), Buffer.alloc(2 ** 24, 7));
+    fs.writeFileSync(join(folder, "empty"), "");
+    fs.copyFileSync(mount.image, join(folder, "half"));
+    fs.truncateSync(join(folder, "half"), 2 ** 25);
+    const before = fs.readdirSync(folder).toSorted();
+    const pool = digest(mount.image);
+    refused(await program.run(["mount", ...words], { cwd: folder }), status, line);
+    expect(digest(mount.image)).toBe(pool);
+    expect(fs.readdirSync(folder).toSorted()).toEqual(before);
+    expect(mountAt(mount.directory)).toBeUndefined();
+  });
+
+  it("a pool that is mounted, on its directory and on another", async () => {
+    await mount.mount();
+    const other = join(mount.directory, "../other");
+    fs.mkdirSync(other);
+    refused(await program.run(["mount", mount.image, mount.directory]), 3, /already has a pool mounted on it/);
+    refused(await program.run(["mount", mount.image, other]), 3, /in use/);
+    refused(await program.run(["check", mount.image]), 3, /in use/);
+    fs.writeFileSync(join(mount.directory, "still"), "there");
+  });
+
+  it("unmounting what is no mount", async () => {
+    refused(await program.run(["umount", mount.directory]), 3, /nothing is mounted on/);
+    refused(await program.run(["umount", "/proc"]), 3, /is a mount of proc/);
+  });
+});
+
+describe("a mount ends well", () => {
+  it("by umount: what was written but not synced is there, and the pool is free at once", async () => {
+    await mount.mount();
+    fs.writeFileSync(join(mount.directory, "file"), "x".repeat(1_000_000));
+    await mount.umount();
+    await mount.check();
+    await mount.mount();
+    expect(fs.readFileSync(join(mount.directory, "file"), "utf8")).toBe("x".repeat(1_000_000));
+  });
+
+  it("by SIGTERM", async () => {
+    await mount.mount();
+    fs.writeFileSync(join(mount.directory, "file"), "kept");
+    const { pid } = mount;
+    process.kill(pid!, "SIGTERM");
+    await gone(pid!);
+    expect(mountAt(mount.directory)).toBeUndefined();
+    await mount.check();
+    await mount.mount();
+    expect(fs.readFileSync(join(mount.directory, "file"), "utf8")).toBe("kept");
+  });
+
+  it("by SIGTERM while a file is open", async () => {
+    await mount.mount();
+    const fd = fs.openSync(join(mount.directory, "file"), "w");
+    fs.writeSync(fd, "kept");
+    const { pid } = mount;
+    process.kill(pid!, "SIGTERM");
+    await gone(pid!);
+    expect(mountAt(mount.directory)).toBeUndefined();
+    try {
+      fs.closeSync(fd);
+    } catch {
+      // The filesystem is gone.
+    }
+    await mount.check();
+    await mount.mount();
+    expect(fs.readFileSync(join(mount.directory, "file"), "utf8")).toBe("kept");
+  });
+
+  it("not by umount while a file is open: it says so and stays", async () => {
+    await mount.mount();
+    const fd = fs.openSync(join(mount.directory, "file"), "w");
+    refused(await program.run(["umount", mount.directory]), 3, /busy/);
+    fs.writeSync(fd, "still served");
+    fs.closeSync(fd);
+    await mount.umount();
+    await mount.check();
+  });
+
+  it("after kill -9 by mounting again over the dead mount", async () => {
+    await mount.mount();
+    const fd = fs.openSync(join(mount.directory, "synced"), "w");
+    fs.writeSync(fd, "synced");
+    fs.fsyncSync(fd);
+    await mount.kill();
+    expect(() => fs.statSync(mount.directory)).toThrow(/ENOTCONN/);
+    await mount.mount();
+    expect(fs.readFileSync(join(mount.directory, "synced"), "utf8")).toBe("synced");
+    await mount.umount();
+    await mount.check();
+  });
+
+  it("after kill -9 by umount", async () => {
+    await mount.mount();
+    await mount.kill();
+    const { status, output } = await program.run(["umount", mount.directory]);
+    expect({ status, output }).toEqual({ status: 0, output: `${mount.directory} is unmounted; its server was gone already\n` });
+    expect(mountAt(mount.directory)).toBeUndefined();
+  });
+
+  it("in the foreground: says that it is mounted, and ends with status 0 when it is unmounted", async () => {
+    const words = [program.fileOf("varve.js"), "mount", "--foreground", "--json", mount.image, mount.directory];
+    const server = spawn(process.execPath, words, { stdio: ["ignore", "pipe", "ignore"] });
+    const ended = new Promise((settle) => server.on("close", settle));
+    const said = await new Promise<string>((settle) => server.stdout.once("data", (chunk: Buffer) => settle(`${chunk}`)));
+    expect(JSON.parse(said)).toMatchObject({ mounted: true, directory: mount.directory, pid: server.pid });
+    fs.writeFileSync(join(mount.directory, "file"), "x");
+    await mount.umount();
+    expect(await ended).toBe(0);
+  });
+});
+
+it("a read-only mount writes nothing to the pool", async () => {
+  await mount.mount();
+  fs.writeFileSync(join(mount.directory, "file"), "x");
+  await mount.umount();
+  const before = digest(mount.image);
+  await mount.mount("ro");
+  expect(fs.readFileSync(join(mount.directory, "file"), "utf8")).toBe("x");
+  expect(() => fs.writeFileSync(join(mount.directory, "other"), "")).toThrow(/EROFS/);
+  expect(() => fs.chmodSync(join(mount.directory, "file"), 0o600)).toThrow(/EROFS/);
+  await mount.umount();
+  expect(digest(mount.image)).toBe(before);
+});
