@@ -77,7 +77,7 @@ export class Supervisor {
   failure: PoolFailed | undefined;
 
   private constructor(fiber: Fiber.Fiber<unknown, unknown>, inlineAsks: boolean) {
-    this.context = fiber.context as Context.Context<never>;
+    this.context = fiber.context;
     this.dispatcher = fiber.currentDispatcher;
     this.inlineAsks = inlineAsks;
   }
@@ -182,7 +182,9 @@ export class Actor<M> {
     try {
       this.handle(message);
     } catch (defect) {
-      this.supervisor.fail(`${this.name}: ${defect instanceof Error ? (defect.stack ?? defect.message) : String(defect)}`);
+      this.supervisor.fail(
+        `${this.name}: ${defect instanceof Error ? (defect.stack ?? defect.message) : String(defect)}`,
+      );
     }
   }
 

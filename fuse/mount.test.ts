@@ -150,7 +150,10 @@ describe("a mount ends well", () => {
     await mount.mount();
     await mount.kill();
     const { status, output } = await program.run(["umount", mount.directory]);
-    expect({ status, output }).toEqual({ status: 0, output: `${mount.directory} is unmounted; its server was gone already\n` });
+    expect({ status, output }).toEqual({
+      status: 0,
+      output: `${mount.directory} is unmounted; its server was gone already\n`,
+    });
     expect(mountAt(mount.directory)).toBeUndefined();
   });
 
@@ -158,7 +161,9 @@ describe("a mount ends well", () => {
     const words = [program.fileOf("varve.js"), "mount", "--foreground", "--json", mount.image, mount.directory];
     const server = spawn(process.execPath, words, { stdio: ["ignore", "pipe", "ignore"] });
     const ended = new Promise((settle) => server.on("close", settle));
-    const said = await new Promise<string>((settle) => server.stdout.once("data", (chunk: Buffer) => settle(`${chunk}`)));
+    const said = await new Promise<string>((settle) =>
+      server.stdout.once("data", (chunk: Buffer) => settle(`${chunk}`)),
+    );
     expect(JSON.parse(said)).toMatchObject({ mounted: true, directory: mount.directory, pid: server.pid });
     fs.writeFileSync(join(mount.directory, "file"), "x");
     await mount.umount();

@@ -43,12 +43,7 @@ export interface ServeRequest {
   readonly stop: Effect.Effect<string>;
 }
 
-export type ServeError =
-  | DeviceRefused
-  | PoolError
-  | PoolFailed
-  | MountPointError
-  | TransportMissing;
+export type ServeError = DeviceRefused | PoolError | PoolFailed | MountPointError | TransportMissing;
 
 /** Serves until the mount ends. Not interruptible: it is stopped by `stop` alone. */
 export function serve(request: ServeRequest): Effect.Effect<ServerEnd, ServeError> {
@@ -73,7 +68,10 @@ function prepareDirectory({ directory, log }: ServeRequest): Effect.Effect<void,
   if (state instanceof MountPointError) return Effect.fail(state);
   if (state === "ready") return Effect.void;
   log(`${directory}: taking away a mount whose server is gone`);
-  return Effect.andThen(unmounting(directory, "detach"), Effect.suspend(() => prepareDirectoryAgain(directory)));
+  return Effect.andThen(
+    unmounting(directory, "detach"),
+    Effect.suspend(() => prepareDirectoryAgain(directory)),
+  );
 }
 
 function prepareDirectoryAgain(directory: string): Effect.Effect<void, MountPointError> {
@@ -145,10 +143,7 @@ interface Session extends Mounted {
   readonly ended: Effect.Effect<void>;
 }
 
-function startSession(
-  { directory }: ServeRequest,
-  mount: () => Mounted,
-): Effect.Effect<Session, MountPointError> {
+function startSession({ directory }: ServeRequest, mount: () => Mounted): Effect.Effect<Session, MountPointError> {
   return Effect.suspend(() => {
     const before = fuseDescriptors();
     let mounted: Mounted;
@@ -177,15 +172,13 @@ function startSession(
 
 /** libfuse says on standard error why it cannot mount; these are the usual reasons. */
 function whyNoMount(): string {
-  if (process.geteuid?.() === 0) return "the kernel refused to mount; is /dev/fuse there, and may this container mount?";
+  if (process.geteuid?.() === 0)
+    return "the kernel refused to mount; is /dev/fuse there, and may this container mount?";
   return "mounting failed; without root it needs fusermount, and allow_other must be allowed in /etc/fuse.conf";
 }
 
 /** Waits for the request to stop and unmounts; files that stay open for too long lose their filesystem. */
-function stopping(
-  { stop, directory, log }: ServeRequest,
-  session: Session,
-): Effect.Effect<void> {
+function stopping({ stop, directory, log }: ServeRequest, session: Session): Effect.Effect<void> {
   return Effect.gen(function* () {
     log(`stopping: ${yield* stop}`);
     const gone = yield* Effect.exit(unmounting(directory, "now"));

@@ -13,7 +13,8 @@
  */
 import * as Deferred from "effect/Deferred";
 import * as Effect from "effect/Effect";
-import { type Fs, FsError } from "../engine/fs/types.ts";
+import type { FsError } from "../engine/fs/types.ts";
+import { type Fs } from "../engine/fs/types.ts";
 import type { Request } from "./native-binding.ts";
 import type { Place } from "./native-paths.ts";
 import type { Operations } from "./operations.ts";
@@ -49,11 +50,7 @@ export class HiddenFiles {
   private pending: Pending | undefined;
 
   /** `later` runs an effect on its own; `failed` hears of a removal that had been acknowledged and then failed. */
-  constructor(
-    operations: Operations,
-    later: (effect: Effect.Effect<void>) => void,
-    failed: (error: FsError) => void,
-  ) {
+  constructor(operations: Operations, later: (effect: Effect.Effect<void>) => void, failed: (error: FsError) => void) {
     this.operations = operations;
     this.later = later;
     this.failed = failed;

@@ -65,7 +65,7 @@ export function statfsOf(statistics: FilesystemStatistics): Uint32Array {
   words[3] = Math.floor(statistics.freeBytes / blockBytes);
   words[4] = Math.floor(statistics.availableBytes / blockBytes);
   // Inodes are made as they are needed: what is free is as many as there is room for at one block each.
-  const spare = Math.min(words[3]!, WORD - 1 - Math.min(statistics.inodes, WORD - 1));
+  const spare = Math.min(words[3], WORD - 1 - Math.min(statistics.inodes, WORD - 1));
   words[5] = Math.min(statistics.inodes, WORD - 1) + spare;
   words[6] = spare;
   words[7] = spare;

@@ -20,16 +20,7 @@ import { Handles } from "./handles.ts";
 import { type Binding, type Handlers, modifiedMsOf, type OperationName, type Request } from "./native-binding.ts";
 import { HiddenFiles, isHiding } from "./native-hidden.ts";
 import { type Located, Paths, type Place } from "./native-paths.ts";
-import {
-  entryStatOf,
-  NO_STAT,
-  NO_STATFS,
-  statfsOf,
-  statOf,
-  timestampOf,
-  wide,
-  wideSigned,
-} from "./native-records.ts";
+import { entryStatOf, NO_STAT, NO_STATFS, statfsOf, statOf, timestampOf, wide, wideSigned } from "./native-records.ts";
 import { Operations, type SetAttributes } from "./operations.ts";
 import { RecentlyTold } from "./recently-told.ts";
 
@@ -188,7 +179,13 @@ class Transport {
 
   private readonly names = {
     getattr: (request: Request, path: string): void =>
-      this.named("getattr", request, () => this.attributes(path), (found) => this.tell(found), NO_STAT),
+      this.named(
+        "getattr",
+        request,
+        () => this.attributes(path),
+        (found) => this.tell(found),
+        NO_STAT,
+      ),
     fgetattr: (request: Request, path: string, handle: number): void => {
       const inode = this.open.inodeOf(handle);
       const effect = (): Located<Attributes> =>
@@ -239,7 +236,8 @@ class Transport {
   };
 
   private rename(request: Request, source: string, destination: string): void {
-    if (isHiding(source, destination)) return this.done("rename", request, () => this.hide(request, source, destination));
+    if (isHiding(source, destination))
+      return this.done("rename", request, () => this.hide(request, source, destination));
     const renamed = (from: Place, to: Place): Located<void> =>
       Effect.tap(this.removing(to, this.operations.rename(from.parent, from.name, to.parent, to.name)), () =>
         Effect.sync(() => this.paths.renamed(source, destination)),
@@ -380,9 +378,7 @@ class Transport {
     fsync: (request: Request, _path: string, _dataOnly: number, handle: number): void =>
       this.done("fsync", request, () => this.onHandle(handle, (inode) => this.operations.fsync(inode))),
     fsyncdir: (request: Request, path: string): void =>
-      this.done("fsyncdir", request, () =>
-        Effect.flatMap(this.inode(path), (inode) => this.operations.fsync(inode)),
-      ),
+      this.done("fsyncdir", request, () => Effect.flatMap(this.inode(path), (inode) => this.operations.fsync(inode))),
     readdir: (request: Request, path: string): void => {
       const effect = (): Located<Listing> => Effect.flatMap(this.inode(path), (inode) => this.list(inode));
       this.named("readdir", request, effect, ({ names, stats }) => [0, names, stats], [], []);
@@ -397,7 +393,10 @@ class Transport {
     return Effect.flatMap(parent, (above) =>
       Effect.map(this.operations.listing(inode), (entries) => {
         const names: Array<string> = [".", ".."];
-        const stats: Array<Uint32Array> = [entryStatOf(inode, FileType.directory), entryStatOf(above, FileType.directory)];
+        const stats: Array<Uint32Array> = [
+          entryStatOf(inode, FileType.directory),
+          entryStatOf(above, FileType.directory),
+        ];
         for (const entry of entries) {
           names.push(decoder.decode(entry.name));
           stats.push(entryStatOf(entry.inode, entry.type));

@@ -20,7 +20,16 @@ import {
   type RenameMode,
   type Timestamp,
 } from "../engine/fs/types.ts";
-import { type Acl, ACCESS_ACL, aclAfterChmod, aclOf, encodeAcl, isAccessAcl, isMereMode, modeOfAcl } from "./posix-acl.ts";
+import {
+  type Acl,
+  ACCESS_ACL,
+  aclAfterChmod,
+  aclOf,
+  encodeAcl,
+  isAccessAcl,
+  isMereMode,
+  modeOfAcl,
+} from "./posix-acl.ts";
 import { type Caller, FallocateFlag, OpenFlag, OWNER_UNCHANGED, RenameFlag, Whence, XattrFlag } from "./requests.ts";
 
 const PERMISSION_BITS = 0o7777;
@@ -66,7 +75,9 @@ export class Operations {
     if (set.mode === undefined) return changed;
     return Effect.tap(changed, ({ mode }) =>
       Effect.flatMap(this.accessAcl(inode), (acl) =>
-        acl === undefined ? Effect.void : this.fs.setxattr(inode, ACCESS_ACL, encodeAcl(aclAfterChmod(acl, mode)), "set"),
+        acl === undefined
+          ? Effect.void
+          : this.fs.setxattr(inode, ACCESS_ACL, encodeAcl(aclAfterChmod(acl, mode)), "set"),
       ),
     );
   }

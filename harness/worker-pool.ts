@@ -37,7 +37,6 @@ export class WorkerPool {
         const hand = (): void => {
           current = over() ? undefined : jobs[next++];
           if (current === undefined) void worker.terminate().then(() => resolve());
-          // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
           else worker.postMessage(current);
         };
         worker.on("online", hand);

@@ -13,6 +13,5 @@ const loaded = Promise.all([
 ]);
 
 parentPort!.on("message", (job: Job) => {
-  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
   void loaded.then(([{ scenarios }, { runJob }]) => parentPort!.postMessage(runJob(scenarios, job)));
 });

@@ -149,7 +149,7 @@ export class Buckets {
       this.freeCount--;
       const reset = this.soiled[id] === 1;
       this.soiled[id] = 1;
-      return { ...this.address(id), generation: this.generation[id]!, reset };
+      return { ...this.address(id), generation: this.generation[id], reset };
     }
     throw new Error("the count of free buckets is wrong");
   }

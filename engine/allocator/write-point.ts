@@ -206,7 +206,8 @@ export class WritePoint {
         taken = self.buckets.take(self.writeClass, true);
         if (taken === undefined) return yield* Effect.fail(new NoSpaceLeft());
       }
-      if (lengthBytes > self.io.member(taken.device).layout.usableBytes) throw new Error("piece is larger than a bucket");
+      if (lengthBytes > self.io.member(taken.device).layout.usableBytes)
+        throw new Error("piece is larger than a bucket");
       if (taken.reset) yield* self.io.reset(taken.device, taken.bucket);
       self.open = taken;
       self.fillBytes = 0;

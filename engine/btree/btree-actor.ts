@@ -6,7 +6,7 @@
  * be resident, the journal takes the rows, the leaves take them, the hooks run, the asker is answered. Nothing before
  * the journal's append changes any state, so a body that is set aside leaves no trace.
  */
-import * as Effect from "effect/Effect";
+import type * as Effect from "effect/Effect";
 import * as Exit from "effect/Exit";
 import { Actor, type Pending, type PoolFailed, type Supervisor } from "../actor.ts";
 import type { Buckets } from "../allocator/buckets.ts";
@@ -61,7 +61,7 @@ export class BtreeActor implements Transactor {
 
   transact<A, E>(body: Body<A, E>): Effect.Effect<A, E | PoolFailed> {
     return this.actor.ask<A, E>((pending) => ({
-      body: body as Body<unknown, unknown>,
+      body: body,
       pending: pending as Pending<unknown, unknown>,
     }));
   }

@@ -91,7 +91,7 @@ describe("btree over journal and allocator", () => {
                 expect(sorted(yield* contents(runtime))).toEqual(sorted(bench.model));
                 for (const [key, value] of changes) yield* bench.change(runtime, key, value);
               }),
-            end as "kill" | "close",
+            end,
           );
         }
         await bench.session((runtime) =>

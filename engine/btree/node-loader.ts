@@ -86,10 +86,9 @@ export class NodeLoader {
 
   /** The rows, or what is wrong with the records. */
   private readRows(node: Node, pointer: NodePointer): Effect.Effect<Leaf | string, DeviceError> {
-    const reads = pointer.records.map((record) =>
-      this.io.read(record.device, record.addressBytes, record.lengthBytes),
-    );
-    const records = reads.length === 1 ? Effect.map(reads[0]!, (bytes) => [bytes]) : Effect.all(reads, { concurrency: 4 });
+    const reads = pointer.records.map((record) => this.io.read(record.device, record.addressBytes, record.lengthBytes));
+    const records =
+      reads.length === 1 ? Effect.map(reads[0]!, (bytes) => [bytes]) : Effect.all(reads, { concurrency: 4 });
     return Effect.map(records, (bytes) => {
       const { uuid } = this;
       const { table, level } = node;

@@ -87,9 +87,7 @@ export class NodeWriter {
   /** Writes the oldest nodes, so that leaves can be evicted. */
   get flushSome(): Effect.Effect<void, AppendError | PoolFailed> {
     const { trees } = this.services;
-    return this.one.withPermits(1)(
-      this.batch(() => nodesToFlush(trees, Number.POSITIVE_INFINITY, BATCH_NODES_MAX)),
-    );
+    return this.one.withPermits(1)(this.batch(() => nodesToFlush(trees, Number.POSITIVE_INFINITY, BATCH_NODES_MAX)));
   }
 
   /** Too many leaves are resident: writes some, so that they can be evicted. */

@@ -133,7 +133,13 @@ class RowScan implements Scan {
   private readonly rows: ReadonlyArray<ReferenceRow>;
   private index: number;
 
-  constructor(store: ReferenceStore, rows: ReadonlyArray<ReferenceRow>, inode: number, offset: number, snapshot: number) {
+  constructor(
+    store: ReferenceStore,
+    rows: ReadonlyArray<ReferenceRow>,
+    inode: number,
+    offset: number,
+    snapshot: number,
+  ) {
     this.store = store;
     this.rows = rows;
     this.inode = inode;
@@ -210,7 +216,12 @@ export class ReferenceStore implements Transactor {
 
   transact<A, E>(body: Body<A, E>): Effect.Effect<A, E | PoolFailed> {
     const run = Effect.suspend(() => this.attempt(body));
-    return this.random === undefined ? run : Effect.andThen(Effect.suspend(() => this.pause), run);
+    return this.random === undefined
+      ? run
+      : Effect.andThen(
+          Effect.suspend(() => this.pause),
+          run,
+        );
   }
 
   private attempt<A, E>(body: Body<A, E>): Exit.Exit<A, E> {

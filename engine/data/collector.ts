@@ -72,7 +72,10 @@ export function collectExtents(
           first += copy.pieces.length;
         }
       });
-      yield* Effect.ensuring(moves, Effect.sync(() => store.release(placed.success)));
+      yield* Effect.ensuring(
+        moves,
+        Effect.sync(() => store.release(placed.success)),
+      );
     }
   });
 }
@@ -96,12 +99,7 @@ function liveRows(
   return rows;
 }
 
-function copyOf(
-  services: EngineServices,
-  reader: Reader,
-  row: LiveRow,
-  tail: Tail,
-): Effect.Effect<Copy | undefined> {
+function copyOf(services: EngineServices, reader: Reader, row: LiveRow, tail: Tail): Effect.Effect<Copy | undefined> {
   const { extent } = row;
   return Effect.gen(function* () {
     const raw = yield* reader.readExtent(extent);
@@ -162,4 +160,3 @@ function stillThere(tx: Transaction, { inode, offset, snapshot }: LiveRow, befor
     now.lengthBytes === before.lengthBytes
   );
 }
-

@@ -79,7 +79,13 @@ type Step =
   | { kind: "writeback" | "fsync" | "collect" | "fail" };
 
 const length = fc.oneof(fc.nat(20), fc.nat(3000), fc.nat(9000), fc.nat(150_000));
-const offset = fc.oneof(fc.nat(30), fc.nat(3000), fc.nat(20_000), fc.nat(FILE_BYTES), fc.constantFrom(4096, 131072, 2048));
+const offset = fc.oneof(
+  fc.nat(30),
+  fc.nat(3000),
+  fc.nat(20_000),
+  fc.nat(FILE_BYTES),
+  fc.constantFrom(4096, 131072, 2048),
+);
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 8, arbitrary: fc.record({ kind: fc.constantFrom("write", "append"), offset, length, seed: fc.nat(1000) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("truncate"), offset }) },
@@ -97,7 +103,12 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 5, arbitrary: fc.record({ kind: fc.constantFrom("writeback", "fsync", "collect", "fail") }) },
 ) as fc.Arbitrary<Step>;
 
-function apply({ services, core, fs }: Bench, inode: number, model: Model, it: Step): Effect.Effect<void, FsError | unknown> {
+function apply(
+  { services, core, fs }: Bench,
+  inode: number,
+  model: Model,
+  it: Step,
+): Effect.Effect<void, FsError | unknown> {
   return Effect.gen(function* () {
     switch (it.kind) {
       case "write": {

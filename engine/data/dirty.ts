@@ -81,7 +81,8 @@ class Window {
       base = 0;
       end = WINDOW_BYTES;
     }
-    const grown = end - base === WINDOW_BYTES ? (spare.pop() ?? new Uint8Array(WINDOW_BYTES)) : new Uint8Array(end - base);
+    const grown =
+      end - base === WINDOW_BYTES ? (spare.pop() ?? new Uint8Array(WINDOW_BYTES)) : new Uint8Array(end - base);
     if (old !== undefined) grown.set(old, this.base - base);
     this.base = base;
     this.buffer = grown;
@@ -180,7 +181,8 @@ export class DirtyBytes {
     for (const index of [...this.windows.keys()].sort((a, b) => a - b)) {
       const base = index * WINDOW_BYTES;
       const { ranges } = this.windows.get(index)!;
-      for (let at = 0; at < ranges.length; at += 2) found.push({ start: base + ranges[at]!, end: base + ranges[at + 1]! });
+      for (let at = 0; at < ranges.length; at += 2)
+        found.push({ start: base + ranges[at]!, end: base + ranges[at + 1]! });
     }
     return found;
   }

@@ -6,7 +6,13 @@
  * says how far it got, so that no transaction grows without limit.
  */
 import { SNAPSHOT_ROOT, Table } from "../format/tables.ts";
-import { decodeExtent, encodeExtent, extentBytes, extentLengthBytes, type ExtentValue } from "../format/values/extent.ts";
+import {
+  decodeExtent,
+  encodeExtent,
+  extentBytes,
+  extentLengthBytes,
+  type ExtentValue,
+} from "../format/values/extent.ts";
 import { reached } from "../marks.ts";
 import type { Transaction } from "../btree/transaction.ts";
 

@@ -11,7 +11,7 @@ import type { PoolFailed } from "../actor.ts";
 import { Abort, type Transaction } from "../btree/transaction.ts";
 import type { DataExtent } from "../format/values/extent.ts";
 import type { InodeValue } from "../format/values/inode.ts";
-import { isDirectory, isRegular, loadInode } from "../fs/inode.ts";
+import { isDirectory, isRegular, loadInode } from "./inode-rows.ts";
 import { FsError } from "../fs/types.ts";
 import { reached } from "../marks.ts";
 import { decode } from "./encode.ts";
@@ -28,7 +28,6 @@ interface Found {
   /** Unwritten bytes as they were, to be laid over what the device gives. */
   readonly over: ReadonlyArray<{ readonly at: number; readonly bytes: Uint8Array }>;
 }
-
 
 const keyOf = ({ pointers }: DataExtent): string => {
   const { device, addressBytes, generation } = pointers[0]!;
@@ -128,12 +127,18 @@ export class Reader {
       found.rows.length === 1
         ? each(found.rows[0]!)
         : Effect.forEach(found.rows, each, { concurrency: READS_AT_ONCE, discard: true });
-    return Effect.flatMap(Effect.ensuring(all, Effect.sync(() => this.release(found))), () => {
-      const lost = bad[0];
-      if (lost === undefined) return Effect.succeed(finish(found));
-      reached("extent unreadable");
-      return Effect.fail(new FsError("InputOutput", `inode ${inode}, bytes ${lost.start} to ${lost.end}`));
-    });
+    return Effect.flatMap(
+      Effect.ensuring(
+        all,
+        Effect.sync(() => this.release(found)),
+      ),
+      () => {
+        const lost = bad[0];
+        if (lost === undefined) return Effect.succeed(finish(found));
+        reached("extent unreadable");
+        return Effect.fail(new FsError("InputOutput", `inode ${inode}, bytes ${lost.start} to ${lost.end}`));
+      },
+    );
   }
 
   /** Until the bytes are read their buckets must not be reset, whatever happens to the rows. */
@@ -165,4 +170,3 @@ function place(out: Uint8Array, offset: number, row: ExtentRow, raw: Uint8Array)
   const at = base + from - row.start;
   out.set(raw.subarray(at, at + to - from), from - offset);
 }
-

@@ -40,7 +40,10 @@ export class MemoryExtents implements ExtentStore {
   before: Effect.Effect<void> = Effect.void;
   private next = BLOCK_BYTES;
 
-  append(_class: "data" | "collected", pieces: ReadonlyArray<Uint8Array>): Effect.Effect<ReadonlyArray<Placement>, AppendError> {
+  append(
+    _class: "data" | "collected",
+    pieces: ReadonlyArray<Uint8Array>,
+  ): Effect.Effect<ReadonlyArray<Placement>, AppendError> {
     return Effect.andThen(
       this.before,
       Effect.suspend((): Effect.Effect<ReadonlyArray<Placement>, AppendError> => {

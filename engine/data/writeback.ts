@@ -11,7 +11,7 @@ import type { PoolFailed } from "../actor.ts";
 import type { AppendError, Placement } from "../allocator/write-point.ts";
 import type { Transaction } from "../btree/transaction.ts";
 import type { ExtentValue } from "../format/values/extent.ts";
-import { later, loadInode, storeInode } from "../fs/inode.ts";
+import { later, loadInode, storeInode } from "./inode-rows.ts";
 import type { Timestamp } from "../fs/types.ts";
 import { reached } from "../marks.ts";
 import { DirtyBytes, type DirtyRange } from "./dirty.ts";
@@ -135,7 +135,8 @@ export class Writeback {
       }
       taken.overlay(0, bytes);
       if (size === 0) return true;
-      return this.put(tx, state.inode, { start: 0, end: size, inline: bytes, encoded: undefined }, undefined, modified).all;
+      return this.put(tx, state.inode, { start: 0, end: size, inline: bytes, encoded: undefined }, undefined, modified)
+        .all;
     });
   }
 
@@ -176,7 +177,10 @@ export class Writeback {
           yield* self.commitPiece(state, piece, placement, modified);
         }
       });
-      yield* Effect.ensuring(commits, Effect.sync(() => store.release(placements)));
+      yield* Effect.ensuring(
+        commits,
+        Effect.sync(() => store.release(placements)),
+      );
     });
   }
 

@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect";
 import type { PoolFailed } from "../actor.ts";
 import type { AppendError } from "../allocator/write-point.ts";
 import { Abort, type Body, type Transaction } from "../btree/transaction.ts";
-import { clearRange, putRow, rowsIn, ROWS_PER_TRANSACTION } from "../data/extent-map.ts";
+import { clearRange, rowsIn, ROWS_PER_TRANSACTION } from "../data/extent-map.ts";
 import { Files, type FileState } from "../data/files.ts";
 import { Reader } from "../data/reader.ts";
 import type { EngineServices } from "../data/services.ts";
@@ -23,6 +23,7 @@ import {
   LOGGED_OPERATION_BYTES,
 } from "../format/values/logged-operation.ts";
 import { reached } from "../marks.ts";
+import { fillHoles, putUnwritten, removeRows } from "./file-rows.ts";
 import { isDirectory, isRegular, loadInode, storeInode } from "./inode.ts";
 import { FILE_BYTES_MAX, FsError, type FallocateMode, type Timestamp } from "./types.ts";
 
@@ -31,8 +32,6 @@ const WRITE_OVERHEAD_BYTES = 256;
 /** Tries to get space before a write is told that there is none. */
 const RELIEF_TRIES_MAX = 4;
 const OPERATION_TRUNCATE = 1;
-/** Longest unwritten extent row. */
-const UNWRITTEN_BYTES_MAX = 2 ** 40;
 
 export type FileFailure = FsError | PoolFailed;
 
@@ -152,7 +151,12 @@ export class FileOperations {
     return Effect.ignore(this.writebackAll);
   }
 
-  write(inode: number, offset: number | "end", bytes: Uint8Array, observe: () => void): Effect.Effect<number, FileFailure> {
+  write(
+    inode: number,
+    offset: number | "end",
+    bytes: Uint8Array,
+    observe: () => void,
+  ): Effect.Effect<number, FileFailure> {
     const self = this;
     if (offset !== "end" && !isRange(offset, bytes.length)) {
       observe();
@@ -249,10 +253,7 @@ export class FileOperations {
   }
 
   /** An earlier failure to write is reported once, even though the data may have been written since. */
-  private reportFailure(
-    state: FileState,
-    work: Effect.Effect<void, FileFailure>,
-  ): Effect.Effect<void, FileFailure> {
+  private reportFailure(state: FileState, work: Effect.Effect<void, FileFailure>): Effect.Effect<void, FileFailure> {
     return Effect.flatMap(Effect.result(work), (result) => {
       const { failed } = state;
       state.failed = undefined;
@@ -371,7 +372,8 @@ export class FileOperations {
           const row = loadInode(tx, inode);
           const { reached: done, allocatedChange } = clearRange(tx, inode, start, end);
           if (done >= end) tx.remove(Table.loggedOperations, inode, 0, SNAPSHOT_ROOT);
-          if (row !== undefined) storeInode(tx, inode, { ...row, allocatedBytes: row.allocatedBytes + allocatedChange });
+          if (row !== undefined)
+            storeInode(tx, inode, { ...row, allocatedBytes: row.allocatedBytes + allocatedChange });
           return done;
         });
       }
@@ -480,7 +482,13 @@ export class FileOperations {
     });
   }
 
-  private seekIn(tx: Transaction, inode: number, row: InodeValue, offset: number, what: "data" | "hole"): number | FsError {
+  private seekIn(
+    tx: Transaction,
+    inode: number,
+    row: InodeValue,
+    offset: number,
+    what: "data" | "hole",
+  ): number | FsError {
     const state = this.files.get(inode);
     const size = state?.size ?? row.sizeBytes;
     if (!isRange(offset, 0) || offset >= size) return new FsError("NoSuchOffset");
@@ -501,7 +509,9 @@ export class FileOperations {
     from: number,
     size: number,
   ): Array<{ start: number; end: number }> {
-    const rows = rowsIn(tx, inode, from, size, Number.POSITIVE_INFINITY).filter(({ extent }) => extent.kind !== "unwritten");
+    const rows = rowsIn(tx, inode, from, size, Number.POSITIVE_INFINITY).filter(
+      ({ extent }) => extent.kind !== "unwritten",
+    );
     const unwritten = [...(state?.writing?.within(from, size) ?? []), ...(state?.dirty.within(from, size) ?? [])];
     return [...rows.map(({ start, end }) => ({ start, end: Math.min(end, size) })), ...unwritten].sort(
       (a, b) => a.start - b.start,
@@ -572,54 +582,3 @@ export class FileOperations {
 
 /** Nobody can reach the file any more. */
 const isGone = (state: FileState): boolean => state.removed && state.opens === 0;
-
-/** Removes rows of an inode that is going; true when the inode itself went too. */
-export function removeRows(tx: Transaction, inode: number): boolean {
-  let budget = ROWS_PER_TRANSACTION;
-  const rows = rowsIn(tx, inode, 0, Number.MAX_SAFE_INTEGER, budget);
-  for (const { end } of rows) tx.remove(Table.extents, inode, end, SNAPSHOT_ROOT);
-  budget -= rows.length;
-  const scan = tx.scan(Table.xattrs, inode, 0, 0);
-  while (budget > 0 && scan.next() && scan.inode === inode) {
-    tx.remove(Table.xattrs, inode, scan.offset, scan.snapshot);
-    budget--;
-  }
-  if (budget === 0) return false;
-  tx.remove(Table.inodes, inode, 0, SNAPSHOT_ROOT);
-  for (const table of [Table.orphans, Table.loggedOperations]) {
-    if (tx.find(table, inode, 0, SNAPSHOT_ROOT)) tx.remove(table, inode, 0, SNAPSHOT_ROOT);
-  }
-  return true;
-}
-
-function putUnwritten(tx: Transaction, inode: number, start: number, end: number): void {
-  for (let at = start; at < end; at += UNWRITTEN_BYTES_MAX) {
-    const to = Math.min(end, at + UNWRITTEN_BYTES_MAX);
-    putRow(tx, inode, to, { kind: "unwritten", lengthBytes: to - at, reservedBytes: 0 });
-  }
-}
-
-/** Puts unwritten rows where [start, end) has none. */
-function fillHoles(
-  tx: Transaction,
-  inode: number,
-  start: number,
-  end: number,
-): { readonly reached: number; readonly allocatedChange: number } {
-  const rows = rowsIn(tx, inode, start, end, ROWS_PER_TRANSACTION);
-  const done = rows.length < ROWS_PER_TRANSACTION ? end : Math.min(end, rows.at(-1)!.end);
-  let at = start;
-  let allocatedChange = 0;
-  for (const row of rows) {
-    if (row.start > at) {
-      putUnwritten(tx, inode, at, row.start);
-      allocatedChange += row.start - at;
-    }
-    at = Math.max(at, row.end);
-  }
-  if (at < done) {
-    putUnwritten(tx, inode, at, done);
-    allocatedChange += done - at;
-  }
-  return { reached: done, allocatedChange };
-}

@@ -343,9 +343,7 @@ export class View implements Filesystem {
   }
 
   read(inode: number, offsetBytes: number, lengthBytes: number): Fs<Uint8Array> {
-    return toFs(
-      Effect.suspend(() => this.parts.files.read(inode, offsetBytes, lengthBytes, this.observe)),
-    );
+    return toFs(Effect.suspend(() => this.parts.files.read(inode, offsetBytes, lengthBytes, this.observe)));
   }
 
   write(inode: number, offsetBytes: number, bytes: Uint8Array): Fs<void> {
@@ -433,4 +431,3 @@ function changed(row: InodeValue, changes: AttributeChanges): InodeValue {
     modified: changes.modified ?? row.modified,
   };
 }
-

@@ -1,25 +1,12 @@
 /**
- * Inode rows inside transactions, and how attributes follow from a row and the file's state in memory.
+ * New inode rows, and how attributes follow from a row and the file's state in memory.
  */
-import type { Transaction } from "../btree/transaction.ts";
 import type { FileState } from "../data/files.ts";
-import { SNAPSHOT_ROOT, Table } from "../format/tables.ts";
-import { decodeInode, encodeInode, INODE_BYTES, type InodeValue } from "../format/values/inode.ts";
-import { type Attributes, FileType, type Owner, type Timestamp } from "./types.ts";
+import { later } from "../data/inode-rows.ts";
+import type { InodeValue } from "../format/values/inode.ts";
+import type { Attributes, Owner, Timestamp } from "./types.ts";
 
-export const typeOf = (mode: number): number => mode & FileType.mask;
-export const isDirectory = (inode: InodeValue): boolean => typeOf(inode.mode) === FileType.directory;
-export const isRegular = (inode: InodeValue): boolean => typeOf(inode.mode) === FileType.regular;
-
-export function loadInode(tx: Transaction, inode: number): InodeValue | undefined {
-  if (!tx.find(Table.inodes, inode, 0, SNAPSHOT_ROOT)) return undefined;
-  return decodeInode(tx.view, tx.at, tx.length);
-}
-
-export function storeInode(tx: Transaction, inode: number, value: InodeValue): void {
-  tx.put(Table.inodes, inode, 0, SNAPSHOT_ROOT, INODE_BYTES);
-  encodeInode(tx.out, tx.outAt, value);
-}
+export { isDirectory, isRegular, loadInode, storeInode, typeOf } from "../data/inode-rows.ts";
 
 export function newInode(mode: number, owner: Owner, rdev: number, now: Timestamp, links = 1, parent = 0): InodeValue {
   return {
@@ -39,9 +26,6 @@ export function newInode(mode: number, owner: Owner, rdev: number, now: Timestam
     born: now,
   };
 }
-
-export const later = (a: Timestamp, b: Timestamp): Timestamp =>
-  a.seconds > b.seconds || (a.seconds === b.seconds && a.nanoseconds > b.nanoseconds) ? a : b;
 
 export function attributesOf(inode: number, row: InodeValue, state: FileState | undefined): Attributes {
   const pending = state?.modified;

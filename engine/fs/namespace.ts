@@ -13,7 +13,7 @@ import type { InodeValue } from "../format/values/inode.ts";
 import { encodeOrphan, ORPHAN_BYTES, OrphanKind } from "../format/values/orphan.ts";
 import { reached } from "../marks.ts";
 import { addName, findName, isEmpty, type NamePlace, removeName, replaceName } from "./directory.ts";
-import { removeRows } from "./file.ts";
+import { removeRows } from "./file-rows.ts";
 import { isDirectory, loadInode, newInode, storeInode, typeOf } from "./inode.ts";
 import { FileType, FsError, LINKS_MAX, type Owner, type RenameMode, ROOT_INODE, type Timestamp } from "./types.ts";
 
@@ -150,10 +150,16 @@ export interface Renaming {
   readonly isOpen: (inode: number) => boolean;
 }
 
-function renameFault(tx: Transaction, { from, to, mode }: Renaming, source: Dirent, target: Dirent | undefined): FsError | undefined {
+function renameFault(
+  tx: Transaction,
+  { from, to, mode }: Renaming,
+  source: Dirent,
+  target: Dirent | undefined,
+): FsError | undefined {
   const sourceIsDirectory = source.type === FileType.directory;
   const targetIsDirectory = target?.type === FileType.directory;
-  if (sourceIsDirectory && isWithin(tx, to.directory, source.inode)) return new FsError("InvalidArgument", "into itself");
+  if (sourceIsDirectory && isWithin(tx, to.directory, source.inode))
+    return new FsError("InvalidArgument", "into itself");
   if (mode === "exchange") {
     if (target === undefined) return new FsError("NoEntry");
     return targetIsDirectory && isWithin(tx, from.directory, target.inode)

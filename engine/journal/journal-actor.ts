@@ -139,9 +139,7 @@ export class Journal {
 
   /** Makes every commit so far durable and known to be: what they freed can be used again. */
   readonly settle: Effect.Effect<void, PoolFailed> = Effect.suspend(() =>
-    Effect.flatMap(this.sync, () =>
-      this.actor.ask<void, never>((pending) => ({ settle: true, pending })),
-    ),
+    Effect.flatMap(this.sync, () => this.actor.ask<void, never>((pending) => ({ settle: true, pending }))),
   );
 
   /** The next entries carry the mark of a clean close. */

@@ -35,7 +35,10 @@ describe("journal chain", () => {
   });
 
   it("ends at the first missing entry behind the last known flush", () => {
-    expect(sequences([{ sequence: 1 }, { sequence: 2, flushed: 1 }, { sequence: 4, flushed: 2 }])).toEqual(["1/1", "2/1"]);
+    expect(sequences([{ sequence: 1 }, { sequence: 2, flushed: 1 }, { sequence: 4, flushed: 2 }])).toEqual([
+      "1/1",
+      "2/1",
+    ]);
   });
 
   it("ignores entries of an earlier epoch at or behind the start of a later one", () => {

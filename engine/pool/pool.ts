@@ -144,13 +144,18 @@ function start(
   return Effect.gen(function* () {
     const runtime = yield* Effect.acquireRelease(
       startRuntime(io, superblock, recovered, runtimeOptions(options)),
-      ({ supervisor, trees }) => Effect.andThen(supervisor.stop, Effect.sync(() => trees.dispose())),
+      ({ supervisor, trees }) =>
+        Effect.andThen(
+          supervisor.stop,
+          Effect.sync(() => trees.dispose()),
+        ),
     );
     if (options.readOnly !== true) yield* makeRoomAfterRecovery(runtime);
     const core = yield* makeFilesystemCore({
       transactor: runtime.btree,
       store: {
-        append: (writeClass, pieces) => (writeClass === "data" ? runtime.dataPoint : runtime.collectedPoint).append(pieces),
+        append: (writeClass, pieces) =>
+          (writeClass === "data" ? runtime.dataPoint : runtime.collectedPoint).append(pieces),
         hold: (placements) => runtime.hold(placements),
         release: (placements) => runtime.unhold(placements),
         read: (device, addressBytes, lengthBytes) => io.read(device, addressBytes, lengthBytes),
@@ -193,7 +198,12 @@ function background(runtime: Runtime, core: FilesystemCore, options: OpenOptions
   const writebackMs = options.writebackIntervalMs ?? DEFAULTS.writebackIntervalMs;
   const { supervisor, journal } = runtime;
   const every = <E>(ms: number, work: Effect.Effect<void, E>): Effect.Effect<void> =>
-    Effect.forever(Effect.andThen(Effect.sleep(ms), Effect.catch(work, () => Effect.void)));
+    Effect.forever(
+      Effect.andThen(
+        Effect.sleep(ms),
+        Effect.catch(work, () => Effect.void),
+      ),
+    );
   if (commitMs > 0) supervisor.fork("periodic commit", every(commitMs, journal.sync));
   if (writebackMs > 0) supervisor.fork("periodic writeback", every(writebackMs, core.writebackAll));
 }
@@ -213,7 +223,9 @@ export function openPool(
     const { runtime, core } = yield* start(io, superblock, recovered, options);
     if (!readOnly) {
       yield* Effect.mapError(Effect.andThen(core.resumeLoggedOperations, core.cleanOrphans), (error) =>
-        error._tag === "FsError" ? new PoolDamaged(`cleaning up after a crash failed: ${error.reason} ${error.detail}`) : error,
+        error._tag === "FsError"
+          ? new PoolDamaged(`cleaning up after a crash failed: ${error.reason} ${error.detail}`)
+          : error,
       );
       background(runtime, core, options);
     }

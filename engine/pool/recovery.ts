@@ -65,7 +65,8 @@ function scanBucket(
         entry = decodeEntry(window, 0, uuid);
       }
       if (entry === undefined) return;
-      if (previous !== undefined && (entry.sequence !== previous.sequence + 1 || entry.epoch !== previous.epoch)) return;
+      if (previous !== undefined && (entry.sequence !== previous.sequence + 1 || entry.epoch !== previous.epoch))
+        return;
       found.push({ slot, entry });
       previous = entry;
       at += layout.roundUp(entry.lengthBytes);

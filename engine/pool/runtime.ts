@@ -184,7 +184,15 @@ function wire(
   const nodePoint = new WritePoint(supervisor, io, buckets, "btree", relieve);
   const dataPoint = new WritePoint(supervisor, io, buckets, "data", relieve);
   const collectedPoint = new WritePoint(supervisor, io, buckets, "collected", relieve);
-  const writer = new NodeWriter({ supervisor, trees, journal, io, buckets, writePoint: nodePoint, uuid: superblock.uuid });
+  const writer = new NodeWriter({
+    supervisor,
+    trees,
+    journal,
+    io,
+    buckets,
+    writePoint: nodePoint,
+    uuid: superblock.uuid,
+  });
   const { readOnly } = options;
   const pressure = (): void => writer.relievePressure();
   const btree = new BtreeActor({ supervisor, trees, journal, loader, buckets, io, readOnly, pressure });
@@ -193,7 +201,21 @@ function wire(
     bucket: io.member(device).layout.bucketOf(addressBytes),
   });
   const runtime: Runtime = {
-    ...{ io, superblock, supervisor, trees, ring, buckets, journal, btree, loader, writer, space, dataPoint, collectedPoint },
+    ...{
+      io,
+      superblock,
+      supervisor,
+      trees,
+      ring,
+      buckets,
+      journal,
+      btree,
+      loader,
+      writer,
+      space,
+      dataPoint,
+      collectedPoint,
+    },
     hold: (placements) => {
       for (const placement of placements) buckets.hold(bucketAt(placement));
     },
@@ -204,8 +226,9 @@ function wire(
   };
   const collect = (at: BucketAddress): Effect.Effect<void, PoolFailed> =>
     buckets.classOf(at) === BucketClass.btree
-      ? Effect.catch(writer.emptyBucket(at, (node) => loader.fetch(node)), (error) =>
-          error._tag === "PoolFailed" ? Effect.fail(error) : Effect.succeed(0),
+      ? Effect.catch(
+          writer.emptyBucket(at, (node) => loader.fetch(node)),
+          (error) => (error._tag === "PoolFailed" ? Effect.fail(error) : Effect.succeed(0)),
         ).pipe(Effect.asVoid)
       : runtime.collectExtents(at);
   journal.onDurable = () => {

@@ -62,7 +62,9 @@ export function shapeOf(
     return new WrongMembers(`buckets of ${usable} bytes are too small: the least is ${BUCKET_BYTES_MIN}`);
   }
   if (zoned !== undefined && zoned.activeZonesMax > 0 && zoned.activeZonesMax < ACTIVE_ZONES_MIN) {
-    return new WrongMembers(`${first.name} allows ${zoned.activeZonesMax} active zones: ${ACTIVE_ZONES_MIN} are needed`);
+    return new WrongMembers(
+      `${first.name} allows ${zoned.activeZonesMax} active zones: ${ACTIVE_ZONES_MIN} are needed`,
+    );
   }
   const layout = new BucketLayout(first, bucketBytes);
   const share = Math.floor(layout.count / JOURNAL_SHARE);
@@ -98,5 +100,8 @@ export function shapeOf(
 
 function seedOf(uuid: Uint8Array): [number, number] {
   const view = new DataView(uuid.buffer, uuid.byteOffset, uuid.byteLength);
-  return [(view.getUint32(0, true) ^ view.getUint32(8, true)) >>> 0, (view.getUint32(4, true) ^ view.getUint32(12, true)) >>> 0];
+  return [
+    (view.getUint32(0, true) ^ view.getUint32(8, true)) >>> 0,
+    (view.getUint32(4, true) ^ view.getUint32(12, true)) >>> 0,
+  ];
 }

@@ -60,13 +60,13 @@ const extended: ReadonlyArray<MountCase> = [
         "touch file; mkdir directory",
         "setfattr -n user.one -v 1 file; setfattr -n user.two -v 0x00ff00 file; setfattr -n trusted.t -v t directory",
         "setfattr -n user.empty file",
-        "test \"$(getfattr --only-values -n user.one file)\" = 1",
+        'test "$(getfattr --only-values -n user.one file)" = 1',
         "getfattr -d -m - -e hex file > listed",
         "grep -q 'user.two=0x00ff00' listed; grep -q user.empty listed; grep -q user.one listed",
         "getfattr -d -m - directory > listed; grep -q trusted.t listed",
         "setfattr -n user.one -v again file; setfattr -x user.two file",
         "! getfattr -n user.two file 2> missing; grep -qi 'no such attribute' missing",
-        "test \"$(getfattr --only-values -n user.one file)\" = again",
+        'test "$(getfattr --only-values -n user.one file)" = again',
         "test $(getfattr -m - file | grep -c user) = 2",
       ];
       await shell(script.join("\n"), { cwd: at });
@@ -107,7 +107,7 @@ const extended: ReadonlyArray<MountCase> = [
         "echo x > file; chmod 6751 file; touch -d '2011-12-13 14:15:16.171' file; setfattr -n user.kept -v yes file",
         "cp -a file copy",
         "test \"$(stat -c '%a %y' copy)\" = \"$(stat -c '%a %y' file)\"",
-        "test \"$(getfattr --only-values -n user.kept copy)\" = yes",
+        'test "$(getfattr --only-values -n user.kept copy)" = yes',
       ];
       await shell(script.join("\n"), { cwd: at });
     },
@@ -208,7 +208,7 @@ export const attributeCases: ReadonlyArray<MountCase> = [
       const incompressible = Buffer.from(crypto.getRandomValues(new Uint8Array(65536)));
       withFile(join(at, "file"), "w", (fd) => {
         for (let i = 0; i < 128; i++) {
-          incompressible.writeUInt32LE(i * 2654435761 >>> 0, (i * 512) % 65000);
+          incompressible.writeUInt32LE((i * 2654435761) >>> 0, (i * 512) % 65000);
           for (let j = 0; j < 65536; j += 16) incompressible[j] = (incompressible[j]! + i) & 255;
           fs.writeSync(fd, incompressible);
         }

@@ -47,7 +47,7 @@ export const toolCases: ReadonlyArray<MountCase> = [
         "tar --acls --xattrs -cf tree.tar tree; mkdir out; tar --acls --xattrs -xpf tree.tar -C out; cp -a tree copy",
         "diff -r -x fifo --no-dereference tree out/tree; diff -r -x fifo --no-dereference tree copy",
         `diff <(${listing("tree", "")}) <(${listing("out/tree", "")}); diff <(${listing("tree")}) <(${listing("copy")})`,
-        "rm -r tree out copy; test \"$(ls)\" = tree.tar",
+        'rm -r tree out copy; test "$(ls)" = tree.tar',
       ];
       await shell(script.join("\n"), { cwd: at });
     },
@@ -57,9 +57,12 @@ export const toolCases: ReadonlyArray<MountCase> = [
     programs: ["tar"],
     notOn: { "fuse-native": "tar sets one time alone, which libfuse 2 drops" },
     run: async (at) => {
-      await shell("touch -d @1000000000 file; tar -cf t.tar file; rm file; tar -xf t.tar; test $(stat -c %Y file) = 1000000000", {
-        cwd: at,
-      });
+      await shell(
+        "touch -d @1000000000 file; tar -cf t.tar file; rm file; tar -xf t.tar; test $(stat -c %Y file) = 1000000000",
+        {
+          cwd: at,
+        },
+      );
     },
   },
   {
@@ -75,7 +78,7 @@ export const toolCases: ReadonlyArray<MountCase> = [
         "git switch -q main; git merge -q --no-edit side; git gc -q",
         "cd ..; git clone -q one two; git clone -q --no-local one three",
         "git -C two fsck --strict; git -C three fsck --strict",
-        "test -z \"$(git -C three status --porcelain)\"; diff -r -x .git one three",
+        'test -z "$(git -C three status --porcelain)"; diff -r -x .git one three',
       ];
       await shell(script.join("\n"), { cwd: at });
     },

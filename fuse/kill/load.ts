@@ -77,7 +77,7 @@ class Client {
   private write(name: string, flags: string, bytes: Buffer | string, at: number | null, sync: boolean): void {
     const fd = fs.openSync(this.at(name), flags);
     if (typeof bytes === "string") fs.writeSync(fd, bytes);
-    else for (let done = 0; done < bytes.length; ) done += fs.writeSync(fd, bytes, done, bytes.length - done, at);
+    else for (let done = 0; done < bytes.length;) done += fs.writeSync(fd, bytes, done, bytes.length - done, at);
     if (sync) fs.fsyncSync(fd);
     fs.closeSync(fd);
   }

@@ -52,6 +52,8 @@ interface Pending<A> {
 
 type Failed = (violation: OracleViolation) => void;
 
+const placeOf = (parent: number, name: Uint8Array): string => `${parent}/${textOf(name)}`;
+
 export class CheckedClient {
   private readonly name: string;
   private readonly model: Model;
@@ -71,7 +73,7 @@ export class CheckedClient {
   view(engine: Observable): Filesystem {
     const fs = engine.filesystemFor({ linearized: () => this.linearized() });
     const { model } = this;
-    const at = (parent: number, name: Uint8Array): string => `${parent}/${textOf(name)}`;
+    const at = placeOf;
     return {
       lookup: (parent, name) =>
         this.run(
@@ -97,6 +99,17 @@ export class CheckedClient {
           (call) => model.setattr(call, inode, changes),
         );
       },
+      ...this.creations(fs),
+      ...this.names(fs),
+      ...this.fileOperations(fs),
+      ...this.xattrOperations(fs),
+    };
+  }
+
+  private creations(fs: Filesystem): Pick<Filesystem, "mknod" | "mkdir" | "symlink" | "readlink" | "link"> {
+    const { model } = this;
+    const at = placeOf;
+    return {
       mknod: (parent, name, mode, rdev, owner) =>
         this.run(
           "growth",
@@ -132,6 +145,13 @@ export class CheckedClient {
           () => fs.link(inode, newParent, newName),
           (call) => model.link(call, inode, newParent, newName),
         ),
+    };
+  }
+
+  private names(fs: Filesystem): Pick<Filesystem, "unlink" | "rmdir" | "rename" | "readdir" | "parentOf"> {
+    const { model } = this;
+    const at = placeOf;
+    return {
       unlink: (parent, name) =>
         this.run(
           "change",
@@ -167,8 +187,43 @@ export class CheckedClient {
           () => fs.parentOf(inode),
           () => model.parentOf(inode),
         ),
-      ...this.fileOperations(fs),
-      ...this.xattrOperations(fs),
+    };
+  }
+
+  private lasting(fs: Filesystem): Pick<Filesystem, "seek" | "fsync" | "syncfs" | "statfs"> {
+    const { model } = this;
+    return {
+      seek: (inode, offset, what) =>
+        this.run(
+          "look",
+          `seek(${inode}, ${offset}, ${what})`,
+          () => fs.seek(inode, offset, what),
+          () => files.seek(model, inode, offset, what),
+        ),
+      fsync: (inode) =>
+        Effect.suspend(() => {
+          const synced = model.find(inode);
+          return this.run(
+            "sync",
+            `fsync(${inode})`,
+            () => fs.fsync(inode),
+            () => files.existing(model, inode),
+            (started) => model.history.syncCompleted(started, synced),
+          );
+        }),
+      syncfs: this.run(
+        "sync",
+        "syncfs",
+        () => fs.syncfs,
+        () => succeeds,
+        (started) => model.history.syncCompleted(started, "everything"),
+      ),
+      statfs: this.run(
+        "look",
+        "statfs",
+        () => fs.statfs,
+        () => files.statistics(),
+      ),
     };
   }
 
@@ -221,37 +276,7 @@ export class CheckedClient {
           () => fs.fallocate(inode, mode, offset, length, keepSize),
           (call) => files.fallocate(model, call, inode, mode, offset, length, keepSize),
         ),
-      seek: (inode, offset, what) =>
-        this.run(
-          "look",
-          `seek(${inode}, ${offset}, ${what})`,
-          () => fs.seek(inode, offset, what),
-          () => files.seek(model, inode, offset, what),
-        ),
-      fsync: (inode) =>
-        Effect.suspend(() => {
-          const synced = model.find(inode);
-          return this.run(
-            "sync",
-            `fsync(${inode})`,
-            () => fs.fsync(inode),
-            () => files.existing(model, inode),
-            (started) => model.history.syncCompleted(started, synced),
-          );
-        }),
-      syncfs: this.run(
-        "sync",
-        "syncfs",
-        () => fs.syncfs,
-        () => succeeds,
-        (started) => model.history.syncCompleted(started, "everything"),
-      ),
-      statfs: this.run(
-        "look",
-        "statfs",
-        () => fs.statfs,
-        () => files.statistics(),
-      ),
+      ...this.lasting(fs),
     };
   }
 

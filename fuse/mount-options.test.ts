@@ -1,0 +1,48 @@
+import { expect, it } from "vitest";
+import {
+  libfuseOptions,
+  MOUNT_DEFAULTS,
+  mountOptionHelp,
+  MountOptionError,
+  parseMountOptions,
+} from "./mount-options.ts";
+
+const readers = {
+  bytes: (text: string) => (/^\d+$/.test(text) ? Number(text) : undefined),
+  milliseconds: (text: string) => (/^\d+$/.test(text) ? Number(text) : undefined),
+};
+const parse = (...texts: ReadonlyArray<string>) => parseMountOptions(texts, readers);
+
+it("takes options one by one or between commas; the last one counts", () => {
+  expect(parse("ro,suid", "rw", "dirty=1000,commit=5")).toEqual({
+    ...MOUNT_DEFAULTS,
+    setUserId: true,
+    engine: { dirtyBytesMax: 1000, commitIntervalMs: 5 },
+  });
+  expect(parse()).toEqual(MOUNT_DEFAULTS);
+});
+
+it.for([
+  ["fast", "unknown mount option fast; known are"],
+  ["toString", "unknown mount option toString; known are"],
+  ["ro=1", "mount option ro takes no value"],
+  ["dirty", "mount option dirty needs bytes"],
+  ["attr_timeout=-1", "mount option attr_timeout needs seconds"],
+])("refuses %s", ([text, message]) => {
+  const refused = parse(text!);
+  expect(refused).toBeInstanceOf(MountOptionError);
+  expect((refused as MountOptionError).message).toContain(message);
+});
+
+it("gives libfuse set-user-ID bits and device nodes only when asked, and a source that may contain commas", () => {
+  const words = libfuseOptions(MOUNT_DEFAULTS, "/dev/a,/dev/b").split(/(?<!\\),/);
+  expect(words).toEqual(expect.arrayContaining(["nosuid", "nodev", "rw", "default_permissions", "big_writes"]));
+  expect(words).toContain("fsname=/dev/a\\,/dev/b");
+  const open = libfuseOptions({ ...MOUNT_DEFAULTS, setUserId: true, deviceNodes: true, readOnly: true }, "x");
+  expect(open.split(",")).toEqual(expect.arrayContaining(["suid", "dev", "ro"]));
+});
+
+it("explains every option", () => {
+  expect(mountOptionHelp.length).toBeGreaterThan(10);
+  for (const line of mountOptionHelp) expect(line).toMatch(/^ {2}\S+ +\S/);
+});
