@@ -162,7 +162,7 @@ describe("a mount ends well", () => {
     const server = spawn(process.execPath, words, { stdio: ["ignore", "pipe", "ignore"] });
     const ended = new Promise((settle) => server.on("close", settle));
     const said = await new Promise<string>((settle) =>
-      server.stdout.once("data", (chunk: Buffer) => settle(`${chunk}`)),
+      server.stdout.once("data", (chunk: Buffer) => settle(chunk.toString())),
     );
     expect(JSON.parse(said)).toMatchObject({ mounted: true, directory: mount.directory, pid: server.pid });
     fs.writeFileSync(join(mount.directory, "file"), "x");

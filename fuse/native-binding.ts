@@ -104,7 +104,7 @@ export function loadBinding(): Binding | TransportMissing {
   try {
     native = load(createRequire(import.meta.url).resolve("fuse-native/package.json"));
   } catch (error) {
-    const [line] = String((error as Error).message ?? error).split("\n");
+    const [line] = (error instanceof Error ? error.message : String(error)).split("\n");
     return new TransportMissing(line ?? "no reason given");
   }
   return {

@@ -74,7 +74,7 @@ export class Operations {
     const changed = this.fs.setattr(inode, this.changesOf(set));
     if (set.mode === undefined) return changed;
     return Effect.tap(changed, ({ mode }) =>
-      Effect.flatMap(this.accessAcl(inode), (acl) =>
+      Effect.flatMap(this.storedAcl(inode, ACCESS_ACL), (acl) =>
         acl === undefined
           ? Effect.void
           : this.fs.setxattr(inode, ACCESS_ACL, encodeAcl(aclAfterChmod(acl, mode)), "set"),
@@ -82,9 +82,9 @@ export class Operations {
     );
   }
 
-  /** The ACL that an inode has besides its mode. */
-  private accessAcl(inode: number): Fs<Acl | undefined> {
-    return Effect.catch(Effect.map(this.fs.getxattr(inode, ACCESS_ACL), aclOf), (error: FsError) =>
+  /** The ACL that an inode has besides its mode, or for what is made in it. */
+  private storedAcl(inode: number, which: Uint8Array): Fs<Acl | undefined> {
+    return Effect.catch(Effect.map(this.fs.getxattr(inode, which), aclOf), (error: FsError) =>
       error.reason === "NoAttribute" ? Effect.succeed(undefined) : Effect.fail(error),
     );
   }
@@ -108,24 +108,45 @@ export class Operations {
   }
 
   mknod(parent: number, name: Uint8Array, mode: number, rdev: number, caller: Caller | undefined): Fs<Attributes> {
-    const type = mode & FileType.mask || FileType.regular;
-    return Effect.flatMap(this.fs.getattr(parent), (directory) =>
-      this.fs.mknod(parent, name, type | (mode & PERMISSION_BITS), rdev, ownerIn(directory, caller)),
-    );
+    const whole = (mode & FileType.mask || FileType.regular) | (mode & PERMISSION_BITS);
+    return this.making(parent, whole, caller, (bits, owner) => this.fs.mknod(parent, name, bits, rdev, owner));
   }
 
   mkdir(parent: number, name: Uint8Array, mode: number, caller: Caller | undefined): Fs<Attributes> {
-    return Effect.flatMap(this.fs.getattr(parent), (directory) => {
-      const inherited = directory.mode & SET_GROUP_ID;
-      const bits = FileType.directory | (mode & PERMISSION_BITS) | inherited;
-      return this.fs.mkdir(parent, name, bits, ownerIn(directory, caller));
-    });
+    const whole = FileType.directory | (mode & PERMISSION_BITS);
+    return this.making(parent, whole, caller, (bits, owner) => this.fs.mkdir(parent, name, bits, owner));
   }
 
   symlink(parent: number, name: Uint8Array, target: Uint8Array, caller: Caller | undefined): Fs<Attributes> {
     return Effect.flatMap(this.fs.getattr(parent), (directory) =>
       this.fs.symlink(parent, name, target, ownerIn(directory, caller)),
     );
+  }
+
+  /** Makes an inode with the mode, owner and ACLs that it gets in its directory. */
+  private making(
+    parent: number,
+    mode: number,
+    caller: Caller | undefined,
+    make: (mode: number, owner: Owner) => Fs<Attributes>,
+  ): Fs<Attributes> {
+    return Effect.flatMap(this.fs.getattr(parent), (directory) => {
+      const isDirectory = (mode & FileType.mask) === FileType.directory;
+      const whole = mode | (isDirectory ? directory.mode & SET_GROUP_ID : 0);
+      const owner = ownerIn(directory, caller);
+      const plain = (): Fs<Attributes> => make(whole & ~(caller?.umask ?? 0), owner);
+      if (!this.aclsEnforced) return plain();
+      return Effect.flatMap(this.storedAcl(parent, DEFAULT_ACL), (found) => {
+        if (found === undefined) return plain();
+        const acl = inheritedAcl(found, mode);
+        return Effect.tap(make((whole & ~0o777) | modeOfAcl(acl), owner), ({ inode }) =>
+          Effect.andThen(
+            isMereMode(acl) ? Effect.void : this.fs.setxattr(inode, ACCESS_ACL, encodeAcl(acl), "set"),
+            isDirectory ? this.fs.setxattr(inode, DEFAULT_ACL, encodeAcl(found), "set") : Effect.void,
+          ),
+        );
+      });
+    });
   }
 
   readlink(inode: number): Fs<Uint8Array> {
@@ -237,7 +258,7 @@ export class Operations {
   private setAcl(inode: number, value: Uint8Array, how: "set" | "create" | "replace"): Fs<void> {
     const acl = aclOf(value);
     if (acl === undefined) return failure("InvalidArgument", "malformed ACL");
-    return Effect.flatMap(Effect.all([this.accessAcl(inode), this.fs.getattr(inode)]), ([before, attributes]) => {
+    return Effect.flatMap(Effect.all([this.storedAcl(inode, ACCESS_ACL), this.fs.getattr(inode)]), ([before, attributes]) => {
       const mode = (attributes.mode & PERMISSION_BITS & ~0o777) | modeOfAcl(acl);
       if (isMereMode(acl) && before === undefined) {
         if (mode === (attributes.mode & PERMISSION_BITS)) return Effect.void;

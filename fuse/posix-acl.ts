@@ -9,9 +9,9 @@
 const VERSION = 2;
 const HEADER_BYTES = 4;
 const ENTRY_BYTES = 8;
-const NAME = "system.posix_acl_access";
 
-export const ACCESS_ACL: Uint8Array = new TextEncoder().encode(NAME);
+export const ACCESS_ACL: Uint8Array = new TextEncoder().encode("system.posix_acl_access");
+export const DEFAULT_ACL: Uint8Array = new TextEncoder().encode("system.posix_acl_default");
 
 const Tag = { owner: 0x01, user: 0x02, owningGroup: 0x04, group: 0x08, mask: 0x10, other: 0x20 } as const;
 const TAGS: ReadonlySet<number> = new Set(Object.values(Tag));
@@ -70,13 +70,24 @@ export function modeOfAcl(acl: Acl): number {
   return (owner.permissions << 6) | (group.permissions << 3) | find(acl, Tag.other)!.permissions;
 }
 
-/** The ACL after a chmod: the group bits go into the mask. */
-export function aclAfterChmod(acl: Acl, mode: number): Acl {
+/** Permissions by the tag of the entry that a mode's bits stand for. */
+function bitsByTag(acl: Acl, mode: number): ReadonlyMap<number, number> {
   const groupTag = find(acl, Tag.mask) === undefined ? Tag.owningGroup : Tag.mask;
-  const bits = new Map<number, number>([
+  return new Map([
     [Tag.owner, (mode >> 6) & 7],
     [groupTag, (mode >> 3) & 7],
     [Tag.other, mode & 7],
   ]);
+}
+
+/** The ACL after a chmod: the group bits go into the mask. */
+export function aclAfterChmod(acl: Acl, mode: number): Acl {
+  const bits = bitsByTag(acl, mode);
   return acl.map((entry) => ({ ...entry, permissions: bits.get(entry.tag) ?? entry.permissions }));
+}
+
+/** The access ACL of a new inode in a directory with this default ACL: no more than its maker's mode asks for. */
+export function inheritedAcl(acl: Acl, mode: number): Acl {
+  const bits = bitsByTag(acl, mode);
+  return acl.map((entry) => ({ ...entry, permissions: entry.permissions & (bits.get(entry.tag) ?? 7) }));
 }

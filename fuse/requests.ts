@@ -34,4 +34,6 @@ export const OWNER_UNCHANGED = 0xffff_ffff;
 export interface Caller {
   readonly uid: number;
   readonly gid: number;
+  /** Permissions that new inodes must not get; 0 where the kernel has taken them off the mode already. */
+  readonly umask: number;
 }

@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { mix32 } from "../devices/sim/keyed-hash.ts";
 import { runSeed, type SeedResult } from "./run.ts";
 import type { Scenario } from "./scenario.ts";
-import { firstDivergence, hashOf, Trace } from "./trace.ts";
+import { EVENTS_RECORDED_MAX, firstDivergence, hashOf, Trace } from "./trace.ts";
 import { type Job, WorkerPool } from "./worker-pool.ts";
 
 export interface CampaignOptions {
@@ -72,10 +72,16 @@ export function runJob(scenarios: ReadonlyArray<Scenario>, job: Job): SeedResult
   const [first, second] = [new Trace(true), new Trace(true)];
   runSeed(scenario, job.seed, { trace: first });
   runSeed(scenario, job.seed, { trace: second });
-  const where = firstDivergence(first.recorded!, second.recorded!) ?? "but two recorded runs agree";
+  const where = firstDivergence(first.recorded!, second.recorded!) ?? unlocated(first);
   const message = `two runs of the seed differ: ${where}`;
   return { ...result, failure: { where: "run", message } };
 }
+
+/** Why two runs differ and their recorded events do not. */
+const unlocated = ({ events }: Trace): string =>
+  events > EVENTS_RECORDED_MAX
+    ? `only after the first ${EVENTS_RECORDED_MAX} of ${events} events`
+    : "but two further runs agree, so it happens only now and then";
 
 /** Seed by seed over all scenarios, so that a campaign cut short has seen a little of everything. */
 function jobsOf({ names, seeds, verifyShare }: CampaignOptions): Array<Job> {

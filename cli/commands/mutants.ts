@@ -15,7 +15,7 @@ export const command: CommandSpec = {
   summary: "show that the campaign catches planted bugs",
   arguments: [{ name: "[mutant...]", summary: "which planted bugs; all of them unless told" }],
   options: [
-    { flags: "--budget <seeds>", kind: "count", summary: `seeds of each scenario at most (${BUDGET_DEFAULT})` },
+    { flags: "--budget <seeds>", kind: "count", summary: `seeds of each bug at most (${BUDGET_DEFAULT})` },
     { flags: "--jobs <count>", kind: "count", summary: "worker threads of each campaign" },
     { flags: "--list", kind: "flag", summary: "only list the planted bugs" },
   ],
@@ -32,6 +32,7 @@ export const command: CommandSpec = {
     }
     const progress = new Progress();
     const budget = options.number("budget") ?? BUDGET_DEFAULT;
+    if (budget < 1) throw new UsageError("--budget takes a number of seeds, at least 1");
     const jobs = options.number("jobs") ?? defaultJobs();
     const results: Array<MutantResult> = [];
     for (const [index, mutant] of chosen.entries()) {

@@ -24,6 +24,9 @@ import type { Trees } from "./trees.ts";
 const WORDS_PER_NODE_MAX = 6 + 29;
 const WORDS_PER_ABSORBED_ROW = 6;
 
+/** Times that a bucket is gone through, since nodes may be evicted or change while others are written. */
+const EMPTYING_ROUNDS_MAX = 4;
+
 export interface NodeWriterServices {
   readonly supervisor: Supervisor;
   readonly trees: Trees;
@@ -124,27 +127,33 @@ export class NodeWriter {
     const { trees, io } = this.services;
     const isIn = (record: NodeRecord): boolean =>
       record.device === at.device && io.member(at.device).layout.bucketOf(record.addressBytes) === at.bucket;
+    // A node that absorbed another keeps that one's records until it is written itself.
+    const stands = (node: Node): boolean =>
+      node.pointer?.records.some(isIn) === true || node.absorbed.some(({ pointer }) => pointer.records.some(isIn));
+    const found = (): Array<Node> => trees.all.flatMap((tree) => [...tree.nodes()].filter(stands));
     return Effect.gen(function* () {
-      let moved = 0;
-      for (const tree of trees.all) {
-        const there = [...tree.nodes()].filter((node) => node.pointer?.records.some(isIn) === true);
-        for (const node of there) {
-          yield* load(node);
-          yield* self.one.withPermits(1)(
-            self.batch(() => {
-              if (!node.resident || node.pointer?.records.some(isIn) !== true) return [];
-              node.needsImage = true;
-              const chosen = new Set<Node>();
-              addWithGroup(trees, node, chosen);
-              return [...chosen].sort((a, b) => a.level - b.level);
-            }),
-          );
-          moved++;
-        }
+      let left = found();
+      const moved = left.length;
+      // All that are in memory go in one batch: written one by one, each would take a block of its own.
+      for (let round = 0; left.length > 0 && round < EMPTYING_ROUNDS_MAX; round++) {
+        for (const node of left) yield* load(node);
+        yield* self.one.withPermits(1)(self.batch(() => self.chosenAnew(found())));
+        left = found();
       }
       if (moved > 0) reached("btree bucket collected");
-      return moved;
+      return moved - left.length;
     });
+  }
+
+  /** The nodes that are resident, with their groups, to be written whole. */
+  private chosenAnew(nodes: ReadonlyArray<Node>): Array<Node> {
+    const chosen = new Set<Node>();
+    for (const node of nodes) {
+      if (!node.resident || node.flushing) continue;
+      node.needsImage = true;
+      addWithGroup(this.services.trees, node, chosen);
+    }
+    return [...chosen].sort((a, b) => a.level - b.level);
   }
 
   private batch(choose: () => Array<Node>): Effect.Effect<void, AppendError | PoolFailed> {

@@ -70,10 +70,11 @@ export function makeFilesystemCore(services: EngineServices): Effect.Effect<File
   return Effect.gen(function* () {
     const clock = yield* Clock.Clock;
     const now = (): Timestamp => {
-      const milliseconds = clock.currentTimeMillisUnsafe();
-      const seconds = Math.floor(milliseconds / 1000);
-      const nanos = Number(clock.currentTimeNanosUnsafe() % 1_000_000_000n);
-      return { seconds, nanoseconds: nanos < 0 ? nanos + 1e9 : nanos };
+      // One reading for both parts: between two, a second may have begun.
+      const nanos = clock.currentTimeNanosUnsafe();
+      const nanoseconds = Number(nanos % 1_000_000_000n);
+      const seconds = Number((nanos - BigInt(nanoseconds)) / 1_000_000_000n);
+      return nanoseconds < 0 ? { seconds: seconds - 1, nanoseconds: nanoseconds + 1e9 } : { seconds, nanoseconds };
     };
     const files = new FileOperations(services, now);
     const { transactor } = services;

@@ -84,7 +84,7 @@ export const catalogue: ReadonlyArray<Mutant> = [
     id: "collection-drops-update",
     breaks: "the collector overwrites a pointer that was changed while it copied",
     file: "engine/data/collector.js",
-    edits: [{ find: "if (!stillThere(tx, copy.row, before)) {", replace: "if (false) {" }],
+    edits: [{ find: "if (!stillThere(tx, row, before)) {", replace: "if (false) {" }],
     scenarios: ["collection-under-load", "fill-to-full-and-delete"],
   },
   {

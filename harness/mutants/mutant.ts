@@ -15,7 +15,7 @@ export interface Mutant {
   /** Built file, from the root of the build. */
   readonly file: string;
   readonly edits: ReadonlyArray<Edit>;
-  /** Scenarios that have a chance to see it; all of them run if none does. */
+  /** Scenarios that have a chance to see it; at least one. */
   readonly scenarios: ReadonlyArray<string>;
 }
 

@@ -2,7 +2,9 @@
  * Runs the campaign against planted bugs and measures how many seeds each survives.
  *
  * A mutant is a copy of the build with one edit, in a folder of its own beside the packages it needs; the campaign runs
- * there as its own process, through the real command line. The build that runs this is never touched.
+ * there as its own process, through the real command line. The build that runs this is never touched. A mutant counts
+ * as caught only if the build without it passes the seed that failed, so that no other bug is mistaken for the planted
+ * one; a mutant that cannot even run counts as not caught.
  */
 import { spawn } from "node:child_process";
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -22,76 +24,120 @@ export interface MutantResult {
 }
 
 export interface MutantOptions {
-  /** Seeds of each scenario to try at most. */
+  /** Seeds to run at most, over all scenarios of the mutant. */
   readonly budget: number;
   readonly jobs: number;
+  /** A process that has said nothing for so long hangs; the campaign reports every second while seeds end. */
+  readonly silentMsMax?: number;
 }
+
+const SILENT_MS_MAX = 300_000;
+const ERRORS_KEPT = 4000;
 
 /** The root of the build that this file is part of. */
 const buildRoot = (): string => join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 
 /** A copy of the build with the mutant's edit. */
 export function buildMutant(mutant: Mutant, root = buildRoot()): string {
-  const folder = mkdtempSync(join(tmpdir(), `varve-mutant-${mutant.id}-`));
-  cpSync(root, join(folder, "dist"), { recursive: true });
+  const path = join(root, mutant.file);
+  const mutated = applyEdits(readFileSync(path, "utf8"), mutant);
   const packageRoot = join(root, "..");
-  cpSync(join(packageRoot, "package.json"), join(folder, "package.json"));
-  const packages = [join(packageRoot, "node_modules"), join(packageRoot, "..")].find((path) =>
-    existsSync(join(path, "effect")),
+  const packages = [join(packageRoot, "node_modules"), join(packageRoot, "..")].find((each) =>
+    existsSync(join(each, "effect")),
   );
   if (packages === undefined) throw new Error("the packages that the build needs are not where they should be");
+  const folder = mkdtempSync(join(tmpdir(), `varve-mutant-${mutant.id}-`));
+  cpSync(root, join(folder, "dist"), { recursive: true });
+  cpSync(join(packageRoot, "package.json"), join(folder, "package.json"));
   symlinkSync(packages, join(folder, "node_modules"));
-  const path = join(folder, "dist", mutant.file);
-  writeFileSync(path, applyEdits(readFileSync(path, "utf8"), mutant));
+  writeFileSync(join(folder, "dist", mutant.file), mutated);
   return folder;
 }
 
-interface Outcome {
-  readonly seeds: number;
-  readonly failures: ReadonlyArray<{ readonly scenario: string; readonly message: string }>;
+interface Ended {
+  /** The last line of standard output, as JSON, if it is that. */
+  readonly result: unknown;
+  /** How the process ended if it gave no result. */
+  readonly problem: string;
 }
 
-/** Runs a campaign in the mutant's folder until it fails. */
-function campaign(folder: string, scenarios: ReadonlyArray<string>, { budget, jobs }: MutantOptions): Promise<Outcome> {
-  const args = [
-    join(folder, "dist", "cli", "varve.js"),
-    "campaign",
-    ...scenarios,
-    ...["--seeds", `1..${budget}`, "--jobs", String(jobs), "--verify", "0", "--stop", "--json"],
-    ...["--failures", join(folder, "failures")],
-  ];
+/** Runs the command line of a build with `--json`; never rejects because of what the build does. */
+function varve(root: string, args: ReadonlyArray<string>, silentMsMax: number): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
+    const command = [join(root, "cli", "varve.js"), ...args, "--json"];
+    const child = spawn(process.execPath, command, { stdio: ["ignore", "pipe", "pipe"] });
     let out = "";
-    let err = "";
-    child.stdout.on("data", (chunk: Buffer) => (out += chunk.toString()));
-    child.stderr.on("data", (chunk: Buffer) => (err = (err + chunk.toString()).slice(-4000)));
+    let errors = "";
+    let silent = false;
+    const hang = (): void => {
+      silent = true;
+      child.kill("SIGKILL");
+    };
+    let watch = setTimeout(hang, silentMsMax);
+    const heard = (): void => {
+      clearTimeout(watch);
+      watch = setTimeout(hang, silentMsMax);
+    };
+    child.stdout.on("data", (chunk: Buffer) => {
+      heard();
+      out += chunk.toString();
+    });
+    child.stderr.on("data", (chunk: Buffer) => {
+      heard();
+      errors = (errors + chunk.toString()).slice(-ERRORS_KEPT);
+    });
     child.on("error", reject);
-    child.on("close", (code) => {
+    child.on("close", (code, signal) => {
+      clearTimeout(watch);
       const last = out.trimEnd().split("\n").at(-1) ?? "";
-      if (last.startsWith("{")) return resolve(JSON.parse(last) as Outcome);
-      // A bug can also kill the process; that is not overlooked either.
-      resolve({
-        seeds: 0,
-        failures: [{ scenario: "", message: `the process ended with ${code}: ${err.slice(-500)}` }],
-      });
+      const how = silent ? `it hung, silent for ${silentMsMax / 1000} s` : `it ended with ${signal ?? code}`;
+      const problem = `${how}: ${errors.trimEnd().split("\n").slice(-3).join(" ")}`;
+      resolve({ result: last.startsWith("{") ? JSON.parse(last) : undefined, problem });
     });
   });
 }
 
-export async function runMutant(mutant: Mutant, options: MutantOptions): Promise<MutantResult> {
-  const folder = buildMutant(mutant);
+interface Outcome {
+  readonly seeds: number;
+  readonly failures: ReadonlyArray<{ readonly scenario: string; readonly seed: number; readonly message: string }>;
+}
+
+/** Runs a mutant until a seed fails that the build itself passes. */
+export async function runMutant(mutant: Mutant, options: MutantOptions, root = buildRoot()): Promise<MutantResult> {
+  const { budget, jobs, silentMsMax = SILENT_MS_MAX } = options;
+  const { id, breaks, scenarios } = mutant;
+  const seedsEach = Math.max(1, Math.ceil(budget / scenarios.length));
+  const folder = buildMutant(mutant, root);
+  let from = 1;
+  let seeds = 0;
+  let message: string | undefined;
   try {
-    const { seeds, failures } = await campaign(folder, mutant.scenarios, options);
-    const [first] = failures;
-    return {
-      id: mutant.id,
-      breaks: mutant.breaks,
-      caught: first !== undefined,
-      seeds,
-      scenario: first?.scenario,
-      message: first?.message,
-    };
+    while (from <= seedsEach) {
+      const { result, problem } = await varve(
+        join(folder, "dist"),
+        [
+          ...["campaign", ...scenarios, "--seeds", `${from}..${seedsEach}`, "--jobs", String(jobs)],
+          ...["--verify", "0", "--stop", "--failures", join(folder, "failures")],
+        ],
+        silentMsMax,
+      );
+      if (result === undefined) {
+        message = problem;
+        break;
+      }
+      const outcome = result as Outcome;
+      seeds += outcome.seeds;
+      for (const { scenario, seed, message } of outcome.failures) {
+        const control = await varve(root, ["replay", `${scenario}:${seed}`], silentMsMax);
+        const passes = control.result !== undefined && (control.result as { failure?: unknown }).failure === undefined;
+        if (passes) return { id, breaks, caught: true, seeds, scenario, message };
+      }
+      if (outcome.failures.length === 0) break;
+      // The build fails these as well: whoever planted nothing has caught nothing. Go on behind them.
+      message = `${outcome.failures.length} seeds failed that fail without it too`;
+      from = Math.max(...outcome.failures.map(({ seed }) => seed)) + 1;
+    }
+    return { id, breaks, caught: false, seeds, scenario: undefined, message };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
