@@ -30,6 +30,7 @@ export const Errno = {
   ENOSYS: 38,
   ENOTEMPTY: 39,
   ENODATA: 61,
+  EPROTO: 71,
   EOVERFLOW: 75,
   EILSEQ: 84,
   EOPNOTSUPP: 95,
@@ -75,4 +76,15 @@ export function errnoOf(exit: Exit.Exit<unknown, unknown>): number {
   if (failure._tag === "None") return Errno.EIO;
   if (failure.value instanceof Refused) return failure.value.errno;
   return failure.value instanceof FsError ? errnoOfReason(failure.value.reason) : Errno.EIO;
+}
+
+/** A failure in words, for a log. */
+export function describeFailure(exit: Exit.Failure<unknown, unknown>): string {
+  const words = exit.cause.reasons.map((reason) => {
+    if (reason._tag === "Interrupt") return "interrupted";
+    const what = reason._tag === "Die" ? reason.defect : reason.error;
+    if (what instanceof Error) return what.stack ?? what.message;
+    return what instanceof FsError ? `${what.reason} ${what.detail}`.trim() : JSON.stringify(what);
+  });
+  return words.join("; ");
 }

@@ -15,7 +15,9 @@ export {
   parseMountOptions,
 } from "./mount-options.ts";
 export { MOUNT_TYPE, type MountEntry, mountAt, MountPointError, unmount } from "./mount-point.ts";
-export { loadBinding, TransportMissing } from "./native-binding.ts";
-export { makeNativeTransport, type NativeTransport, type TransportServices } from "./native.ts";
+export { DirectTransport } from "./direct.ts";
+export { loadBinding } from "./native-binding.ts";
+export { makeNativeTransport, type NativeTransport } from "./native.ts";
 export { Operations, type SetAttributes } from "./operations.ts";
+export { type Session, TransportMissing, type TransportServices } from "./transport.ts";
 export { ProductionScheduler } from "./scheduler.ts";

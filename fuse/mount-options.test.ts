@@ -35,10 +35,10 @@ it.for([
 });
 
 it("gives libfuse set-user-ID bits and device nodes only when asked, and a source that may contain commas", () => {
-  const words = libfuseOptions(MOUNT_DEFAULTS, "/dev/a,/dev/b").split(/(?<!\\),/);
+  const words = libfuseOptions(MOUNT_DEFAULTS, "/dev/a,/dev/b", 1).split(/(?<!\\),/);
   expect(words).toEqual(expect.arrayContaining(["nosuid", "nodev", "rw", "default_permissions", "big_writes"]));
   expect(words).toContain("fsname=/dev/a\\,/dev/b");
-  const open = libfuseOptions({ ...MOUNT_DEFAULTS, setUserId: true, deviceNodes: true, readOnly: true }, "x");
+  const open = libfuseOptions({ ...MOUNT_DEFAULTS, setUserId: true, deviceNodes: true, readOnly: true }, "x", 1);
   expect(open.split(",")).toEqual(expect.arrayContaining(["suid", "dev", "ro"]));
 });
 

@@ -5,6 +5,9 @@
  */
 import type { OpenOptions } from "../engine/pool/pool.ts";
 
+/** `direct`: the kernel's protocol itself, as root. `auto`: that where it can be had, else `fuse-native`. */
+export type TransportChoice = "auto" | "direct" | "fuse-native";
+
 export interface MountOptions {
   readonly readOnly: boolean;
   /** Other users than the mounting one may enter (permissions are checked either way). */
@@ -15,17 +18,12 @@ export interface MountOptions {
   readonly noExec: boolean;
   /** Whether ACLs are kept (nobody enforces them); they are refused otherwise. */
   readonly acls: boolean;
-  /** How long the kernel keeps attributes and names before it asks again. */
-  readonly attributeSeconds: number;
+  /** How long the kernel keeps attributes and names before it asks again; each transport has its own default. */
+  readonly attributeSeconds?: number;
   readonly entrySeconds: number;
+  readonly transport: TransportChoice;
   readonly engine: OpenOptions;
 }
-
-/**
- * Attributes of a file with several names can change behind one of them, since the kernel takes the names for separate
- * files. Up to this long, the transport makes up for it by answering late; a longer time is faster, and less exact.
- */
-export const ATTRIBUTE_SECONDS_COHERENT = 0.004;
 
 export const MOUNT_DEFAULTS: MountOptions = {
   readOnly: false,
@@ -34,7 +32,7 @@ export const MOUNT_DEFAULTS: MountOptions = {
   deviceNodes: false,
   noExec: false,
   acls: true,
-  attributeSeconds: ATTRIBUTE_SECONDS_COHERENT,
+  transport: "auto",
   // Names change through this mount alone, so that the kernel knows of every change.
   entrySeconds: 600,
   engine: {},
@@ -85,11 +83,13 @@ const OPTIONS: Readonly<Record<string, OptionMeaning>> = {
   nodev: flag("ignore device nodes (the default)", { deviceNodes: false }),
   exec: flag("let programs run (the default)", { noExec: false }),
   noexec: flag("let no program run", { noExec: true }),
-  acl: flag("keep ACLs, which nobody enforces yet (the default)", { acls: true }),
+  acl: flag("have POSIX ACLs (the default)", { acls: true }),
   noacl: flag("refuse ACLs", { acls: false }),
+  direct: flag("speak the kernel's protocol (the default for root)", { transport: "direct" }),
+  "fuse-native": flag("mount through the package fuse-native", { transport: "fuse-native" }),
   attr_timeout: {
     kind: "seconds",
-    summary: "seconds that the kernel keeps attributes (0.004); longer ones of hard links may be stale",
+    summary: "seconds that the kernel keeps attributes",
     apply: (options, value) => ({ ...options, attributeSeconds: value }),
   },
   entry_timeout: {
@@ -149,24 +149,35 @@ export function parseMountOptions(
 /** A comma or backslash in a value would end it. */
 const escape = (text: string): string => text.replaceAll(/[\\,]/g, "\\$&");
 
-/** The options as libfuse takes them. `big_writes`: 128 KiB a request instead of 4 KiB. */
-export function libfuseOptions(options: MountOptions, source: string): string {
+/** What `mount` and libfuse understand alike. */
+function commonWords(options: MountOptions): ReadonlyArray<string> {
   const words = [
-    "subtype=varve",
-    `fsname=${escape(source)}`,
     "default_permissions",
-    "use_ino",
-    "big_writes",
-    "auto_cache",
-    "ac_attr_timeout=0",
-    `attr_timeout=${options.attributeSeconds}`,
-    `entry_timeout=${options.entrySeconds}`,
-    `negative_timeout=${options.entrySeconds}`,
     options.readOnly ? "ro" : "rw",
     options.setUserId ? "suid" : "nosuid",
     options.deviceNodes ? "dev" : "nodev",
   ];
   if (options.allowOther) words.push("allow_other");
   if (options.noExec) words.push("noexec");
+  return words;
+}
+
+/** The options as `mount` takes them for the direct transport. */
+export const kernelOptions = (options: MountOptions): ReadonlyArray<string> => [...commonWords(options)];
+
+/** The options as libfuse takes them. `big_writes`: 128 KiB a request instead of 4 KiB. */
+export function libfuseOptions(options: MountOptions, source: string, attributeSeconds: number): string {
+  const words = [
+    ...commonWords(options),
+    "subtype=varve",
+    `fsname=${escape(source)}`,
+    "use_ino",
+    "big_writes",
+    "auto_cache",
+    "ac_attr_timeout=0",
+    `attr_timeout=${attributeSeconds}`,
+    `entry_timeout=${options.entrySeconds}`,
+    `negative_timeout=${options.entrySeconds}`,
+  ];
   return words.join(",");
 }

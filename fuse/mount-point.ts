@@ -73,14 +73,16 @@ export function inspectMountPoint(directory: string): "ready" | "stale" | MountP
   return "ready";
 }
 
-export type UnmountManner = "now" | "detach";
+/** `detach`: out of sight at once, though files are open. `force`: that, and open files are cut off. */
+export type UnmountManner = "now" | "detach" | "force";
 
-/** Unmounts; `detach` takes the mount out of sight at once though files are open. Rejects with a MountPointError. */
+/** Unmounts. Rejects with a MountPointError. */
 export async function unmount(directory: string, manner: UnmountManner): Promise<void> {
   const target = resolve(directory);
-  const lazy = manner === "detach";
+  const lazy = manner !== "now";
+  const flags = { now: [], detach: ["-l"], force: ["-f", "-l"] }[manner];
   const attempts: ReadonlyArray<readonly [string, ReadonlyArray<string>]> = [
-    ["umount", lazy ? ["-l", target] : [target]],
+    ["umount", [...flags, target]],
     ["fusermount", lazy ? ["-u", "-z", target] : ["-u", target]],
     ["fusermount3", lazy ? ["-u", "-z", target] : ["-u", target]],
   ];

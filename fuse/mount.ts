@@ -14,23 +14,20 @@ import type { PoolFailed } from "../engine/actor.ts";
 import type { PoolError } from "../engine/pool/errors.ts";
 import { openPool, type Pool } from "../engine/pool/pool.ts";
 import { type Control, listen, type ServerEnd } from "./control.ts";
-import { type MountOptions, libfuseOptions } from "./mount-options.ts";
-import {
-  fuseDescriptors,
-  inspectMountPoint,
-  isFuseDescriptor,
-  mountAt,
-  MountPointError,
-  unmount,
-  type UnmountManner,
-} from "./mount-point.ts";
-import { type Binding, loadBinding, type Mounted, TransportMissing } from "./native-binding.ts";
-import { makeNativeTransport, type TransportServices } from "./native.ts";
+import { directObstacle, startDirect } from "./direct-session.ts";
+import { DirectTransport } from "./direct.ts";
+import { kernelOptions, libfuseOptions, type MountOptions } from "./mount-options.ts";
+import { inspectMountPoint, MountPointError, unmount, type UnmountManner } from "./mount-point.ts";
+import { loadBinding } from "./native-binding.ts";
+import { startNative } from "./native-session.ts";
+import { ATTRIBUTE_SECONDS_COHERENT, makeNativeTransport } from "./native.ts";
+import { type Session, TransportMissing, type TransportServices } from "./transport.ts";
 
-/** How often a server looks whether its mount is still there. */
-const LOOK_EVERY_MS = 50;
 /** How long a server that was asked to stop waits for programs to close their files. */
-const CLOSE_WITHIN_MS = 5000;
+const CLOSE_WITHIN_MS = 3000;
+const RETRY_EVERY_MS = 250;
+/** Changes come through the kernel, which knows of all of them but how much space a file takes once it is written. */
+const DIRECT_ATTRIBUTE_SECONDS = 1;
 
 export interface ServeRequest {
   readonly devices: ReadonlyArray<string>;
@@ -49,11 +46,9 @@ export type ServeError = DeviceRefused | PoolError | PoolFailed | MountPointErro
 export function serve(request: ServeRequest): Effect.Effect<ServerEnd, ServeError> {
   return Effect.uninterruptible(
     Effect.gen(function* () {
-      const binding = loadBinding();
-      if (binding instanceof TransportMissing) return yield* Effect.fail(binding);
       yield* prepareDirectory(request);
       const controls: Array<Control> = [];
-      const end = yield* Effect.scoped(serveIn(request, binding, controls));
+      const end = yield* Effect.scoped(serveIn(request, controls));
       // Only now are the devices free.
       yield* Effect.promise(() => Promise.all(controls.map((control) => control.end(end))));
       request.log(end.clean ? "closed" : `ended uncleanly: ${end.message}`);
@@ -86,21 +81,14 @@ const unmounting = (directory: string, manner: UnmountManner): Effect.Effect<voi
     catch: (error) => (error instanceof MountPointError ? error : new MountPointError(String(error))),
   });
 
-function serveIn(
-  request: ServeRequest,
-  binding: Binding,
-  controls: Array<Control>,
-): Effect.Effect<ServerEnd, ServeError, Scope.Scope> {
+function serveIn(request: ServeRequest, controls: Array<Control>): Effect.Effect<ServerEnd, ServeError, Scope.Scope> {
   const { devices: paths, directory, options, log } = request;
   return Effect.gen(function* () {
     const { readOnly } = options;
     const devices = yield* Effect.forEach(paths, (path) => openFileDevice(path, { readOnly }));
     const pool = yield* openPool(devices, { ...options.engine, readOnly });
     const services: TransportServices = { run: yield* runner, report: log };
-    const transport = makeNativeTransport(pool.filesystem, binding, services, options);
-    const session = yield* startSession(request, () =>
-      binding.mount(directory, libfuseOptions(options, paths.join(",")), transport.handlers),
-    );
+    const session = yield* startSession(request, pool, services);
     let failure: string | undefined;
     services.run(pool.died, (exit) => {
       if (!Exit.isSuccess(exit)) return;
@@ -114,13 +102,34 @@ function serveIn(
       ),
     );
     if (control !== undefined) controls.push(control);
-    log(`mounted ${paths.join(",")} on ${directory}`);
     request.mounted();
     yield* Effect.interruptible(Effect.raceFirst(session.ended, stopping(request, session)));
-    session.forget();
-    yield* transport.close;
+    yield* session.close;
     return yield* closing(pool, readOnly, () => failure);
   });
+}
+
+/** Mounts through the transport that was asked for, or the best one that can be had. */
+function startSession(
+  { devices, directory, options, log }: ServeRequest,
+  pool: Pool,
+  services: TransportServices,
+): Effect.Effect<Session, MountPointError | TransportMissing> {
+  const source = devices.join(",");
+  const obstacle = options.transport === "fuse-native" ? "it was not asked for" : directObstacle();
+  if (obstacle === undefined) {
+    const { entrySeconds, acls, attributeSeconds = DIRECT_ATTRIBUTE_SECONDS } = options;
+    const transport = new DirectTransport(pool.filesystem, services, { entrySeconds, attributeSeconds, acls });
+    log(`mounting ${source} on ${directory}, directly`);
+    return startDirect({ directory, source, options: kernelOptions(options), report: log }, transport);
+  }
+  if (options.transport === "direct") return Effect.fail(new TransportMissing("direct", obstacle));
+  const binding = loadBinding();
+  if (binding instanceof TransportMissing) return Effect.fail(binding);
+  const { acls, attributeSeconds = ATTRIBUTE_SECONDS_COHERENT } = options;
+  const transport = makeNativeTransport(pool.filesystem, binding, services, { attributeSeconds, acls });
+  log(`mounting ${source} on ${directory}, through fuse-native`);
+  return startNative(directory, libfuseOptions(options, source, attributeSeconds), binding, transport);
 }
 
 /** Runs an effect on its own, and tells at once how it ended if it need not wait. */
@@ -136,56 +145,17 @@ const runner: Effect.Effect<TransportServices["run"]> = Effect.map(Effect.contex
   };
 });
 
-interface Session extends Mounted {
-  /** Device number of the mounted filesystem. */
-  readonly device: string;
-  /** Completes when the kernel has let go of the mount. */
-  readonly ended: Effect.Effect<void>;
-}
-
-function startSession({ directory }: ServeRequest, mount: () => Mounted): Effect.Effect<Session, MountPointError> {
-  return Effect.suspend(() => {
-    const before = fuseDescriptors();
-    let mounted: Mounted;
-    try {
-      mounted = mount();
-    } catch {
-      return Effect.fail(new MountPointError(`${directory}: ${whyNoMount()}`));
-    }
-    const descriptor = [...fuseDescriptors()].find((candidate) => !before.has(candidate));
-    const entry = mountAt(directory);
-    if (descriptor === undefined || entry === undefined) {
-      mounted.forget();
-      return Effect.fail(new MountPointError(`${directory}: the mount did not appear`));
-    }
-    const ended = Effect.callback<void>((resume) => {
-      const timer = setInterval(() => {
-        if (isFuseDescriptor(descriptor)) return;
-        clearInterval(timer);
-        resume(Effect.void);
-      }, LOOK_EVERY_MS);
-      return Effect.sync(() => clearInterval(timer));
-    });
-    return Effect.succeed({ ...mounted, device: entry.device, ended });
-  });
-}
-
-/** libfuse says on standard error why it cannot mount; these are the usual reasons. */
-function whyNoMount(): string {
-  if (process.geteuid?.() === 0)
-    return "the kernel refused to mount; is /dev/fuse there, and may this container mount?";
-  return "mounting failed; without root it needs fusermount, and allow_other must be allowed in /etc/fuse.conf";
-}
-
-/** Waits for the request to stop and unmounts; files that stay open for too long lose their filesystem. */
+/** Waits for the request to stop and unmounts; programs that do not let go in time lose the filesystem. */
 function stopping({ stop, directory, log }: ServeRequest, session: Session): Effect.Effect<void> {
   return Effect.gen(function* () {
     log(`stopping: ${yield* stop}`);
-    const gone = yield* Effect.exit(unmounting(directory, "now"));
-    if (Exit.isFailure(gone)) {
-      log("files are open; detaching");
-      yield* Effect.ignore(unmounting(directory, "detach"));
+    for (let left = CLOSE_WITHIN_MS; left > 0; left -= RETRY_EVERY_MS) {
+      if (Exit.isSuccess(yield* Effect.exit(unmounting(directory, "now")))) return yield* session.ended;
+      if (left === CLOSE_WITHIN_MS) log("files are open; waiting for them");
+      yield* Effect.sleep(RETRY_EVERY_MS);
     }
+    log("files are still open; unmounting all the same");
+    yield* Effect.ignore(unmounting(directory, "force"));
     yield* Effect.raceFirst(session.ended, Effect.sleep(CLOSE_WITHIN_MS));
   });
 }

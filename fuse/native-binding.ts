@@ -13,6 +13,7 @@ import { createRequire } from "node:module";
 import { constants } from "node:os";
 import { dirname } from "node:path";
 import { isMainThread } from "node:worker_threads";
+import { TransportMissing } from "./transport.ts";
 
 /** One request of one libfuse thread, as memory of the C code. Only ever passed back, and read by `modifiedMsOf`. */
 export type Request = Uint8Array & { readonly __request: true };
@@ -75,15 +76,6 @@ interface NativeModule {
   readonly [signal: `fuse_native_signal_${string}`]: Signal;
 }
 
-/** Why no mount can be had through this transport. */
-export class TransportMissing {
-  readonly _tag = "TransportMissing";
-  readonly message: string;
-  constructor(why: string) {
-    this.message = `mounting needs the optional package fuse-native, which cannot be loaded here: ${why}`;
-  }
-}
-
 export interface Mounted {
   /** Lets the event loop end although the C code is still there. Call it when the mount has ended. */
   readonly forget: () => void;
@@ -99,13 +91,13 @@ export interface Binding {
 const pinned: Array<object> = [];
 
 export function loadBinding(): Binding | TransportMissing {
-  if (!isMainThread) return new TransportMissing("it works in the main thread alone");
+  if (!isMainThread) return new TransportMissing("fuse-native", "it works in the main thread alone");
   let native: NativeModule;
   try {
     native = load(createRequire(import.meta.url).resolve("fuse-native/package.json"));
   } catch (error) {
     const [line] = (error instanceof Error ? error.message : String(error)).split("\n");
-    return new TransportMissing(line ?? "no reason given");
+    return new TransportMissing("fuse-native", line ?? "no reason given");
   }
   return {
     signal: (name) => native[`fuse_native_signal_${name}`]!,

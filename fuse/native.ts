@@ -15,7 +15,7 @@
 import * as Effect from "effect/Effect";
 import * as Exit from "effect/Exit";
 import { type Attributes, FileType, type Filesystem, type Fs, FsError, ROOT_INODE } from "../engine/fs/types.ts";
-import { Errno, errnoOf, Refused } from "./errno.ts";
+import { describeFailure, Errno, errnoOf, Refused } from "./errno.ts";
 import { Handles } from "./handles.ts";
 import { type Binding, type Handlers, modifiedMsOf, type OperationName, type Request } from "./native-binding.ts";
 import { HiddenFiles, isHiding } from "./native-hidden.ts";
@@ -23,14 +23,7 @@ import { type Located, Paths, type Place } from "./native-paths.ts";
 import { entryStatOf, NO_STAT, NO_STATFS, statfsOf, statOf, timestampOf, wide, wideSigned } from "./native-records.ts";
 import { Operations, type SetAttributes } from "./operations.ts";
 import { RecentlyTold } from "./recently-told.ts";
-
-/** What the transport needs of its surroundings. */
-export interface TransportServices {
-  /** Runs an effect in the context of the pool and tells how it ended, at once if it can. */
-  readonly run: <A, E>(effect: Effect.Effect<A, E>, ended: (exit: Exit.Exit<A, E>) => void) => void;
-  /** Gets a line for every failure that is not the caller's doing. */
-  readonly report: (line: string) => void;
-}
+import type { TransportServices } from "./transport.ts";
 
 export interface TransportOptions {
   /** How long the kernel keeps attributes. */
@@ -44,6 +37,8 @@ export interface NativeTransport {
   readonly close: Effect.Effect<void>;
 }
 
+/** How long the kernel keeps attributes so that a change can still wait until they are forgotten. */
+export const ATTRIBUTE_SECONDS_COHERENT = 0.004;
 /** The kernel rounds up to its ticks, of 4 ms at most on today's systems, and keeps what ends within the present one. */
 const EXPIRY_SLACK_MS = 6;
 /** Nothing waits longer than this; whoever wants attributes kept longer takes stale ones. */
@@ -104,7 +99,7 @@ class Transport {
     this.services.run(effect, (exit) => {
       if (Exit.isSuccess(exit)) return signal(request, ...success(exit.value));
       const errno = errnoOf(exit);
-      if (errno === Errno.EIO) this.services.report(`${name} failed: ${describeCause(exit)}`);
+      if (errno === Errno.EIO) this.services.report(`${name} failed: ${describeFailure(exit)}`);
       signal(request, -errno, ...failure);
     });
   }
@@ -443,16 +438,6 @@ function textOf(target: Uint8Array): Located<string> {
   if (text.includes(REPLACEMENT)) return Effect.fail(new Refused(Errno.EILSEQ));
   if (target.length > SYMLINK_BUFFER_BYTES) return Effect.fail(new Refused(Errno.ENAMETOOLONG));
   return Effect.succeed(text);
-}
-
-function describeCause(exit: Exit.Failure<unknown, unknown>): string {
-  const words = exit.cause.reasons.map((reason) => {
-    if (reason._tag === "Interrupt") return "interrupted";
-    const what = reason._tag === "Die" ? reason.defect : reason.error;
-    if (what instanceof Error) return what.stack ?? what.message;
-    return what instanceof FsError ? `${what.reason} ${what.detail}`.trim() : JSON.stringify(what);
-  });
-  return words.join("; ");
 }
 
 export function makeNativeTransport(

@@ -25,7 +25,9 @@ import {
   ACCESS_ACL,
   aclAfterChmod,
   aclOf,
+  DEFAULT_ACL,
   encodeAcl,
+  inheritedAcl,
   isAccessAcl,
   isMereMode,
   modeOfAcl,
@@ -258,17 +260,20 @@ export class Operations {
   private setAcl(inode: number, value: Uint8Array, how: "set" | "create" | "replace"): Fs<void> {
     const acl = aclOf(value);
     if (acl === undefined) return failure("InvalidArgument", "malformed ACL");
-    return Effect.flatMap(Effect.all([this.storedAcl(inode, ACCESS_ACL), this.fs.getattr(inode)]), ([before, attributes]) => {
-      const mode = (attributes.mode & PERMISSION_BITS & ~0o777) | modeOfAcl(acl);
-      if (isMereMode(acl) && before === undefined) {
-        if (mode === (attributes.mode & PERMISSION_BITS)) return Effect.void;
-        // A kernel that does not know of ACLs would not notice the new mode. Refused, programs use chmod.
-        if (!this.aclsEnforced) return failure("NotSupported", "use chmod");
-      }
-      const keep = this.fs.setxattr(inode, ACCESS_ACL, value, how);
-      const drop = before === undefined ? Effect.void : this.fs.removexattr(inode, ACCESS_ACL);
-      return Effect.andThen(isMereMode(acl) ? drop : keep, Effect.asVoid(this.fs.setattr(inode, { mode })));
-    });
+    return Effect.flatMap(
+      Effect.all([this.storedAcl(inode, ACCESS_ACL), this.fs.getattr(inode)]),
+      ([before, attributes]) => {
+        const mode = (attributes.mode & PERMISSION_BITS & ~0o777) | modeOfAcl(acl);
+        if (isMereMode(acl) && before === undefined) {
+          if (mode === (attributes.mode & PERMISSION_BITS)) return Effect.void;
+          // A kernel that does not know of ACLs would not notice the new mode. Refused, programs use chmod.
+          if (!this.aclsEnforced) return failure("NotSupported", "use chmod");
+        }
+        const keep = this.fs.setxattr(inode, ACCESS_ACL, value, how);
+        const drop = before === undefined ? Effect.void : this.fs.removexattr(inode, ACCESS_ACL);
+        return Effect.andThen(isMereMode(acl) ? drop : keep, Effect.asVoid(this.fs.setattr(inode, { mode })));
+      },
+    );
   }
 
   listxattr(inode: number): Fs<ReadonlyArray<Uint8Array>> {

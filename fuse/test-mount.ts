@@ -17,12 +17,13 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const COMMANDS = ["format", "mount", "umount", "check"];
 const PROGRAM_TIMEOUT_MS = 120_000;
 
-/** Why no pool can be mounted here; undefined if one can. */
-export function obstacle(): string | undefined {
+/** Why no pool can be mounted here through this transport; undefined if one can. */
+export function obstacle(transport: "direct" | "fuse-native" = "direct"): string | undefined {
   if (process.platform !== "linux") return "mounting is tested on Linux alone";
   if (process.getuid?.() !== 0) return "mounting is tested as root";
   if (!existsSync("/dev/fuse")) return "there is no /dev/fuse";
-  return existsSync(join(ROOT, "node_modules/fuse-native")) ? undefined : "fuse-native is not installed";
+  if (transport === "direct" || existsSync(join(ROOT, "node_modules/fuse-native"))) return undefined;
+  return "fuse-native is not installed";
 }
 
 /** Which of these programs are not installed, as a reason to skip; undefined if all are. */

@@ -1,20 +1,25 @@
 /**
  * The stories that every filesystem must live through, each a random workload with a character of its own.
  */
-import { GENERAL, profile, swarm, type Weights } from "../harness/workload/profile.ts";
+import { GENERAL, profile, type Profile, swarm, type Weights } from "../harness/workload/profile.ts";
 import { CRASHES, randomStory, type Story } from "./pools.ts";
 
 const OPERATIONS = 60;
 
+/** One to three clients share the operations: what goes wrong between two is found by no one alone. */
 function story(
   name: string,
   summary: string,
   weights: Weights,
-  changes: Parameters<typeof profile>[0] = {},
+  changes: Partial<Profile> = {},
   operations = OPERATIONS,
 ): Story {
   const lively = profile({ weights, ...changes });
-  return randomStory(name, summary, (random) => [{ profile: swarm(lively, random, 0.1), operations }]);
+  return randomStory(name, summary, (random) => {
+    const count = random.pick([1, 1, 2, 3]);
+    const chosen = swarm(lively, random, 0.1);
+    return Array.from({ length: count }, () => ({ profile: chosen, operations: Math.ceil(operations / count) }));
+  });
 }
 
 const NAMES_ONLY = { farShare: 0, fileBytesMax: 4000, writeLengths: { tiny: 1, small: 1, blocks: 0, large: 0 } };

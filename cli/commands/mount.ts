@@ -150,7 +150,8 @@ async function inBackground(plan: Plan, options: Options, output: Output): Promi
   const child = spawn(process.execPath, [...process.execArgv, script, "mount", ...words], {
     cwd: "/",
     detached: true,
-    env: { ...process.env, [READY_FD]: "3" },
+    // Readers of requests hold threads of the pool for good; the device needs others.
+    env: { UV_THREADPOOL_SIZE: "8", ...process.env, [READY_FD]: "3" },
     stdio: ["ignore", "ignore", "ignore", "pipe"],
   });
   const report = await reportOf(child);

@@ -43,7 +43,9 @@ export function addWithGroup(trees: Trees, node: Node, chosen: Set<Node>): void 
     chosen.add(member);
     // On disk the first child covers everything from the node's low key on, so it must be there.
     const first = member.interior?.kids[0];
-    if (first !== undefined && first.pointer === undefined) addWithGroup(trees, first, chosen);
+    if (first === undefined || first.pointer !== undefined) continue;
+    if (first.level === 0) trees.tree(first.table).materialise(first);
+    addWithGroup(trees, first, chosen);
   }
 }
 

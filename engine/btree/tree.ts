@@ -73,7 +73,7 @@ export class Tree {
   }
 
   /** Makes a node that was never written usable: it is empty. */
-  private materialise(node: Node): Leaf | undefined {
+  materialise(node: Node): Leaf | undefined {
     if (node.leaf !== undefined || node.pointer !== undefined) return node.leaf;
     node.leaf = new Leaf();
     this.residency.added(node);

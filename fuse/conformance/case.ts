@@ -2,7 +2,7 @@
  * A case of the mount's conformance suite: a promise of POSIX or Linux, kept through real system calls.
  */
 
-export type TransportName = "fuse-native";
+export type TransportName = "direct" | "fuse-native";
 
 export interface MountCase {
   readonly title: string;

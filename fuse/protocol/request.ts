@@ -63,8 +63,7 @@ export class KernelRequest {
 export const wideAt = (view: DataView, at: number): number =>
   view.getUint32(at, true) + view.getUint32(at + 4, true) * WORD;
 
-const signedAt = (view: DataView, at: number): number =>
-  view.getUint32(at, true) + view.getInt32(at + 4, true) * WORD;
+const signedAt = (view: DataView, at: number): number => view.getUint32(at, true) + view.getInt32(at + 4, true) * WORD;
 
 /** What a setattr request asks for. */
 export function decodeSetattr({ view }: KernelRequest): SetAttributes {

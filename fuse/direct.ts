@@ -1,0 +1,394 @@
+/**
+ * The transport that speaks the kernel's protocol itself: requests by inode, answered through `Operations`.
+ *
+ * The kernel's node numbers are our inode numbers, so that there is nothing to remember: no table of names, no handles,
+ * nothing to forget. All names of a file are one file to the kernel, every change comes from it, and it may keep names
+ * and data for long. Takes whole messages and gives whole answers; who reads and writes them is `direct-session.ts`.
+ * A request that cannot be decoded is answered with `EIO`, and what it was is reported.
+ */
+import * as Effect from "effect/Effect";
+import * as Exit from "effect/Exit";
+import {
+  type Attributes,
+  type DirectoryEntry,
+  FileType,
+  type Filesystem,
+  type Fs,
+  FsError,
+  ROOT_INODE,
+} from "../engine/fs/types.ts";
+import { describeFailure, Errno, errnoOf, Refused } from "./errno.ts";
+import { Operations } from "./operations.ts";
+import {
+  InitFlag,
+  Opcode,
+  OpenAnswer,
+  PROTOCOL_MAJOR,
+  PROTOCOL_MINOR,
+  PROTOCOL_MINOR_LEAST,
+} from "./protocol/opcodes.ts";
+import {
+  encodeAttributes,
+  encodeCount,
+  encodeCreated,
+  encodeEntry,
+  encodeInit,
+  encodeNoEntry,
+  encodeOffset,
+  encodeOpen,
+  encodeStatistics,
+  EntryWriter,
+  header,
+  type Lifetimes,
+} from "./protocol/reply.ts";
+import { decodeSetattr, KernelRequest } from "./protocol/request.ts";
+import type { Caller } from "./requests.ts";
+import type { TransportServices } from "./transport.ts";
+
+/** Largest write and read: what the kernel's limit of pages allows. */
+export const WRITE_BYTES_MAX = 1024 * 1024;
+const PAGE_BYTES = 4096;
+const BACKGROUND_MAX = 64;
+/** Bytes that an entry of a listing takes at least, and about. */
+const ENTRY_BYTES_LEAST = 32;
+const ENTRY_PLUS_BYTES = 168;
+const FLAGS_WANTED =
+  InitFlag.asyncRead |
+  InitFlag.atomicTruncate |
+  InitFlag.bigWrites |
+  InitFlag.dontMask |
+  InitFlag.readdirplus |
+  InitFlag.readdirplusAuto |
+  InitFlag.asyncDirectIo |
+  InitFlag.parallelDirectories |
+  InitFlag.posixAcl |
+  InitFlag.maxPages |
+  InitFlag.cacheSymlinks |
+  InitFlag.explicitInvalidation;
+
+const EMPTY = new Uint8Array(0);
+const encoder = new TextEncoder();
+
+type Answer = Effect.Effect<Uint8Array, FsError | Refused>;
+type Handle = (request: KernelRequest) => Answer;
+
+export interface DirectOptions extends Lifetimes {
+  readonly acls: boolean;
+}
+
+const none = <A>(effect: Fs<A>): Answer => Effect.as(effect, EMPTY);
+
+export class DirectTransport {
+  private readonly operations: Operations;
+  private readonly services: TransportServices;
+  private readonly options: DirectOptions;
+  private closed = false;
+
+  constructor(filesystem: Filesystem, services: TransportServices, options: DirectOptions) {
+    const now = (): { seconds: number; nanoseconds: number } => {
+      const milliseconds = Date.now();
+      return { seconds: Math.floor(milliseconds / 1000), nanoseconds: (milliseconds % 1000) * 1e6 };
+    };
+    this.operations = new Operations(filesystem, now, options.acls);
+    this.services = services;
+    this.options = options;
+  }
+
+  /** From now on every request fails. */
+  close(): void {
+    this.closed = true;
+  }
+
+  /**
+   * Takes a message; `answer` gets what is to be written back, in parts, or nothing if the kernel wants no answer. It is
+   * called exactly once, and only then is the message no longer looked at.
+   */
+  take(message: Uint8Array, answer: (...parts: ReadonlyArray<Uint8Array>) => void): void {
+    const request = new KernelRequest(message);
+    if (UNANSWERED.has(request.opcode)) return answer();
+    const handle = this.handlers.get(request.opcode);
+    this.services.run(this.effectOf(handle, request), (exit) => {
+      if (Exit.isSuccess(exit)) {
+        const body = exit.value;
+        return body.length === 0
+          ? answer(header(request.view, 0, 0))
+          : answer(header(request.view, 0, body.length), body);
+      }
+      const errno = errnoOf(exit);
+      if (errno === Errno.EIO) this.services.report(`request ${request.opcode} failed: ${describeFailure(exit)}`);
+      answer(header(request.view, errno, 0));
+    });
+  }
+
+  private effectOf(handle: Handle | undefined, request: KernelRequest): Answer {
+    if (handle === undefined) return Effect.fail(new Refused(Errno.ENOSYS));
+    if (this.closed) return Effect.fail(new Refused(Errno.ENOTCONN));
+    try {
+      return handle(request);
+    } catch (error) {
+      return Effect.die(error);
+    }
+  }
+
+  private caller({ uid, gid }: KernelRequest, umask: number): Caller {
+    return { uid, gid, umask };
+  }
+
+  private entry(attributes: Fs<Attributes>): Answer {
+    return Effect.map(attributes, (found) => encodeEntry(found, this.options));
+  }
+
+  private readonly names: ReadonlyArray<readonly [number, Handle]> = [
+    [
+      Opcode.lookup,
+      (request) =>
+        Effect.catch(this.entry(this.operations.lookup(request.inode, request.name())), (error) =>
+          error instanceof FsError && error.reason === "NoEntry"
+            ? Effect.succeed(encodeNoEntry(this.options))
+            : Effect.fail(error),
+        ),
+    ],
+    [
+      Opcode.mknod,
+      (request) => {
+        const [mode, rdev, umask] = [request.u32(), request.u32(), request.u32()];
+        request.skip(4);
+        const caller = this.caller(request, umask);
+        return this.entry(this.operations.mknod(request.inode, request.name(), mode, rdev, caller));
+      },
+    ],
+    [
+      Opcode.mkdir,
+      (request) => {
+        const [mode, umask] = [request.u32(), request.u32()];
+        return this.entry(this.operations.mkdir(request.inode, request.name(), mode, this.caller(request, umask)));
+      },
+    ],
+    [
+      Opcode.symlink,
+      (request) => {
+        const [name, target] = [request.name(), request.name()];
+        return this.entry(this.operations.symlink(request.inode, name, target, this.caller(request, 0)));
+      },
+    ],
+    [Opcode.link, (request) => this.entry(this.operations.link(request.u64(), request.inode, request.name()))],
+    [Opcode.unlink, (request) => none(this.operations.unlink(request.inode, request.name()))],
+    [Opcode.rmdir, (request) => none(this.operations.rmdir(request.inode, request.name()))],
+    [Opcode.rename, (request) => this.rename(request, request.u64(), 0)],
+    [
+      Opcode.rename2,
+      (request) => {
+        const [directory, flags] = [request.u64(), request.u32()];
+        request.skip(4);
+        return this.rename(request, directory, flags);
+      },
+    ],
+    [Opcode.readlink, (request) => this.operations.readlink(request.inode)],
+  ];
+
+  private rename(request: KernelRequest, newParent: number, flags: number): Answer {
+    const [name, newName] = [request.name(), request.name()];
+    return none(this.operations.rename(request.inode, name, newParent, newName, flags));
+  }
+
+  private readonly attributes: ReadonlyArray<readonly [number, Handle]> = [
+    [
+      Opcode.getattr,
+      ({ inode }) => Effect.map(this.operations.getattr(inode), (found) => encodeAttributes(found, this.options)),
+    ],
+    [
+      Opcode.setattr,
+      (request) =>
+        Effect.map(this.operations.setattr(request.inode, decodeSetattr(request)), (found) =>
+          encodeAttributes(found, this.options),
+        ),
+    ],
+    [
+      Opcode.setxattr,
+      (request) => {
+        const [length, flags, name] = [request.u32(), request.u32(), request.name()];
+        return this.refused(name) ?? none(this.operations.setxattr(request.inode, name, request.data(length), flags));
+      },
+    ],
+    [
+      Opcode.getxattr,
+      (request) => {
+        const room = request.u32();
+        request.skip(4);
+        const name = request.name();
+        return this.refused(name) ?? Effect.flatMap(this.operations.getxattr(request.inode, name), fitting(room));
+      },
+    ],
+    [
+      Opcode.listxattr,
+      (request) => {
+        const room = request.u32();
+        const list = Effect.map(this.operations.listxattr(request.inode), terminated);
+        return Effect.flatMap(list, fitting(room));
+      },
+    ],
+    [Opcode.removexattr, (request) => none(this.operations.removexattr(request.inode, request.name()))],
+    [Opcode.statfs, () => Effect.map(this.operations.statfs, encodeStatistics)],
+  ];
+
+  private refused(name: Uint8Array): Answer | undefined {
+    const acl = ACL_PREFIX.every((byte, at) => name[at] === byte);
+    return acl && !this.options.acls ? Effect.fail(new Refused(Errno.EOPNOTSUPP)) : undefined;
+  }
+
+  private readonly files: ReadonlyArray<readonly [number, Handle]> = [
+    [
+      Opcode.create,
+      (request) => {
+        const [, mode, umask] = [request.u32(), request.u32(), request.u32()];
+        request.skip(4);
+        const made = this.operations.create(request.inode, request.name(), mode, this.caller(request, umask));
+        return Effect.map(made, (found) => encodeCreated(found, this.options, OpenAnswer.keepCache));
+      },
+    ],
+    [
+      Opcode.open,
+      (request) => Effect.as(this.operations.open(request.inode, request.u32()), encodeOpen(OpenAnswer.keepCache)),
+    ],
+    [Opcode.release, ({ inode }) => none(this.operations.release(inode))],
+    [
+      Opcode.read,
+      (request) => {
+        request.skip(8);
+        return this.operations.read(request.inode, request.u64(), request.u32());
+      },
+    ],
+    [
+      Opcode.write,
+      (request) => {
+        request.skip(8);
+        const [offset, length] = [request.u64(), request.u32()];
+        request.skip(20);
+        return Effect.as(this.operations.write(request.inode, offset, request.data(length)), encodeCount(length));
+      },
+    ],
+    [Opcode.fsync, ({ inode }) => none(this.operations.fsync(inode))],
+    [
+      Opcode.fallocate,
+      (request) => {
+        request.skip(8);
+        const [offset, length, flags] = [request.u64(), request.u64(), request.u32()];
+        return none(this.operations.fallocate(request.inode, flags, offset, length));
+      },
+    ],
+    [
+      Opcode.lseek,
+      (request) => {
+        request.skip(8);
+        return Effect.map(this.operations.lseek(request.inode, request.u64(), request.u32()), encodeOffset);
+      },
+    ],
+    [Opcode.syncfs, () => none(this.operations.syncfs)],
+    [Opcode.destroy, () => Effect.succeed(EMPTY)],
+    [Opcode.init, (request) => this.init(request)],
+  ];
+
+  private readonly directories: ReadonlyArray<readonly [number, Handle]> = [
+    [Opcode.opendir, ({ inode }) => Effect.as(this.operations.open(inode, 0), encodeOpen(0))],
+    [Opcode.releasedir, ({ inode }) => none(this.operations.release(inode))],
+    [Opcode.fsyncdir, ({ inode }) => none(this.operations.fsync(inode))],
+    [Opcode.readdir, (request) => this.list(request, false)],
+    [Opcode.readdirplus, (request) => this.list(request, true)],
+  ];
+
+  private readonly handlers: ReadonlyMap<number, Handle> = new Map([
+    ...this.names,
+    ...this.attributes,
+    ...this.files,
+    ...this.directories,
+  ]);
+
+  private list(request: KernelRequest, plus: boolean): Answer {
+    request.skip(8);
+    const [offset, room] = [request.u64(), request.u32()];
+    const { inode } = request;
+    const count = Math.ceil(room / (plus ? ENTRY_PLUS_BYTES : ENTRY_BYTES_LEAST));
+    const behind = Math.max(0, offset - DOTS);
+    return Effect.flatMap(
+      Effect.all([this.dots(inode, offset), this.operations.readdir(inode, behind, count)]),
+      (found) => {
+        const [dots, entries] = found;
+        const all = [...dots, ...entries.map((entry) => ({ ...entry, cookie: entry.cookie + DOTS }))];
+        const writer = new EntryWriter(room);
+        if (plus) return Effect.as(this.writePlus(writer, all), writer).pipe(Effect.map(({ finished }) => finished));
+        for (const entry of all) if (!writer.add(entry)) break;
+        return Effect.succeed(writer.finished);
+      },
+    );
+  }
+
+  /** `.` and `..`, which the engine does not list, with the cookies 1 and 2. */
+  private dots(inode: number, offset: number): Fs<ReadonlyArray<DirectoryEntry>> {
+    if (offset >= DOTS) return Effect.succeed([]);
+    const parent = inode === ROOT_INODE ? Effect.succeed(inode) : this.operations.parentOf(inode);
+    return Effect.map(parent, (above) =>
+      [
+        { name: encoder.encode("."), inode, type: FileType.directory, cookie: 1 },
+        { name: encoder.encode(".."), inode: above, type: FileType.directory, cookie: 2 },
+      ].slice(offset),
+    );
+  }
+
+  private writePlus(writer: EntryWriter, entries: ReadonlyArray<DirectoryEntry>): Fs<void> {
+    const { operations, options } = this;
+    const next = (index: number): Fs<void> => {
+      const entry = entries[index];
+      if (entry === undefined) return Effect.void;
+      // Attributes of `.` and `..` would count as lookups of names that are not.
+      const found: Fs<Attributes | undefined> =
+        entry.cookie <= DOTS
+          ? Effect.succeed(undefined)
+          : Effect.catch(operations.getattr(entry.inode), () => Effect.succeed(undefined));
+      return Effect.flatMap(found, (known) => (writer.addPlus(entry, known, options) ? next(index + 1) : Effect.void));
+    };
+    return next(0);
+  }
+
+  private init(request: KernelRequest): Answer {
+    const [major, minor, readaheadBytes, offered] = [request.u32(), request.u32(), request.u32(), request.u32()];
+    if (major !== PROTOCOL_MAJOR || minor < PROTOCOL_MINOR_LEAST) {
+      this.services.report(`the kernel speaks version ${major}.${minor} of FUSE, too old`);
+      return Effect.fail(new Refused(Errno.EPROTO));
+    }
+    const wanted = this.options.acls ? FLAGS_WANTED : FLAGS_WANTED & ~InitFlag.posixAcl;
+    return Effect.succeed(
+      encodeInit(PROTOCOL_MAJOR, {
+        minor: Math.min(minor, PROTOCOL_MINOR),
+        readaheadBytes,
+        flags: (wanted & offered) >>> 0,
+        writeBytesMax: WRITE_BYTES_MAX,
+        pagesMax: WRITE_BYTES_MAX / PAGE_BYTES,
+        backgroundMax: BACKGROUND_MAX,
+      }),
+    );
+  }
+}
+
+/** Cookies that `.` and `..` take. */
+const DOTS = 2;
+const ACL_PREFIX = encoder.encode("system.posix_acl_");
+const UNANSWERED: ReadonlySet<number> = new Set([Opcode.forget, Opcode.batchForget, Opcode.interrupt]);
+
+/** A value for a caller's buffer of this size; 0 asks how long the value is. */
+const fitting =
+  (room: number) =>
+  (value: Uint8Array): Answer => {
+    if (room === 0) return Effect.succeed(encodeCount(value.length));
+    return value.length <= room ? Effect.succeed(value) : Effect.fail(new FsError("ResultTooLarge"));
+  };
+
+/** Names behind each other, each with a NUL. */
+function terminated(names: ReadonlyArray<Uint8Array>): Uint8Array {
+  const list = new Uint8Array(names.reduce((sum, name) => sum + name.length + 1, 0));
+  let at = 0;
+  for (const name of names) {
+    list.set(name, at);
+    at += name.length + 1;
+  }
+  return list;
+}
