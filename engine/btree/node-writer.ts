@@ -67,7 +67,7 @@ export class NodeWriter {
         const { target } = self;
         yield* self.flushBefore(target);
         // What was pinned is free only once an entry that says so is known to be durable.
-        yield* journal.settle;
+        yield* journal.refresh;
         if (self.target === target) break;
       }
       self.running = false;

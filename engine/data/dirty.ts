@@ -31,6 +31,12 @@ export function addRange(ranges: Array<number>, from: number, to: number): numbe
   return to - from - covered;
 }
 
+/** Does one of the ranges hold all of [from, to)? */
+export function isWithinOne(ranges: ReadonlyArray<number>, from: number, to: number): boolean {
+  for (let at = 0; at < ranges.length && ranges[at]! <= from; at += 2) if (to <= ranges[at + 1]!) return true;
+  return false;
+}
+
 /** Takes [from, to) out of the ranges; returns the bytes that went. */
 export function removeRange(ranges: Array<number>, from: number, to: number): number {
   const rest: Array<number> = [];

@@ -15,6 +15,7 @@ import {
 } from "../format/values/extent.ts";
 import { reached } from "../marks.ts";
 import type { Transaction } from "../btree/transaction.ts";
+import type { DirtyRange } from "./dirty.ts";
 
 /** Rows that one call may take out. */
 export const ROWS_PER_TRANSACTION = 64;
@@ -37,6 +38,19 @@ export function rowsIn(tx: Transaction, inode: number, start: number, end: numbe
     rows.push({ start: rowStart, end: rowEnd, extent });
   }
   return rows;
+}
+
+/** Those rows, and parts of rows, that do not lie in the hidden range. */
+export function visibleParts(rows: Array<ExtentRow>, hidden: DirtyRange | undefined): Array<ExtentRow> {
+  if (hidden === undefined) return rows;
+  reached("rows hidden that are being taken out");
+  return rows.flatMap((row) => {
+    const before = { start: row.start, end: Math.min(row.end, hidden.start) };
+    const behind = { start: Math.max(row.start, hidden.end), end: row.end };
+    return [before, behind]
+      .filter(({ start, end }) => start < end)
+      .map(({ start, end }) => ({ start, end, extent: partOf(row, start, end) }));
+  });
 }
 
 /** The part [start, end) of a row. */

@@ -7,7 +7,7 @@
  */
 import * as Semaphore from "effect/Semaphore";
 import type { Timestamp } from "../fs/types.ts";
-import { DirtyBytes } from "./dirty.ts";
+import { DirtyBytes, type DirtyRange } from "./dirty.ts";
 
 export class FileState {
   readonly inode: number;
@@ -26,29 +26,29 @@ export class FileState {
   removed = false;
   /** A writeback failed and no fsync has told yet. */
   failed: string | undefined = undefined;
+  /** Rows of this range are still being taken out by something that has taken effect: they read as a hole. */
+  hidden: DirtyRange | undefined = undefined;
   /** Bytes of space reserved for what is dirty. */
   reserved = 0;
   readonly lock = Semaphore.makeUnsafe(1);
 
-  constructor(inode: number, size: number, regular = true) {
+  constructor(inode: number, size: number, regular: boolean) {
     this.inode = inode;
     this.regular = regular;
     this.size = size;
+  }
+
+  /** Nobody can reach the file any more. */
+  get gone(): boolean {
+    return this.removed && this.opens === 0;
   }
 
   get unwritten(): boolean {
     return !this.dirty.empty || this.writing !== undefined;
   }
 
-  /** Lays everything unwritten over bytes that begin at `start`. */
-  overlay(start: number, out: Uint8Array): void {
-    this.writing?.overlay(start, out);
-    this.dirty.overlay(start, out);
-  }
-
-  /** Is any of [start, end) unwritten? */
-  isUnwritten(start: number, end: number): boolean {
-    return this.dirty.within(start, end).length > 0 || (this.writing?.within(start, end).length ?? 0) > 0;
+  get unwrittenBytes(): number {
+    return this.dirty.bytes + (this.writing?.bytes ?? 0);
   }
 }
 
@@ -62,7 +62,7 @@ export class Files {
   }
 
   /** The state of a file, made from the size in its row if there is none. */
-  obtain(inode: number, rowSize: number, regular = true): FileState {
+  obtain(inode: number, rowSize: number, regular: boolean): FileState {
     let state = this.states.get(inode);
     if (state === undefined) this.states.set(inode, (state = new FileState(inode, rowSize, regular)));
     return state;
@@ -70,7 +70,9 @@ export class Files {
 
   /** Forgets a state that holds nothing any more. */
   drop(state: FileState): void {
-    if (state.opens > 0 || state.users > 0 || state.unwritten || state.failed !== undefined) return;
+    if (state.opens > 0 || state.users > 0 || state.unwritten) return;
+    // A failure is still to be told, unless nobody can ask any more.
+    if (state.failed !== undefined && !state.removed) return;
     if (this.states.get(state.inode) === state) this.states.delete(state.inode);
   }
 

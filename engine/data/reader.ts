@@ -10,12 +10,12 @@ import * as Effect from "effect/Effect";
 import type { PoolFailed } from "../actor.ts";
 import { Abort, type Transaction } from "../btree/transaction.ts";
 import type { DataExtent } from "../format/values/extent.ts";
-import type { InodeValue } from "../format/values/inode.ts";
-import { isDirectory, isRegular, loadInode } from "./inode-rows.ts";
+import { loadRegular } from "./inode-rows.ts";
 import { FsError } from "../fs/types.ts";
 import { reached } from "../marks.ts";
+import { addRange, isWithinOne } from "./dirty.ts";
 import { decode } from "./encode.ts";
-import { type ExtentRow, rowsIn } from "./extent-map.ts";
+import { type ExtentRow, rowsIn, visibleParts } from "./extent-map.ts";
 import type { Files } from "./files.ts";
 import { ReadCache } from "./read-cache.ts";
 import type { EngineServices } from "./services.ts";
@@ -81,31 +81,35 @@ export class Reader {
     length: number,
     observe: () => void,
   ): Found | Abort<FsError> {
-    const row = loadInode(tx, inode);
-    const fault = row === undefined ? new FsError("NoEntry", `inode ${inode}`) : notReadable(row);
-    if (row === undefined || fault !== undefined) {
-      observe();
-      return new Abort(fault!);
-    }
     const state = this.files.get(inode);
+    const row = loadRegular(tx, inode, state);
+    if (row instanceof FsError) {
+      observe();
+      return new Abort(row);
+    }
     const size = state?.size ?? row.sizeBytes;
     const out = new Uint8Array(Math.max(0, Math.min(length, size - offset)));
+    // What is newer in memory covers what the rows show; only rows that show something of it are read.
+    const over: Array<{ at: number; bytes: Uint8Array }> = [];
+    const covered: Array<number> = [];
+    if (state?.unwritten === true && out.length > 0) {
+      for (const layer of [state.writing, state.dirty]) {
+        for (const range of layer?.within(offset, offset + out.length) ?? []) {
+          over.push({ at: range.start - offset, bytes: layer!.copy(range) });
+          addRange(covered, range.start, range.end);
+        }
+      }
+    }
     const rows: Array<ExtentRow> = [];
     if (out.length > 0) {
-      for (const found of rowsIn(tx, inode, offset, offset + out.length, Number.POSITIVE_INFINITY)) {
+      const all = rowsIn(tx, inode, offset, offset + out.length, Number.POSITIVE_INFINITY);
+      for (const found of visibleParts(all, state?.hidden)) {
+        if (isWithinOne(covered, Math.max(offset, found.start), Math.min(offset + out.length, found.end))) continue;
         if (found.extent.kind === "data") {
           const cached = this.cache.get(keyOf(found.extent));
           if (cached === undefined) rows.push(found);
           else place(out, offset, found, cached);
         } else if (found.extent.kind === "inline") place(out, offset, found, found.extent.bytes);
-      }
-    }
-    const over: Array<{ at: number; bytes: Uint8Array }> = [];
-    if (state?.unwritten === true) {
-      for (const layer of [state.writing, state.dirty]) {
-        for (const range of layer?.within(offset, offset + out.length) ?? []) {
-          over.push({ at: range.start - offset, bytes: layer!.copy(range) });
-        }
       }
     }
     tx.onCommit(() => {
@@ -149,12 +153,6 @@ export class Reader {
   private release({ rows }: Found): void {
     for (const { extent } of rows) if (extent.kind === "data") this.services.store.release(extent.pointers);
   }
-}
-
-/** Why there is nothing to read in an inode of this kind. */
-function notReadable(row: InodeValue): FsError | undefined {
-  if (isRegular(row)) return undefined;
-  return isDirectory(row) ? new FsError("IsDirectory") : new FsError("InvalidArgument", "not a regular file");
 }
 
 function finish({ out, over }: Found): Uint8Array {

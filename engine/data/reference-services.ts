@@ -38,7 +38,8 @@ export class MemoryExtents implements ExtentStore {
   failing: "no" | "full" | "error" = "no";
   /** Runs before each append and each read. */
   before: Effect.Effect<void> = Effect.void;
-  private next = BLOCK_BYTES;
+  /** Where the next append goes: what was stored so far lies below. */
+  endBytes = BLOCK_BYTES;
 
   append(
     _class: "data" | "collected",
@@ -51,12 +52,12 @@ export class MemoryExtents implements ExtentStore {
         if (this.failing === "error") return Effect.fail(new MediumError("memory", "write", 0, 0, true));
         this.appends++;
         const placements = pieces.map((piece) => {
-          const addressBytes = this.next;
+          const addressBytes = this.endBytes;
           this.stored.set(addressBytes, piece.slice());
-          this.next += piece.length;
+          this.endBytes += piece.length;
           return { device: 0, addressBytes, generation: 1 };
         });
-        this.next = Math.ceil(this.next / BLOCK_BYTES) * BLOCK_BYTES;
+        this.endBytes = Math.ceil(this.endBytes / BLOCK_BYTES) * BLOCK_BYTES;
         this.held += pieces.length;
         return Effect.succeed(placements);
       }),

@@ -36,7 +36,8 @@ export interface SpaceService {
 }
 
 export interface EngineServices {
-  readonly transactor: Transactor;
+  /** `commitBytesMax`: what one transaction may stage, if there is a limit below that of the interface. */
+  readonly transactor: Transactor & { readonly commitBytesMax?: number };
   readonly store: ExtentStore;
   readonly space: SpaceService;
   readonly hashSeed: readonly [number, number];

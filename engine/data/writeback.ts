@@ -12,7 +12,6 @@ import type { AppendError, Placement } from "../allocator/write-point.ts";
 import type { Transaction } from "../btree/transaction.ts";
 import type { ExtentValue } from "../format/values/extent.ts";
 import { later, loadInode, storeInode } from "./inode-rows.ts";
-import type { Timestamp } from "../fs/types.ts";
 import { reached } from "../marks.ts";
 import { DirtyBytes, type DirtyRange } from "./dirty.ts";
 import { encode, type Encoded } from "./encode.ts";
@@ -47,19 +46,18 @@ export class Writeback {
     if (state.dirty.empty) return Effect.void;
     const self = this;
     return Effect.suspend(() => {
-      const { size, modified } = state;
+      const { size } = state;
       const reserved = state.reserved;
       const taken = state.dirty;
       state.writing = taken;
       state.dirty = new DirtyBytes();
       state.reserved = 0;
-      const stamp = modified ?? { seconds: 0, nanoseconds: 0 };
       state.users++;
-      return Effect.matchCauseEffect(self.writeTaken(state, taken, size, stamp), {
+      return Effect.matchCauseEffect(self.writeTaken(state, taken, size), {
         onSuccess: () =>
           Effect.sync(() => {
             state.users--;
-            self.finish(state, taken, reserved, modified);
+            self.finish(state, taken, reserved);
           }),
         onFailure: (cause) => {
           state.users--;
@@ -70,10 +68,8 @@ export class Writeback {
     });
   }
 
-  private finish(state: FileState, taken: DirtyBytes, reserved: number, modified: Timestamp | undefined): void {
+  private finish(state: FileState, taken: DirtyBytes, reserved: number): void {
     state.writing = undefined;
-    // Unless something was written since, the row now says what users see.
-    if (state.modified === modified) state.modified = undefined;
     this.files.dirtyBytes -= taken.bytes;
     this.services.space.release(reserved);
     taken.recycle();
@@ -81,8 +77,14 @@ export class Writeback {
 
   /** The bytes are dirty again, under what was written since. */
   private giveBack(state: FileState, taken: DirtyBytes, reserved: number): void {
-    reached("writeback failed and kept its data");
     state.writing = undefined;
+    if (state.gone) {
+      reached("writeback failed for a removed file");
+      this.files.dirtyBytes -= taken.bytes;
+      this.services.space.release(reserved);
+      return;
+    }
+    reached("writeback failed and kept its data");
     const before = state.dirty.bytes + taken.bytes;
     state.dirty.putUnder(taken);
     const both = before - state.dirty.bytes;
@@ -91,16 +93,11 @@ export class Writeback {
     state.failed = "data could not be written";
   }
 
-  private writeTaken(
-    state: FileState,
-    taken: DirtyBytes,
-    size: number,
-    modified: Timestamp,
-  ): Effect.Effect<void, AppendError | PoolFailed> {
+  private writeTaken(state: FileState, taken: DirtyBytes, size: number): Effect.Effect<void, AppendError | PoolFailed> {
     const self = this;
     return Effect.gen(function* () {
       if (size <= INLINE_FILE_BYTES_MAX) {
-        const done = yield* self.writeInlineFile(state, taken, size, modified);
+        const done = yield* self.writeInlineFile(state, taken, size);
         if (done) return;
       }
       let batch: Array<Piece> = [];
@@ -112,21 +109,16 @@ export class Writeback {
           batchBytes += piece.end - piece.start;
         }
         if (batchBytes < BATCH_BYTES_MAX) continue;
-        yield* self.commitBatch(state, batch, modified);
+        yield* self.commitBatch(state, batch);
         batch = [];
         batchBytes = 0;
       }
-      if (batch.length > 0) yield* self.commitBatch(state, batch, modified);
+      if (batch.length > 0) yield* self.commitBatch(state, batch);
     });
   }
 
   /** The whole file as one row of the tree; false when some of it stands in extents that would have to be read. */
-  private writeInlineFile(
-    state: FileState,
-    taken: DirtyBytes,
-    size: number,
-    modified: Timestamp,
-  ): Effect.Effect<boolean, PoolFailed> {
+  private writeInlineFile(state: FileState, taken: DirtyBytes, size: number): Effect.Effect<boolean, PoolFailed> {
     return this.services.transactor.transact<boolean, never>((tx) => {
       const bytes = new Uint8Array(size);
       for (const { start, extent } of rowsIn(tx, state.inode, 0, size, Number.POSITIVE_INFINITY)) {
@@ -135,8 +127,7 @@ export class Writeback {
       }
       taken.overlay(0, bytes);
       if (size === 0) return true;
-      return this.put(tx, state.inode, { start: 0, end: size, inline: bytes, encoded: undefined }, undefined, modified)
-        .all;
+      return this.put(tx, state, { start: 0, end: size, inline: bytes, encoded: undefined }, undefined).all;
     });
   }
 
@@ -160,11 +151,7 @@ export class Writeback {
     return pieces;
   }
 
-  private commitBatch(
-    state: FileState,
-    batch: ReadonlyArray<Piece>,
-    modified: Timestamp,
-  ): Effect.Effect<void, AppendError | PoolFailed> {
+  private commitBatch(state: FileState, batch: ReadonlyArray<Piece>): Effect.Effect<void, AppendError | PoolFailed> {
     const self = this;
     const { store } = this.services;
     return Effect.gen(function* () {
@@ -174,7 +161,7 @@ export class Writeback {
       const commits = Effect.gen(function* () {
         for (const piece of batch) {
           const placement = piece.encoded === undefined ? undefined : placements[next++]!;
-          yield* self.commitPiece(state, piece, placement, modified);
+          yield* self.commitPiece(state, piece, placement);
         }
       });
       yield* Effect.ensuring(
@@ -188,7 +175,6 @@ export class Writeback {
     state: FileState,
     piece: Piece,
     placement: Placement | undefined,
-    modified: Timestamp,
   ): Effect.Effect<void, PoolFailed> {
     const self = this;
     const { transactor } = this.services;
@@ -197,7 +183,7 @@ export class Writeback {
       while (start < piece.end) {
         const from = start;
         const step = yield* transactor.transact<{ reached: number }, never>((tx) =>
-          self.put(tx, state.inode, piece, placement, modified, from),
+          self.put(tx, state, piece, placement, from),
         );
         start = step.reached;
       }
@@ -207,12 +193,12 @@ export class Writeback {
   /** Lays a piece over the rows from `from` on and brings the inode's row up to date. */
   private put(
     tx: Transaction,
-    inode: number,
+    state: FileState,
     piece: Piece,
     placement: Placement | undefined,
-    modified: Timestamp,
     from = piece.start,
   ): { readonly reached: number; readonly all: boolean } {
+    const { inode, modified } = state;
     const row = loadInode(tx, inode);
     // The file was removed while its data was being written.
     if (row === undefined) return { reached: piece.end, all: true };
@@ -229,8 +215,12 @@ export class Writeback {
       ...row,
       sizeBytes: Math.max(row.sizeBytes, done),
       allocatedBytes: row.allocatedBytes + allocatedChange,
-      modified: later(row.modified, modified),
-      changed: later(row.changed, modified),
+      modified: modified ?? row.modified,
+      changed: modified === undefined ? row.changed : later(row.changed, modified),
+    });
+    // From here on the row says what users see, unless something is written again.
+    tx.onCommit(() => {
+      if (state.modified === modified) state.modified = undefined;
     });
     return { reached: done, all: done === piece.end };
   }

@@ -13,7 +13,8 @@ import type { EngineServices } from "../data/services.ts";
 import { SNAPSHOT_ROOT, Table } from "../format/tables.ts";
 import { COUNTER_BYTES, Counter, decodeCounter, encodeCounter } from "../format/values/counter.ts";
 import { reached } from "../marks.ts";
-import { FileOperations, type FileFailure } from "./file.ts";
+import { FileOperations } from "./file.ts";
+import type { FileFailure } from "./file-access.ts";
 import { View } from "./filesystem.ts";
 import { loadInode, newInode, storeInode } from "./inode.ts";
 import { FileType, type Filesystem, type Fs, FsError, ROOT_INODE, type Timestamp } from "./types.ts";
@@ -94,7 +95,7 @@ export function makeFilesystemCore(services: EngineServices): Effect.Effect<File
         error._tag === "FsError" ? error : new FsError("InputOutput", error.detail),
       ),
       cleanOrphans: cleanOrphans(services, files),
-      resumeLoggedOperations: files.resumeLoggedOperations,
+      resumeLoggedOperations: files.ranges.resumeLoggedOperations,
       collectBucket: (device, from, to) => collectExtents(services, files.reader, device, from, to),
       initialiseRoot: transactor.transact<void, never>((tx) => {
         if (loadInode(tx, ROOT_INODE) !== undefined) return;

@@ -5,9 +5,6 @@ import type { Transaction } from "../btree/transaction.ts";
 import { putRow, rowsIn, ROWS_PER_TRANSACTION } from "../data/extent-map.ts";
 import { SNAPSHOT_ROOT, Table } from "../format/tables.ts";
 
-/** Longest unwritten extent row. */
-const UNWRITTEN_BYTES_MAX = 2 ** 40;
-
 /** Removes rows of an inode that is going; true when the inode itself went too. */
 export function removeRows(tx: Transaction, inode: number): boolean {
   let budget = ROWS_PER_TRANSACTION;
@@ -27,12 +24,9 @@ export function removeRows(tx: Transaction, inode: number): boolean {
   return true;
 }
 
-/** Puts rows that read as zeros. */
+/** Puts a row that reads as zeros. */
 export function putUnwritten(tx: Transaction, inode: number, start: number, end: number): void {
-  for (let at = start; at < end; at += UNWRITTEN_BYTES_MAX) {
-    const to = Math.min(end, at + UNWRITTEN_BYTES_MAX);
-    putRow(tx, inode, to, { kind: "unwritten", lengthBytes: to - at, reservedBytes: 0 });
-  }
+  putRow(tx, inode, end, { kind: "unwritten", lengthBytes: end - start, reservedBytes: 0 });
 }
 
 /** Puts unwritten rows where [start, end) has none. */

@@ -14,8 +14,9 @@ import type { InodeValue } from "../format/values/inode.ts";
 import { reached } from "../marks.ts";
 import type { InodeNumbers } from "./core.ts";
 import { findName, listNames, type NamePlace, offsetOfHash } from "./directory.ts";
-import { asFsError, type FileFailure, type FileOperations } from "./file.ts";
-import { attributesOf, loadInode, storeInode, typeOf } from "./inode.ts";
+import type { FileOperations } from "./file.ts";
+import { asFsError, type FileFailure } from "./file-access.ts";
+import { attributesOf, loadInode, loadLive, storeInode, typeOf } from "./inode.ts";
 import { create, type Dropped, link, loadDirectory, rename, unlink } from "./namespace.ts";
 import { nameFault, nameHash } from "./names.ts";
 import {
@@ -34,12 +35,15 @@ import {
   type RenameMode,
   SYMLINK_BYTES_MAX,
   type Timestamp,
+  XATTR_VALUE_BYTES_MAX,
 } from "./types.ts";
 import { getXattr, listXattrs, removeXattr, setXattr, xattrNameFault } from "./xattr.ts";
 
 const PERMISSION_BITS = 0o7777;
 /** Failures that come from outside the filesystem's state. */
 const CIRCUMSTANCES: ReadonlySet<FsReason> = new Set(["NoSpace", "InputOutput", "ReadOnly"]);
+/** Most that a transaction stages beside the value of an attribute. */
+const XATTR_OVERHEAD_BYTES = 4096;
 const CREATABLE: ReadonlySet<number> = new Set([
   FileType.regular,
   FileType.fifo,
@@ -110,11 +114,17 @@ export class View implements Filesystem {
   /** Asks for space for new metadata; frees some first if it must. */
   private admitted<A>(operation: () => Fs<A>): Fs<A> {
     const { space } = this.parts.services;
-    if (space.admitsMetadata()) return operation();
-    reached("metadata waited for space");
-    return Effect.flatMap(Effect.mapError(space.relieve, asFsError), () =>
-      space.admitsMetadata() ? operation() : Effect.fail(new FsError("NoSpace")),
-    );
+    return Effect.suspend(() => {
+      if (space.admitsMetadata()) return operation();
+      reached("metadata waited for space");
+      return Effect.flatMap(Effect.mapError(space.relieve, asFsError), () =>
+        space.admitsMetadata() ? operation() : Effect.fail(new FsError("NoSpace")),
+      );
+    });
+  }
+
+  private live(tx: Transaction, inode: number): InodeValue | FsError {
+    return loadLive(tx, inode, this.parts.files.files.get(inode));
   }
 
   lookup(parent: number, name: Uint8Array): Fs<Attributes> {
@@ -134,8 +144,8 @@ export class View implements Filesystem {
   getattr(inode: number): Fs<Attributes> {
     return toFs(
       this.run((tx) => {
-        const row = loadInode(tx, inode);
-        return row === undefined ? new FsError("NoEntry", `inode ${inode}`) : this.attributes(inode, row);
+        const row = this.live(tx, inode);
+        return row instanceof FsError ? row : this.attributes(inode, row);
       }),
     );
   }
@@ -146,28 +156,23 @@ export class View implements Filesystem {
     const { sizeBytes } = changes;
     if (sizeBytes !== undefined) {
       const apply = (row: InodeValue): InodeValue => changed(row, changes);
-      // In the step of its commit the row says all; a moment later memory may know more.
-      return Effect.map(toFs(files.truncate(inode, sizeBytes, apply, this.observe)), (row) =>
-        attributesOf(inode, row, undefined),
-      );
+      // At that moment nothing was newer than the row.
+      const truncated = Effect.suspend(() => files.ranges.truncate(inode, sizeBytes, apply, this.observe));
+      return Effect.map(toFs(truncated), (row) => attributesOf(inode, row, undefined));
     }
-    const set = this.change((tx) => {
-      const row = loadInode(tx, inode);
-      if (row === undefined) return new FsError("NoEntry", `inode ${inode}`);
+    return this.change((tx) => {
+      const row = this.live(tx, inode);
+      if (row instanceof FsError) return row;
       const after = changed({ ...row, changed: this.parts.now() }, changes);
       storeInode(tx, inode, after);
+      const attributes = this.attributes(inode, after);
+      if (changes.modified === undefined) return attributes;
       const state = files.files.get(inode);
-      const told: { attributes?: Attributes } = {};
       tx.onCommit(() => {
-        if (changes.modified !== undefined && state !== undefined) state.modified = undefined;
-        told.attributes = this.attributes(inode, after);
+        if (state !== undefined) state.modified = undefined;
       });
-      return told;
+      return { ...attributes, modified: after.modified, changed: after.changed };
     });
-    const answer = Effect.map(set, ({ attributes }) => attributes!);
-    const state = files.files.get(inode);
-    // A writeback under way would bring its own time of modification to the row.
-    return changes.modified === undefined || state === undefined ? answer : state.lock.withPermits(1)(answer);
   }
 
   private make(
@@ -212,8 +217,8 @@ export class View implements Filesystem {
   readlink(inode: number): Fs<Uint8Array> {
     return toFs(
       this.run((tx) => {
-        const row = loadInode(tx, inode);
-        if (row === undefined) return new FsError("NoEntry", `inode ${inode}`);
+        const row = this.live(tx, inode);
+        if (row instanceof FsError) return row;
         if (typeOf(row.mode) !== FileType.symlink) return new FsError("InvalidArgument", "not a symlink");
         const target = new Uint8Array(row.sizeBytes);
         for (const { start, extent } of rowsIn(tx, inode, 0, row.sizeBytes, Number.POSITIVE_INFINITY)) {
@@ -279,7 +284,7 @@ export class View implements Filesystem {
     const to = this.place(newParent, newName);
     if (to instanceof FsError) return this.fail(to);
     const { files, now } = this.parts;
-    const attempt: Fs<Dropped | undefined | number> = this.changeUnlessUnwritten(from, to, (tx) => {
+    const attempt: Fs<Dropped | undefined | number> = this.changeUnlessUnwritten(from, to, mode, (tx) => {
       const dropped = rename(tx, { from, to, mode, now: now(), isOpen: this.isOpen });
       return dropped instanceof FsError ? dropped : this.afterDrop(tx, dropped);
     });
@@ -296,6 +301,7 @@ export class View implements Filesystem {
   private changeUnlessUnwritten(
     from: NamePlace,
     to: NamePlace,
+    mode: RenameMode,
     body: (tx: Transaction) => Dropped | undefined | FsError,
   ): Fs<Dropped | undefined | number> {
     const { files, services } = this.parts;
@@ -304,7 +310,7 @@ export class View implements Filesystem {
       services.transactor.transact<Dropped | undefined | number, FsError>((tx) => {
         const source = findName(tx, from);
         const state = source === undefined ? undefined : files.files.get(source.inode);
-        if (state?.unwritten === true && findName(tx, to) !== undefined) return source!.inode;
+        if (mode !== "no-replace" && state?.unwritten === true && findName(tx, to) !== undefined) return source!.inode;
         const answer = body(tx);
         if (answer instanceof FsError) {
           this.observeFailure(answer);
@@ -362,12 +368,14 @@ export class View implements Filesystem {
   fallocate(inode: number, mode: FallocateMode, offsetBytes: number, lengthBytes: number, keepSize: boolean): Fs<void> {
     if (this.parts.services.readOnly) return this.fail(new FsError("ReadOnly"));
     return toFs(
-      Effect.suspend(() => this.parts.files.fallocate(inode, mode, offsetBytes, lengthBytes, keepSize, this.observe)),
+      Effect.suspend(() =>
+        this.parts.files.ranges.fallocate(inode, mode, offsetBytes, lengthBytes, keepSize, this.observe),
+      ),
     );
   }
 
   seek(inode: number, offsetBytes: number, what: "data" | "hole"): Fs<number> {
-    return toFs(this.parts.files.seek(inode, offsetBytes, what, this.observe));
+    return toFs(this.parts.files.ranges.seek(inode, offsetBytes, what, this.observe));
   }
 
   fsync(inode: number): Fs<void> {
@@ -380,27 +388,39 @@ export class View implements Filesystem {
     return toFs(this.parts.files.syncfs(this.observe));
   }
 
+  private onLive<A>(tx: Transaction, inode: number, use: () => A | FsError): A | FsError {
+    const row = this.live(tx, inode);
+    return row instanceof FsError ? row : use();
+  }
+
   getxattr(inode: number, name: Uint8Array): Fs<Uint8Array> {
     const fault = xattrNameFault(name);
     if (fault !== undefined) return this.fail(fault);
-    return toFs(this.run((tx) => getXattr(tx, inode, name)));
+    return toFs(this.run((tx) => this.onLive(tx, inode, () => getXattr(tx, inode, name))));
   }
 
   setxattr(inode: number, name: Uint8Array, value: Uint8Array, mode: "set" | "create" | "replace"): Fs<void> {
     const fault = xattrNameFault(name);
     if (fault !== undefined) return this.fail(fault);
+    // A value is set in one transaction, and the journal of a very small pool takes only so much.
+    const most = this.parts.services.transactor.commitBytesMax;
+    if (most !== undefined && value.length <= XATTR_VALUE_BYTES_MAX && value.length + XATTR_OVERHEAD_BYTES > most) {
+      return this.fail(new FsError("NoSpace", "attribute value"));
+    }
     const bytes = value.slice();
-    return this.admitted(() => this.change<void>((tx) => setXattr(tx, inode, name, bytes, mode, this.parts.now())));
+    return this.admitted(() =>
+      this.change<void>((tx) => this.onLive(tx, inode, () => setXattr(tx, inode, name, bytes, mode, this.parts.now()))),
+    );
   }
 
   listxattr(inode: number): Fs<ReadonlyArray<Uint8Array>> {
-    return toFs(this.run((tx) => listXattrs(tx, inode)));
+    return toFs(this.run((tx) => this.onLive(tx, inode, () => listXattrs(tx, inode))));
   }
 
   removexattr(inode: number, name: Uint8Array): Fs<void> {
     const fault = xattrNameFault(name);
     if (fault !== undefined) return this.fail(fault);
-    return this.change<void>((tx) => removeXattr(tx, inode, name, this.parts.now()));
+    return this.change<void>((tx) => this.onLive(tx, inode, () => removeXattr(tx, inode, name, this.parts.now())));
   }
 
   get statfs(): Fs<FilesystemStatistics> {

@@ -6,7 +6,7 @@ import { later } from "../data/inode-rows.ts";
 import type { InodeValue } from "../format/values/inode.ts";
 import type { Attributes, Owner, Timestamp } from "./types.ts";
 
-export { isDirectory, isRegular, loadInode, storeInode, typeOf } from "../data/inode-rows.ts";
+export { isDirectory, isRegular, loadInode, loadLive, loadRegular, storeInode, typeOf } from "../data/inode-rows.ts";
 
 export function newInode(mode: number, owner: Owner, rdev: number, now: Timestamp, links = 1, parent = 0): InodeValue {
   return {
@@ -28,7 +28,11 @@ export function newInode(mode: number, owner: Owner, rdev: number, now: Timestam
 }
 
 export function attributesOf(inode: number, row: InodeValue, state: FileState | undefined): Attributes {
-  const pending = state?.modified;
+  const newer = state?.regular === true ? state : undefined;
+  const pending = newer?.modified;
+  const sizeBytes = newer?.size ?? row.sizeBytes;
+  // Who copies files takes one without allocated bytes for a hole: what is not written yet counts too.
+  const soon = Math.min(sizeBytes, row.allocatedBytes + (newer?.unwrittenBytes ?? 0));
   return {
     inode,
     mode: row.mode,
@@ -36,8 +40,8 @@ export function attributesOf(inode: number, row: InodeValue, state: FileState | 
     uid: row.uid,
     gid: row.gid,
     rdev: row.rdev,
-    sizeBytes: state?.regular === true ? state.size : row.sizeBytes,
-    allocatedBytes: row.allocatedBytes,
+    sizeBytes,
+    allocatedBytes: Math.max(row.allocatedBytes, soon),
     accessed: row.accessed,
     modified: pending ?? row.modified,
     changed: pending === undefined ? row.changed : later(row.changed, pending),

@@ -158,6 +158,7 @@ function renameFault(
 ): FsError | undefined {
   const sourceIsDirectory = source.type === FileType.directory;
   const targetIsDirectory = target?.type === FileType.directory;
+  if (mode === "no-replace" && target !== undefined) return new FsError("Exists");
   if (sourceIsDirectory && isWithin(tx, to.directory, source.inode))
     return new FsError("InvalidArgument", "into itself");
   if (mode === "exchange") {
@@ -167,7 +168,6 @@ function renameFault(
       : undefined;
   }
   if (target === undefined) return undefined;
-  if (mode === "no-replace") return new FsError("Exists");
   if (target.inode === source.inode) return undefined;
   // A directory above the source is never empty.
   if (targetIsDirectory && isWithin(tx, from.directory, target.inode)) return new FsError("NotEmpty");

@@ -142,6 +142,17 @@ export class Journal {
     Effect.flatMap(this.sync, () => this.actor.ask<void, never>((pending) => ({ settle: true, pending }))),
   );
 
+  /** Writes what is needed of the journal now, and makes that known to be durable: what is not needed comes free. */
+  readonly refresh: Effect.Effect<void, PoolFailed> = Effect.suspend(() => {
+    this.gathering.forced = true;
+    return Effect.flatMap(this.sync, () =>
+      Effect.suspend(() => {
+        this.gathering.forced = true;
+        return this.sync;
+      }),
+    );
+  });
+
   /** The next entries carry the mark of a clean close. */
   markClean(): void {
     this.closing = true;

@@ -8,11 +8,13 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { obstacle, Program, run, TestMount } from "../test-mount.ts";
+import { obstacle, Program, TestMount } from "../test-mount.ts";
 import { verifyClient } from "./verify.ts";
 
 const ROUNDS = Number(process.env["VARVE_KILL_ROUNDS"] ?? 3);
 const SEED = Number(process.env["VARVE_KILL_SEED"] ?? 1);
+/** One after the other, round by round. */
+const TRANSPORTS = ["direct", "fuse-native"] as const;
 const CLIENTS = 3;
 const LOAD_MS_MIN = 300;
 const LOAD_MS_SPREAD = 1700;
@@ -70,15 +72,16 @@ describe("a server that is killed under load", () => {
   const past: Array<Client> = [];
   const rounds = Array.from({ length: ROUNDS }, (_, round) => round);
   it.for(rounds)("round %i: keeps all that was synced", { timeout: 120_000 }, async (round, { skip }) => {
-    if (blocked !== undefined) return skip(blocked);
-    await mount.mount();
+    const transport = TRANSPORTS[round % TRANSPORTS.length]!;
+    const impossible = obstacle(transport);
+    if (impossible !== undefined) return skip(impossible);
+    await mount.mount(transport);
     const clients = Array.from({ length: CLIENTS }, (_, index) => startClient(round, index));
     await Promise.all(clients.map(ready));
     await later(LOAD_MS_MIN + ((SEED * 7919 + round * 104_729) % LOAD_MS_SPREAD));
     await mount.kill();
     expect(await Promise.all(clients.map((client) => client.ended))).toEqual(clients.map(() => ""));
-    await run("umount", ["-l", mount.directory]);
-    await mount.mount();
+    await mount.mount(transport);
     past.push(...clients);
     let steps = 0;
     for (const { directory, ledger } of past) steps += verifyClient(directory, ledger);
