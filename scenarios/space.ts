@@ -173,7 +173,7 @@ const journalWrap: Story = {
       farShare: 0,
       writeLengths: { tiny: 2, small: 2, blocks: 0, large: 0 },
       fileBytesMax: 8000,
-      xattrBytesMax: 60_000,
+      xattrBytesMax: 40_000,
     });
     const base = pool(entropy, medium);
     return {

@@ -17,10 +17,8 @@ const TO = 2 ** 50;
 /** Places that the runs below must come to. */
 const MARKS = [
   "clearing of many rows logged",
-  "compression gave too little",
   "extent trimmed at its end",
   "extent trimmed at its front",
-  "incompressible data not tried",
   "inline rows joined",
   "partly live extent collected",
   "writeback failed and kept its data",

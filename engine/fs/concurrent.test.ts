@@ -191,8 +191,6 @@ describe("concurrent clients of one file", () => {
     resetMarks();
     const run = fc.asyncProperty(fc.nat(1_000_000), (seed) => Effect.runPromise(scenario(seed)));
     await fc.assert(run, { numRuns: Number(process.env["RUNS"] ?? 60) });
-    for (const mark of ["rows hidden that are being taken out", "collection raced with a write"]) {
-      expect(marks.get(mark) ?? 0, mark).toBeGreaterThan(0);
-    }
+    expect(marks.get("collection raced with a write") ?? 0).toBeGreaterThan(0);
   }, 120_000);
 });

@@ -186,6 +186,44 @@ describe("opening after a crash", () => {
     ));
 });
 
+describe("work on many rows that has taken effect and is not through", () => {
+  for (const work of ["truncate", "punch"] as const) {
+    it(`of a ${work} shows nothing of what is still to go`, () =>
+      run(
+        Effect.gen(function* () {
+          const services = makeReferenceServices();
+          const { transactor } = services;
+          let calls = Number.NEGATIVE_INFINITY;
+          // The second transaction of the work never comes; all others do.
+          const held: Transactor = {
+            transact: <A, E>(body: Body<A, E>) =>
+              Effect.suspend(() => (++calls === 2 ? Effect.never : transactor.transact(body))),
+            sync: transactor.sync,
+          };
+          const core = yield* reopen({ ...services, transactor: held as ReferenceBench["transactor"] });
+          const { filesystem } = core;
+          const inode = yield* scattered(filesystem, "f", 300);
+          yield* filesystem.open(inode);
+          calls = 0;
+          yield* Effect.forkDetach(
+            work === "truncate"
+              ? filesystem.setattr(inode, { sizeBytes: 500 })
+              : filesystem.fallocate(inode, "punch", 500, 700_000, true),
+          );
+          for (let turn = 0; turn < 10; turn++) yield* Effect.yieldNow;
+          expect(calls).toBe(2);
+          expect(rowsOf(services, Table.extents)).toBeGreaterThan(200);
+          yield* filesystem.write(inode, 800_000, n("x"));
+          const read = yield* filesystem.read(inode, 0, 1_000_000);
+          const data = [...read].flatMap((byte, at) => (byte === 0 ? [] : [at]));
+          expect([data.length, data.at(-1)]).toEqual([501, 800_000]);
+          expect(yield* filesystem.seek(inode, 500, "data")).toBe(800_000);
+          expect(yield* filesystem.seek(inode, 0, "hole")).toBe(500);
+        }),
+      ));
+  }
+});
+
 describe("writeback", () => {
   it("changes no row before its data is written", () =>
     run(

@@ -177,6 +177,11 @@ export class Journal {
     const kept = this.lastBucketOpen ? 0 : this.ring.bucketRoomBytes * (reclaiming ? 1 : 2);
     if (this.ring.roomBytes - this.pendingBytes - bytes - ENTRY_HEAD_BYTES < kept) {
       reached("commit waited for journal space");
+      // What has gathered takes room until it is written, and nobody else may be there to ask for that.
+      if (!this.gathering.empty && this.sealed.length < SEALED_ENTRIES_MAX) {
+        this.seal();
+        this.kick();
+      }
       this.askReclaim(this.ring.freeBuckets + 1);
       return false;
     }

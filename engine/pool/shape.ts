@@ -33,10 +33,14 @@ const WORKING_BUCKETS_MIN = 8;
 export const ACTIVE_ZONES_MIN = 6;
 const ENTRY_BYTES_MAX = 256 * 1024;
 
+/** An entry of this size holds any one transaction, the longest attribute value included. */
+const ENTRY_BYTES_WANTED = 96 * 1024;
+
 /** Longest journal entry of a pool with such buckets. */
 export const entryBytesMax = (bucketUsableBytes: number): number => {
   const half = Math.floor(bucketUsableBytes / 2);
-  return Math.min(ENTRY_BYTES_MAX, half - (half % 4096));
+  const bytes = Math.max(half, Math.min(ENTRY_BYTES_WANTED, Math.floor((bucketUsableBytes * 3) / 4)));
+  return Math.min(ENTRY_BYTES_MAX, bytes - (bytes % 4096));
 };
 
 export const leastBuckets = (journalBuckets: number): number =>

@@ -70,7 +70,7 @@ export function fallocate(
   const to = offsetBytes + lengthBytes;
   if (to > FILE_BYTES_MAX) return fails("FileTooLarge", "NoSpace");
   const moment = model.history.advance(call.label, [file.inode]);
-  model.put(moment, file.inode, { modified: undefined });
+  model.touch(moment, file.inode);
   const growTo = keepSize || mode === "punch" ? 0 : to;
   if (mode === "allocate") file.content.grow(moment, growTo);
   else file.content.zero(moment, offsetBytes, to, growTo);
@@ -199,7 +199,7 @@ export function wrongBytes(found: Uint8Array, expected: Uint8Array, offsetBytes:
 function applyWrite(model: Model, call: Call, file: OpenFile, offsetBytes: number, bytes: Uint8Array): void {
   if (bytes.length === 0) return;
   const moment = model.history.advance(call.label, undefined);
-  model.put(moment, file.inode, { modified: undefined });
+  model.touch(moment, file.inode);
   file.content.write(moment, offsetBytes, bytes);
 }
 

@@ -97,6 +97,12 @@ export class Model {
     inode.states.set(moment, { ...inode.state, ...changes });
   }
 
+  /** What the inode holds was changed: its time of modification is some time of now. */
+  touch(moment: number, inode: Inode): void {
+    const { modified, outdated } = inode.state;
+    this.put(moment, inode, { modified: undefined, outdated: modified ?? outdated });
+  }
+
   attributesOf(inode: Inode): Expectation<Attributes> {
     const state = inode.state;
     const sizeBytes = inode.content?.sizeBytes ?? state.target?.length ?? state.entries?.size;
@@ -253,8 +259,9 @@ export class Model {
       mode: changes.mode === undefined ? inode.state.mode : typeOf(inode.state.mode) | (changes.mode & PERMISSION_BITS),
       uid: changes.uid ?? inode.state.uid,
       gid: changes.gid ?? inode.state.gid,
-      modified: changes.modified ?? (size === undefined ? inode.state.modified : undefined),
     });
+    if (size !== undefined) this.touch(moment, inode);
+    if (changes.modified !== undefined) this.put(moment, inode, { modified: changes.modified, outdated: undefined });
     if (size !== undefined) inode.content?.truncate(moment, size);
     const told = this.attributesOf(inode);
     const { accessed } = changes;
@@ -282,7 +289,8 @@ export class Model {
     else entries.set(key, inode);
     const links =
       directory.state.links + (inode?.isDirectory === true ? 1 : 0) - (before?.isDirectory === true ? 1 : 0);
-    this.put(moment, directory, { entries, links, modified: undefined });
+    this.put(moment, directory, { entries, links });
+    this.touch(moment, directory);
     if (inode?.isDirectory === true) this.put(moment, inode, { parent: directory });
   }
 
@@ -336,6 +344,7 @@ export function emptyState(mode: number, owner: Owner, links: number): InodeStat
     entries: typeOf(mode) === FileType.directory ? new Map<string, Inode>() : undefined,
     parent: undefined,
     modified: undefined,
+    outdated: undefined,
   };
 }
 
@@ -396,6 +405,9 @@ function wrongAttributes(
   }
   if (state.modified !== undefined && compareTimes(state.modified, found.modified) !== 0) {
     return `${inode.title} was modified at ${JSON.stringify(found.modified)}, expected ${JSON.stringify(state.modified)}`;
+  }
+  if (state.outdated !== undefined && compareTimes(state.outdated, found.modified) === 0) {
+    return `${inode.title} was modified at ${JSON.stringify(found.modified)}, which was set before its last change`;
   }
   const seen = inode.changedSeen;
   if (seen === undefined || seen.ticket < ticket) {
