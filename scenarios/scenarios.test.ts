@@ -1,41 +1,43 @@
 /**
- * A seed of every scenario, so that none is broken without anybody noticing; campaigns do the rest.
+ * The registry: every scenario has a name of its own, a plan that its seed alone decides, and a zoned twin.
  */
-import { describe, expect, test } from "vitest";
+import { describe, expect, it } from "vitest";
+import { Entropy } from "../harness/entropy.ts";
 import { runSeed } from "../harness/run.ts";
+import { crashCases } from "./crash-cases.ts";
 import { scenarioNamed, scenarios } from "./index.ts";
 
-const SEED = 1;
-/** Of all scenarios together: a seed that never syncs may write nothing that a crash could tear. */
-let crashStates = 0;
-
 describe("scenarios", () => {
-  test("have names of their own, and each story is told on both kinds of disk", () => {
+  it("have names of their own, each also on a zoned disk", () => {
     const names = scenarios.map(({ name }) => name);
     expect(new Set(names).size).toBe(names.length);
-    const onZones = names.filter((name) => name.startsWith("zoned/"));
-    expect(onZones.map((name) => name.slice("zoned/".length))).toEqual(names.filter((name) => !onZones.includes(name)));
-    expect(scenarioNamed("zoned/sparse")?.summary).toContain("on a zoned disk");
-    expect(scenarioNamed("nothing")).toBeUndefined();
+    for (const name of names.filter((other) => !other.startsWith("zoned/"))) expect(names).toContain(`zoned/${name}`);
+    expect(scenarioNamed("zoned/sparse")?.summary).toContain("zoned");
+    expect(scenarioNamed("no such thing")).toBeUndefined();
   });
 
-  test.each(scenarios.map((scenario) => [scenario.name, scenario] as const))("%s passes a seed", (_name, scenario) => {
-    const result = runSeed(scenario, SEED);
-    expect(result.failure?.message).toBeUndefined();
-    crashStates += result.crashStates;
+  it.each(scenarios)("$name plans by its seed alone", ({ name, plan }) => {
+    const planned = [1, 1, 2].map((seed) => JSON.stringify(plan(new Entropy(`${name}:${seed}`))));
+    expect(planned[0]).toBe(planned[1]);
+    const isZoned = plan(new Entropy("any")).geometry.zones !== undefined;
+    expect(isZoned).toBe(name.startsWith("zoned/"));
   });
 
-  test("take crash states, though not each in every seed", () => {
-    expect(crashStates).toBeGreaterThan(scenarios.length * 5);
+  it("of zones have some whose capacity is below their size", () => {
+    const smaller = Array.from({ length: 20 }, (_, seed) => {
+      const { zones } = scenarioNamed("zoned/everything")!.plan(new Entropy(String(seed))).geometry;
+      return zones!.zoneCapacityBytes < zones!.zoneBytes;
+    });
+    expect(new Set(smaller)).toEqual(new Set([true, false]));
   });
 
-  test.each(["concurrent-mixed", "zoned/crash-in-recovery"])(
-    "%s gives the same hash twice, and another for another seed",
-    (name) => {
-      const scenario = scenarioNamed(name)!;
-      const { hash } = runSeed(scenario, SEED + 1);
-      expect(runSeed(scenario, SEED + 1).hash).toBe(hash);
-      expect(runSeed(scenario, SEED + 2).hash).not.toBe(hash);
-    },
-  );
+  it.each(["crash-cases", "zoned/rename-replace", "concurrent-names"])("%s runs through with crash states", (name) => {
+    const { failure, crashStates } = runSeed(scenarioNamed(name)!, 1);
+    expect(failure).toBeUndefined();
+    expect(crashStates).toBeGreaterThan(0);
+  });
+
+  it("tell each crash case in words of its own", () => {
+    expect(new Set(crashCases.map(({ title }) => title)).size).toBe(crashCases.length);
+  });
 });

@@ -113,7 +113,6 @@ export class Space {
         yield* settle;
         if (buckets.freeCount > before) return true;
       }
-      return false;
     });
   }
 

@@ -158,6 +158,22 @@ function makeJournal(
   return { ring, journal: new Journal(supervisor, io, ring, start, source) };
 }
 
+/** Holds and releases of the buckets in which things stand. */
+function holding(io: BucketIo, buckets: Buckets, journal: Journal): Pick<Runtime, "hold" | "unhold"> {
+  const bucketAt = ({ device, addressBytes }: Placement): BucketAddress => ({
+    device,
+    bucket: io.member(device).layout.bucketOf(addressBytes),
+  });
+  return {
+    hold: (placements) => {
+      for (const placement of placements) buckets.hold(bucketAt(placement));
+    },
+    unhold: (placements) => {
+      for (const placement of placements) buckets.unhold(bucketAt(placement), journal.gathering.sequence);
+    },
+  };
+}
+
 function wire(
   io: BucketIo,
   superblock: Superblock,
@@ -196,10 +212,6 @@ function wire(
   const { readOnly } = options;
   const pressure = (): void => writer.relievePressure();
   const btree = new BtreeActor({ supervisor, trees, journal, loader, buckets, io, readOnly, pressure });
-  const bucketAt = ({ device, addressBytes }: Placement): BucketAddress => ({
-    device,
-    bucket: io.member(device).layout.bucketOf(addressBytes),
-  });
   const runtime: Runtime = {
     ...{
       io,
@@ -216,12 +228,7 @@ function wire(
       dataPoint,
       collectedPoint,
     },
-    hold: (placements) => {
-      for (const placement of placements) buckets.hold(bucketAt(placement));
-    },
-    unhold: (placements) => {
-      for (const placement of placements) buckets.unhold(bucketAt(placement), journal.gathering.sequence);
-    },
+    ...holding(io, buckets, journal),
     collectExtents: () => Effect.die(new Error("no collector of extents yet")),
   };
   const collect = (at: BucketAddress): Effect.Effect<void, PoolFailed> =>

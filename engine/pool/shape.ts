@@ -70,6 +70,10 @@ export function shapeOf(
       `${first.name} allows ${zoned.activeZonesMax} active zones: ${ACTIVE_ZONES_MIN} are needed`,
     );
   }
+  const hashBits = options.directoryHashBits ?? DIRECTORY_HASH_BITS_MAX;
+  if (!(hashBits >= 1 && hashBits <= DIRECTORY_HASH_BITS_MAX)) {
+    return new WrongMembers(`names are hashed to 1 to ${DIRECTORY_HASH_BITS_MAX} bits, not ${hashBits}`);
+  }
   const layout = new BucketLayout(first, bucketBytes);
   const share = Math.floor(layout.count / JOURNAL_SHARE);
   const journal = options.journalBuckets ?? Math.min(JOURNAL_BUCKETS_MAX, Math.max(JOURNAL_BUCKETS_MIN, share));
@@ -95,7 +99,7 @@ export function shapeOf(
     ],
     deviceIndex: 0,
     journalBuckets: Array.from({ length: journal }, (_, index) => ({ device: 0, bucket: SUPERBLOCK_BUCKETS + index })),
-    directoryHashBits: options.directoryHashBits ?? DIRECTORY_HASH_BITS_MAX,
+    directoryHashBits: hashBits,
     hashSeed: seedOf(options.uuid),
     compression: options.compression === "none" ? Compression.none : Compression.zstd,
     createdAtSeconds,

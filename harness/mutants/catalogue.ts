@@ -123,7 +123,7 @@ export const catalogue: ReadonlyArray<Mutant> = [
   {
     id: "truncate-keeps-bytes",
     breaks: "a truncate leaves bytes behind the new end, which show again when the file grows",
-    file: "engine/fs/file.js",
+    file: "engine/fs/ranges.js",
     edits: [
       {
         find: "end > size ? clearRange(tx, inode, size, end)",
@@ -181,7 +181,12 @@ export const catalogue: ReadonlyArray<Mutant> = [
     id: "rename-before-data",
     breaks: "a rename over an existing file does not wait for the data of the new one",
     file: "engine/fs/filesystem.js",
-    edits: [{ find: "if (state?.unwritten === true && findName(tx, to) !== undefined)", replace: "if (false)" }],
+    edits: [
+      {
+        find: 'if (mode !== "no-replace" && state?.unwritten === true && findName(tx, to) !== undefined)',
+        replace: "if (false)",
+      },
+    ],
     scenarios: ["rename-replace", "concurrent-mixed"],
   },
   {

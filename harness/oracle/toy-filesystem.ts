@@ -142,6 +142,19 @@ export class ToyFilesystem {
     apply(this.state);
   }
 
+  /** A change of names, by which directories are modified. */
+  private changeNames(
+    directories: ReadonlyArray<number>,
+    file: number | undefined,
+    apply: (state: ToyState) => void,
+  ): void {
+    const now = at(++this.clock);
+    this.change("namespace", file, (state) => {
+      apply(state);
+      for (const directory of directories) (state.get(directory) as ToyNode).modified = now;
+    });
+  }
+
   private directory(number: number): ToyNode {
     const node = this.node(number);
     if (!isDirectory(node)) throw new FsError("NotDirectory");
@@ -231,7 +244,7 @@ export class ToyFilesystem {
     if (directory.names.has(key)) throw new FsError("Exists");
     if (directory.links === 0) throw new FsError("NoEntry");
     const number = ++this.numbers;
-    this.change("namespace", undefined, (state) => {
+    this.changeNames([parent], undefined, (state) => {
       state.set(number, { ...node, names: new Map(), xattrs: new Map() });
       const above = state.get(parent) as ToyNode;
       above.names.set(key, number);
@@ -245,7 +258,7 @@ export class ToyFilesystem {
     const node = this.node(number);
     if (isDirectory(node) !== directory) throw new FsError(directory ? "NotDirectory" : "IsDirectory");
     if (node.names.size > 0) throw new FsError("NotEmpty");
-    this.change("namespace", undefined, (state) => {
+    this.changeNames([parent], undefined, (state) => {
       const above = state.get(parent) as ToyNode;
       const gone = state.get(number) as ToyNode;
       above.names.delete(textOf(name));
@@ -282,7 +295,7 @@ export class ToyFilesystem {
     const exchanges = mode === "exchange";
     const waitsFor = target !== undefined && !exchanges && isRegular(sourceNode) ? source : undefined;
     void from;
-    this.change("namespace", waitsFor, (state) => {
+    this.changeNames([parent, newParent], waitsFor, (state) => {
       const put = (directory: number, key: string, number: number | undefined): void => {
         const node = state.get(directory) as ToyNode;
         const before = node.names.get(key);
@@ -336,7 +349,7 @@ export class ToyFilesystem {
           if (isDirectory(node)) throw new FsError("NotPermitted");
           if (directory.names.has(textOf(name))) throw new FsError("Exists");
           if (node.links === 0 || directory.links === 0) throw new FsError("NoEntry");
-          this.change("namespace", undefined, (state) => {
+          this.changeNames([parent], undefined, (state) => {
             (state.get(parent) as ToyNode).names.set(textOf(name), inode);
             (state.get(inode) as ToyNode).links++;
           });
@@ -406,9 +419,11 @@ export class ToyFilesystem {
       fallocate: (inode, mode, offset, length, keepSize) =>
         run(() => {
           this.regular(inode);
+          const now = at(++this.clock);
           this.change("namespace", inode, (state) => {
             const node = state.get(inode);
             if (node === undefined) return;
+            node.modified = now;
             if (mode !== "punch" && !keepSize && offset + length > node.bytes.length) resize(node, offset + length);
             if (mode !== "allocate") node.bytes = node.bytes.slice().fill(0, offset, offset + length);
           });

@@ -201,7 +201,10 @@ export class Draw {
 
   private setattr(): Operation {
     const { random } = this;
-    const time = (): Timestamp => ({ seconds: random.between(0, 2_000_000_000), nanoseconds: random.below(1e9) });
+    const time = (): Timestamp => ({
+      seconds: random.between(-1_000_000_000, 4_000_000_000),
+      nanoseconds: random.below(1e9),
+    });
     const changes = random.pick([
       { mode: random.below(0o10000) },
       { uid: random.below(70_000), gid: random.below(70_000) },

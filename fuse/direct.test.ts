@@ -1,0 +1,127 @@
+/**
+ * The transport without a kernel: messages made by hand.
+ */
+import * as Effect from "effect/Effect";
+import { expect, it } from "vitest";
+import { DirectTransport } from "./direct.ts";
+import { InitFlag, Opcode } from "./protocol/opcodes.ts";
+import type { TransportServices } from "./transport.ts";
+import { withFilesystem } from "./test-pool.ts";
+
+const services = (reports: Array<string>): TransportServices => ({
+  run: (effect, ended) => void Effect.runFork(effect).addObserver(ended),
+  report: (line) => void reports.push(line),
+});
+
+function message(opcode: number, inode: number, ...body: ReadonlyArray<number | string>): Uint8Array {
+  const parts = body.map((part) => {
+    if (typeof part === "string") return Buffer.from(`${part}\0`);
+    const word = Buffer.alloc(4);
+    word.writeUInt32LE(part);
+    return word;
+  });
+  const bytes = Buffer.concat([Buffer.alloc(40), ...parts]);
+  bytes.writeUInt32LE(bytes.length, 0);
+  bytes.writeUInt32LE(opcode, 4);
+  bytes.writeUInt32LE(42, 8);
+  bytes.writeUInt32LE(inode, 16);
+  return Uint8Array.from(bytes);
+}
+
+interface Answered {
+  readonly errno: number;
+  readonly body: Buffer;
+}
+
+const withTransport = (
+  body: (
+    ask: (...parts: Parameters<typeof message>) => Promise<Answered | undefined>,
+    transport: DirectTransport,
+    reports: ReadonlyArray<string>,
+  ) => Promise<void>,
+): Promise<void> =>
+  withFilesystem((filesystem) => {
+    const reports: Array<string> = [];
+    const options = { entrySeconds: 1, attributeSeconds: 1, acls: true };
+    const transport = new DirectTransport(filesystem, services(reports), options);
+    const ask = (...parts: Parameters<typeof message>): Promise<Answered | undefined> =>
+      new Promise((settle) =>
+        transport.take(message(...parts), (...answer) => {
+          const whole = Buffer.concat(answer);
+          if (whole.length === 0) return settle(undefined);
+          expect(whole.readUInt32LE(0)).toBe(whole.length);
+          expect(whole.readUInt32LE(8)).toBe(42);
+          settle({ errno: Math.abs(whole.readInt32LE(4)), body: whole.subarray(16) });
+        }),
+      );
+    return Effect.promise(() => body(ask, transport, reports));
+  });
+
+it("negotiates what the kernel offers and no more", () =>
+  withTransport(async (ask) => {
+    const offered = InitFlag.asyncRead | InitFlag.posixAcl | (1 << 16);
+    const { errno, body } = (await ask(Opcode.init, 0, 7, 45, 131_072, offered, 0))!;
+    expect(errno).toBe(0);
+    expect([body.readUInt32LE(0), body.readUInt32LE(4)]).toEqual([7, 36]);
+    expect(body.readUInt32LE(12)).toBe(InitFlag.asyncRead | InitFlag.posixAcl);
+  }));
+
+it("refuses a kernel that is too old, and says so", () =>
+  withTransport(async (ask, _transport, reports) => {
+    expect((await ask(Opcode.init, 0, 7, 19, 0, 0))!.errno).toBe(71);
+    expect(reports).toEqual(["the kernel speaks version 7.19 of FUSE, too old"]);
+  }));
+
+it("lists a directory in pieces, each entry once, dots included", () =>
+  withTransport(async (ask) => {
+    for (let i = 0; i < 50; i++) await ask(Opcode.mknod, 1, 0o100644, 0, 0, 0, `file-${i}`);
+    const names: Array<string> = [];
+    let offset = 0n;
+    for (;;) {
+      const low = Number(offset & 0xffff_ffffn);
+      const { body } = (await ask(Opcode.readdir, 1, 0, 0, low, Number(offset >> 32n), 200, 0, 0, 0, 0, 0))!;
+      if (body.length === 0) break;
+      expect(body.length).toBeLessThanOrEqual(200);
+      for (let at = 0; at < body.length;) {
+        const length = body.readUInt32LE(at + 16);
+        names.push(body.subarray(at + 24, at + 24 + length).toString());
+        offset = body.readBigUInt64LE(at + 8);
+        at += (24 + length + 7) & ~7;
+      }
+    }
+    const made = Array.from({ length: 50 }, (_, i) => `file-${i}`);
+    expect(names.slice(0, 2)).toEqual([".", ".."]);
+    expect(names.toSorted()).toEqual([".", "..", ...made].toSorted());
+  }));
+
+it("answers a missing name so that the kernel may remember it", () =>
+  withTransport(async (ask) => {
+    const { errno, body } = (await ask(Opcode.lookup, 1, "none"))!;
+    expect([errno, body.length, body.readUInt32LE(0), body.readUInt32LE(16)]).toEqual([0, 128, 0, 1]);
+  }));
+
+it("asks for the length of an attribute, then takes it, and refuses too little room", () =>
+  withTransport(async (ask) => {
+    await ask(Opcode.setxattr, 1, 4, 0, "user.a", "xyz");
+    const length = (await ask(Opcode.getxattr, 1, 0, 0, "user.a"))!;
+    expect(length.body.readUInt32LE(0)).toBe(4);
+    expect((await ask(Opcode.getxattr, 1, 4, 0, "user.a"))!.body.toString()).toBe("xyz\0");
+    expect((await ask(Opcode.getxattr, 1, 3, 0, "user.a"))!.errno).toBe(34);
+    expect((await ask(Opcode.listxattr, 1, 100, 0))!.body.toString()).toBe("user.a\0");
+  }));
+
+it("gives no answer where the kernel wants none, and 'not implemented' for what it does not know", () =>
+  withTransport(async (ask) => {
+    expect(await ask(Opcode.forget, 1, 1, 0)).toBeUndefined();
+    expect(await ask(Opcode.interrupt, 0, 1, 0)).toBeUndefined();
+    expect((await ask(25, 1))!.errno).toBe(38);
+    expect((await ask(9999, 1))!.errno).toBe(38);
+  }));
+
+it("answers a message that makes no sense with EIO and reports it, and everything with an error after the end", () =>
+  withTransport(async (ask, transport, reports) => {
+    expect((await ask(Opcode.lookup, 1, 0x61616161))!.errno).toBe(5);
+    expect(reports.join()).toContain("a name without an end");
+    transport.close();
+    expect((await ask(Opcode.getattr, 1, 0, 0, 0, 0))!.errno).toBe(107);
+  }));
