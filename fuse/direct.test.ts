@@ -110,7 +110,7 @@ it("asks for the length of an attribute, then takes it, and refuses too little r
     expect((await ask(Opcode.listxattr, 1, 100, 0))!.body.toString()).toBe("user.a\0");
   }));
 
-it("gives no answer where the kernel wants none, and 'not implemented' for what it does not know", () =>
+it("gives no answer where the kernel wants none, and ENOSYS for what it does not know", () =>
   withTransport(async (ask) => {
     expect(await ask(Opcode.forget, 1, 1, 0)).toBeUndefined();
     expect(await ask(Opcode.interrupt, 0, 1, 0)).toBeUndefined();

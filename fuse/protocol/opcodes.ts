@@ -1,7 +1,7 @@
 /**
  * Numbers of the FUSE kernel protocol, version 7.31 and what later versions added without changing it.
  *
- * From `linux/fuse.h`. Only what the session uses; every other opcode is answered with "not implemented", after which
+ * From `linux/fuse.h`. Only what the session uses; every other opcode is answered with ENOSYS, after which
  * the kernel does without it.
  */
 
