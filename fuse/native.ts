@@ -41,6 +41,8 @@ export interface NativeTransport {
 export const ATTRIBUTE_SECONDS_COHERENT = 0.004;
 /** The kernel rounds up to its ticks, of 4 ms at most on today's systems, and keeps what ends within the present one. */
 const EXPIRY_SLACK_MS = 6;
+/** An answer may take long to reach whoever asked, on a busy machine; what it says is kept from then on. */
+const TOLD_MS = 1000;
 /** Nothing waits longer than this; whoever wants attributes kept longer takes stale ones. */
 const EXPIRY_WAIT_MS_MAX = 20;
 const SYMLINK_BUFFER_BYTES = 4096;
@@ -68,7 +70,7 @@ class Transport {
     this.options = options;
     const { attributeSeconds } = options;
     this.expiryMs = attributeSeconds === 0 ? 0 : attributeSeconds * 1000 + EXPIRY_SLACK_MS;
-    this.told = new RecentlyTold(this.expiryMs, () => performance.now());
+    this.told = new RecentlyTold(TOLD_MS, () => performance.now());
     this.paths = new Paths(this.operations);
     this.hidden = new HiddenFiles(
       this.operations,

@@ -101,6 +101,8 @@ export class BtreeActor implements Transactor {
       }
       this.commit();
     }
+    // Reading loads nodes too.
+    if (services.trees.overBudget && !services.trees.evict()) services.pressure();
     const { hooks } = staging;
     for (const hook of hooks) hook();
     request.pending.settle(Exit.succeed(answer));
@@ -140,7 +142,6 @@ export class BtreeActor implements Transactor {
     for (const change of this.triggers.changes) buckets.setLive(change, change.liveBytes, sequence);
     this.triggers.changes.length = 0;
     this.commits++;
-    if (trees.overBudget && !trees.evict()) services.pressure();
   }
 
   private load(request: Request): void {

@@ -335,7 +335,7 @@ function forgetOldPool(io: BucketIo): Effect.Effect<number, DeviceError> {
         yield* io.reset(device, bucket);
         if (disk.geometry.zones !== undefined) continue;
         // A discard promises nothing about what is read afterwards.
-        const zeros = new Uint8Array(Math.min(layout.bucketBytes, 64 * 1024));
+        const zeros = new Uint8Array(Math.min(layout.bucketBytes, 128 * 1024));
         yield* io.write(device, layout.start(bucket), zeros);
       }
     }

@@ -174,6 +174,18 @@ function holding(io: BucketIo, buckets: Buckets, journal: Journal): Pick<Runtime
   };
 }
 
+/** Moves what is live out of a bucket, whatever it holds. */
+function emptied(
+  { buckets, writer, loader, collectExtents }: Runtime,
+  at: BucketAddress,
+): Effect.Effect<void, PoolFailed> {
+  if (buckets.classOf(at) !== BucketClass.btree) return collectExtents(at);
+  const moved = writer.emptyBucket(at, (node) => loader.fetch(node));
+  return Effect.asVoid(
+    Effect.catch(moved, (error) => (error._tag === "PoolFailed" ? Effect.fail(error) : Effect.succeed(0))),
+  );
+}
+
 function wire(
   io: BucketIo,
   superblock: Superblock,
@@ -193,7 +205,7 @@ function wire(
     supervisor,
     buckets,
     settle: journal.settle,
-    collect: (at) => collect(at),
+    collect: (at) => emptied(runtime, at),
     dirtyNodeBytes: () => trees.dirty.count * DIRTY_NODE_BYTES,
   });
   const relieve = space.relieveFor.bind(space);
@@ -210,7 +222,10 @@ function wire(
     uuid: superblock.uuid,
   });
   const { readOnly } = options;
-  const pressure = (): void => writer.relievePressure();
+  const pressure = (): void => {
+    // What was replayed into a pool that is only read stays in memory, whatever that takes.
+    if (!readOnly) writer.relievePressure();
+  };
   const btree = new BtreeActor({ supervisor, trees, journal, loader, buckets, io, readOnly, pressure });
   const runtime: Runtime = {
     ...{
@@ -231,13 +246,6 @@ function wire(
     ...holding(io, buckets, journal),
     collectExtents: () => Effect.die(new Error("no collector of extents yet")),
   };
-  const collect = (at: BucketAddress): Effect.Effect<void, PoolFailed> =>
-    buckets.classOf(at) === BucketClass.btree
-      ? Effect.catch(
-          writer.emptyBucket(at, (node) => loader.fetch(node)),
-          (error) => (error._tag === "PoolFailed" ? Effect.fail(error) : Effect.succeed(0)),
-        ).pipe(Effect.asVoid)
-      : runtime.collectExtents(at);
   journal.onDurable = () => {
     buckets.freeUpTo(journal.knownFlushedSequence);
     space.poke();
