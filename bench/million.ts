@@ -27,10 +27,10 @@ export const million: Workload = {
     const folder = mkdtempSync(join(tmpdir(), "varve-bench-"));
     const path = join(folder, "disk");
     try {
-      createFile(path, CAPACITY_BYTES);
       const started = now();
       await runScoped(
         Effect.gen(function* () {
+          yield* createFile(path, CAPACITY_BYTES);
           const device = yield* openFileDevice(path);
           yield* usePool(device, ({ filesystem }) =>
             Effect.gen(function* () {

@@ -58,7 +58,7 @@ it("a real tree is the same after unmount, check and mount", { timeout: 1_800_00
   mkdirSync(directory);
   const varve = async (...words: ReadonlyArray<string>): Promise<void> => {
     const { status, errors, output } = await program.run(words);
-    expect(`${status} ${errors}${status === 0 ? "" : output}`).toBe("0 ");
+    expect(status, `varve ${words.join(" ")}: ${errors}${output}`).toBe(0);
   };
   await varve("format", device);
   await varve("mount", device, directory);

@@ -66,11 +66,11 @@ function rotAndRead({ disk, model, random, open, fail }: Epilogue): Effect.Effec
     const result = yield* Effect.result(read);
     if (result._tag === "Failure") {
       const tag = (result.failure as { readonly _tag?: string })._tag ?? "?";
-      if (!HONEST_REFUSALS.has(tag)) yield* fail(`opening a pool with rot fails with ${tag}`);
+      if (!HONEST_REFUSALS.has(tag)) return yield* fail(`opening a pool with rot fails with ${tag}`);
       return;
     }
     const { problems } = new CrashCheck(model).judge(model.history.mark(), result.success);
-    if (problems.length > 0) yield* fail(`with ${turned} turned bits: ${problems.join("\n")}`);
+    if (problems.length > 0) return yield* fail(`with ${turned} turned bits: ${problems.join("\n")}`);
   });
 }
 

@@ -70,20 +70,27 @@ function openOptions(random: Prng): OpenOptions {
   };
 }
 
-function formatOptions(random: Prng): Partial<FormatOptions> {
+/** So few bits that names of a directory often have one hash, but no more of them than a row of names can hold. */
+const hashBitsFor = (names: number): number => 3 + Math.ceil(Math.log2(Math.max(1, names / 8)));
+
+function formatOptions(random: Prng, names: number): Partial<FormatOptions> {
   return {
     compression: random.pick(["zstd", "none"]),
-    ...(random.chance(0.3) ? { directoryHashBits: 3 } : {}),
+    ...(random.chance(0.3) ? { directoryHashBits: hashBitsFor(names) } : {}),
   };
 }
 
-/** A pool as a seed has it; scenarios replace what matters to them. */
-export function pool(entropy: Entropy, medium: Medium): Pick<ScenarioPlan, "geometry" | "disk" | "format" | "open"> {
+/** A pool as a seed has it, for directories of about so many names; scenarios replace what matters to them. */
+export function pool(
+  entropy: Entropy,
+  medium: Medium,
+  names = 8,
+): Pick<ScenarioPlan, "geometry" | "disk" | "format" | "open"> {
   const random = entropy.stream("pool");
   return {
     geometry: medium === "zoned" ? zoned(random) : conventional(random),
     disk: timing(random),
-    format: formatOptions(random),
+    format: formatOptions(random, names),
     open: openOptions(random),
   };
 }
@@ -112,14 +119,16 @@ export function randomStory(
   return {
     name,
     summary,
-    plan: (entropy, medium) => ({
-      ...pool(entropy, medium),
-      tolerance: STRICT,
-      clients: clients(entropy.stream("clients")).map(({ profile, operations }): Program =>
-        randomProgram(profile, operations),
-      ),
-      crash: CRASHES,
-      ...changes,
-    }),
+    plan: (entropy, medium) => {
+      const chosen = clients(entropy.stream("clients"));
+      const names = Math.max(...chosen.map(({ profile }) => profile.fileNames.length + profile.directoryNames.length));
+      return {
+        ...pool(entropy, medium, names),
+        tolerance: STRICT,
+        clients: chosen.map(({ profile, operations }): Program => randomProgram(profile, operations)),
+        crash: CRASHES,
+        ...changes,
+      };
+    },
   };
 }

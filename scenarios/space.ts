@@ -30,7 +30,7 @@ const SMALL = { conventional: 6 * MEBIBYTE, zones: 32 };
 function smallDisk(entropy: Entropy, medium: Medium): Pick<ScenarioPlan, "geometry" | "disk" | "format" | "open"> {
   const random = entropy.stream("small disk");
   const geometry = medium === "zoned" ? zoned(random, SMALL.zones) : conventional(random, SMALL.conventional);
-  return { ...pool(entropy, medium), geometry };
+  return { ...pool(entropy, medium, FILL_WRITES_MAX), geometry };
 }
 
 const isFull = (outcome: object): boolean => "reason" in outcome && outcome.reason === "NoSpace";
@@ -175,7 +175,7 @@ const journalWrap: Story = {
       fileBytesMax: 8000,
       xattrBytesMax: 40_000,
     });
-    const base = pool(entropy, medium);
+    const base = pool(entropy, medium, names.fileNames.length);
     return {
       ...base,
       format: { ...base.format, journalBuckets: 6 },

@@ -113,24 +113,30 @@ interface Pointing {
   readonly rawOffset: number;
 }
 
+/** The pointers of the extents that can be decoded; the others are found by the pass over extents. */
+function pointersOf(rows: ReadonlyArray<Row>): Array<Pointing> {
+  const pointers: Array<Pointing> = [];
+  for (const row of rows) {
+    let extent: ExtentValue;
+    try {
+      extent = decodeExtent(row.view, row.at, row.length);
+    } catch {
+      continue;
+    }
+    if (extent.kind !== "data") continue;
+    const { rawOffset } = extent;
+    for (const { device, addressBytes } of extent.pointers) {
+      pointers.push({ from: keyText(row), device, addressBytes, rawOffset });
+    }
+  }
+  return pointers;
+}
+
 /** Every pointer of these extents must have a backpointer. */
 function checkForward(state: CheckState, rows: ReadonlyArray<Row>): Effect.Effect<void, PoolFailed> {
   const { findings } = state;
   return Effect.gen(function* () {
-    const pointers: Array<Pointing> = [];
-    for (const row of rows) {
-      let extent: ExtentValue;
-      try {
-        extent = decodeExtent(row.view, row.at, row.length);
-      } catch {
-        continue;
-      }
-      if (extent.kind !== "data") continue;
-      const { rawOffset } = extent;
-      for (const { device, addressBytes } of extent.pointers) {
-        pointers.push({ from: keyText(row), device, addressBytes, rawOffset });
-      }
-    }
+    const pointers = pointersOf(rows);
     for (const chunk of chunks(pointers)) {
       const find = (tx: Transaction, { device, addressBytes, rawOffset }: Pointing): boolean =>
         tx.find(Table.backpointers, device, addressBytes, rawOffset);

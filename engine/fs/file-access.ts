@@ -99,17 +99,19 @@ export class FileAccess {
     );
   }
 
+  /**
+   * Counts its user in the step in which it is called, in which the state must have been looked up: were it dropped
+   * before the effect begins, another operation would make a second state of the file, and one of them would be lost.
+   */
   using<A>(state: FileState, use: (state: FileState) => Effect.Effect<A, FileFailure>): Effect.Effect<A, FileFailure> {
-    return Effect.suspend(() => {
-      state.users++;
-      return Effect.ensuring(
-        use(state),
-        Effect.sync(() => {
-          state.users--;
-          this.files.drop(state);
-        }),
-      );
-    });
+    state.users++;
+    return Effect.ensuring(
+      Effect.suspend(() => use(state)),
+      Effect.sync(() => {
+        state.users--;
+        this.files.drop(state);
+      }),
+    );
   }
 
   /** Runs work on the rows alone with them, to its end: half of it must never be left to others. */
