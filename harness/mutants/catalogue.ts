@@ -78,7 +78,7 @@ export const catalogue: ReadonlyArray<Mutant> = [
         replace: "sizeBytes: Math.max(row.sizeBytes, done, this.files.get(inode)?.size ?? 0),",
       },
     ],
-    scenarios: ["append-log", "sparse", "truncate-and-extend", "create-write-fsync"],
+    scenarios: ["concurrent-mixed", "append-log", "sparse", "truncate-and-extend"],
   },
   {
     id: "collection-drops-update",
