@@ -92,7 +92,8 @@ function summary(output: Output, result: CampaignResult): void {
       .join(", ")}`,
   );
   output.print();
-  output.print(`See one seed in detail:  ${varve} replay create-write-fsync:1 --trace`);
+  const [one] = result.hashes.keys();
+  if (one !== undefined) output.print(`See one seed in detail:  ${varve} replay ${one} --trace`);
   output.print(`Use it for real:         ${varve} format --size 1G pool.varve`);
   output.print(`                         mkdir -p m && ${varve} mount pool.varve m`);
 }

@@ -16,7 +16,7 @@ import type { Trees } from "./trees.ts";
 /** Thrown, and caught by the runner alone, when a body needs a node that is not in memory. */
 export const NOT_RESIDENT: unique symbol = Symbol("node not resident");
 
-const ARENA_BYTES_START = 64 * 1024;
+const ARENA_BYTES_START = 8 * 1024;
 /** Length of a staged removal. */
 export const REMOVED = -1;
 

@@ -110,17 +110,31 @@ export type UpdateVisitor = (
 /** Words that an update with a value of so many bytes takes. */
 export const updateWords = (lengthBytes: number): number => UPDATE_HEAD_WORDS + ((lengthBytes + 3) >> 2);
 
-/** Updates of the commits that will become one entry. */
+const BUFFER_WORDS_START = 2048;
+
+/** Updates of the commits that will become one entry; takes memory as they come, `bytes` at most. */
 export class UpdateBuffer {
   wordsUsed = 0;
-  private readonly words: Int32Array;
+  private readonly wordsMax: number;
+  private words: Int32Array;
 
   constructor(bytes: number) {
-    this.words = new Int32Array(bytes >> 2);
+    this.wordsMax = bytes >> 2;
+    this.words = new Int32Array(Math.min(this.wordsMax, BUFFER_WORDS_START));
   }
 
   get remainingWords(): number {
-    return this.words.length - this.wordsUsed;
+    return this.wordsMax - this.wordsUsed;
+  }
+
+  /** Makes room for so many words more. */
+  private need(words: number): void {
+    if (words > this.remainingWords) throw new Error("update buffer overrun");
+    const needed = this.wordsUsed + words;
+    if (needed <= this.words.length) return;
+    const grown = new Int32Array(Math.min(this.wordsMax, Math.max(needed, this.words.length * 2)));
+    grown.set(this.words);
+    this.words = grown;
   }
 
   reset(): void {
@@ -150,7 +164,7 @@ export class UpdateBuffer {
   ): void {
     const valueWords = (lengthBytes + 3) >> 2;
     if (lengthBytes > VALUE_BYTES_MAX) throw new Error(`value of ${lengthBytes} bytes`);
-    if (UPDATE_HEAD_WORDS + valueWords > this.remainingWords) throw new Error("update buffer overrun");
+    this.need(UPDATE_HEAD_WORDS + valueWords);
     const at = this.head(table, level, lengthBytes, inode, offset, snapshot);
     const { words } = this;
     for (let k = 0; k < valueWords; k++) words[at + k] = source[sourceWord + k]!;
@@ -161,7 +175,7 @@ export class UpdateBuffer {
   }
 
   remove(table: number, level: number, inode: number, offset: number, snapshot: number): void {
-    if (UPDATE_HEAD_WORDS > this.remainingWords) throw new Error("update buffer overrun");
+    this.need(UPDATE_HEAD_WORDS);
     this.wordsUsed = this.head(table, level, REMOVAL, inode, offset, snapshot);
   }
 

@@ -36,9 +36,10 @@ export function findName(tx: Transaction, place: NamePlace): Dirent | undefined 
   return namesAt(tx, place).find(({ name }) => sameName(name, place.name));
 }
 
-/** Adds a name that is not there; an error when the row has no slot left. */
+/** Adds a name; an error when it is there already or the row has no slot left. */
 export function addName(tx: Transaction, place: NamePlace, inode: number, type: number): FsError | undefined {
   const names = namesAt(tx, place);
+  if (names.some(({ name }) => sameName(name, place.name))) return new FsError("Exists");
   if (names.length > 0) reached("names of one hash");
   let slot = 0;
   while (names.some((other) => other.slot === slot)) slot++;

@@ -28,9 +28,15 @@ export function loadDirectory(tx: Transaction, inode: number): InodeValue | FsEr
   return isDirectory(row) ? row : new FsError("NotDirectory");
 }
 
-/** Brings a directory's row up to date after its entries changed; reads it anew, since it may be staged already. */
-function touch(tx: Transaction, directory: number, now: Timestamp, entries: number, subdirectories: number): void {
-  const row = loadInode(tx, directory)!;
+/** Brings a directory's row up to date after its entries changed; reads it anew unless it is known as staged so far. */
+function touch(
+  tx: Transaction,
+  directory: number,
+  now: Timestamp,
+  entries: number,
+  subdirectories: number,
+  row: InodeValue = loadInode(tx, directory)!,
+): void {
   storeInode(tx, directory, {
     ...row,
     sizeBytes: row.sizeBytes + entries,
@@ -56,11 +62,10 @@ export function create(tx: Transaction, what: Creation): InodeValue | FsError {
   if (parent instanceof FsError) return parent;
   // A directory without links is being removed: nothing may be put into it.
   if (parent.links === 0) return new FsError("NoEntry");
-  if (findName(tx, place) !== undefined) return new FsError("Exists");
-  const directory = typeOf(mode) === FileType.directory;
-  if (directory && parent.links >= LINKS_MAX) return new FsError("TooManyLinks");
   const fault = addName(tx, place, inode, typeOf(mode));
   if (fault !== undefined) return fault;
+  const directory = typeOf(mode) === FileType.directory;
+  if (directory && parent.links >= LINKS_MAX) return new FsError("TooManyLinks");
   const fresh = newInode(mode, what.owner, what.rdev, now, directory ? 2 : 1, directory ? place.directory : 0);
   const length = what.target?.length ?? 0;
   const row = { ...fresh, sizeBytes: length, allocatedBytes: length };
@@ -69,7 +74,7 @@ export function create(tx: Transaction, what: Creation): InodeValue | FsError {
     const bytes = what.target!.slice(at, at + TARGET_ROW_BYTES);
     putRow(tx, inode, at + bytes.length, { kind: "inline", bytes });
   }
-  touch(tx, place.directory, now, 1, directory ? 1 : 0);
+  touch(tx, place.directory, now, 1, directory ? 1 : 0, parent);
   return row;
 }
 
@@ -80,12 +85,11 @@ export function link(tx: Transaction, inode: number, place: NamePlace, now: Time
   if (row === undefined || row.links === 0 || parent.links === 0) return new FsError("NoEntry");
   if (isDirectory(row)) return new FsError("NotPermitted", "hard link to a directory");
   if (row.links >= LINKS_MAX) return new FsError("TooManyLinks");
-  if (findName(tx, place) !== undefined) return new FsError("Exists");
   const fault = addName(tx, place, inode, typeOf(row.mode));
   if (fault !== undefined) return fault;
   const linked = { ...row, links: row.links + 1, changed: now };
   storeInode(tx, inode, linked);
-  touch(tx, place.directory, now, 1, 0);
+  touch(tx, place.directory, now, 1, 0, parent);
   return linked;
 }
 
@@ -127,7 +131,7 @@ export function unlink(
   if (!found && directory) return new FsError("NotDirectory");
   if (directory && !isEmpty(tx, entry.inode)) return new FsError("NotEmpty");
   removeName(tx, place);
-  touch(tx, place.directory, now, -1, directory ? -1 : 0);
+  touch(tx, place.directory, now, -1, directory ? -1 : 0, parent);
   return dropLink(tx, entry.inode, now, isOpen);
 }
 

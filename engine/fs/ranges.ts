@@ -257,7 +257,7 @@ export class RangeOperations {
             return new Abort(row);
           }
           // Before anything is staged: what is returned is committed.
-          if (from === start && !state.dirty.empty) return -1;
+          if (!state.dirty.empty) return -1;
           const step = fillHoles(tx, inode, from, end);
           if (step.allocatedChange > self.access.services.space.availableBytes())
             return new Abort(new FsError("NoSpace"));

@@ -13,7 +13,7 @@ import type { NodeLoader } from "../btree/node-loader.ts";
 import type { Node } from "../btree/node.ts";
 import type { Trees } from "../btree/trees.ts";
 import type { BucketIo } from "../device/bucket-io.ts";
-import { checksumOf } from "../format/codec.ts";
+import { checksumOf, RecordHeader } from "../format/codec.ts";
 import { decodeEntry, type JournalEntry } from "../format/journal-entry.ts";
 import { decodePointer } from "../format/pointer.ts";
 import type { JournalBucket } from "../journal/ring.ts";
@@ -76,7 +76,7 @@ function scanBucket(
 
 /** Does an entry that is longer than the window seem to begin here? Only decides whether to read more. */
 function claimsMore(window: Uint8Array, uuid: Uint8Array): boolean {
-  const uuidAt = 24;
+  const uuidAt = RecordHeader.at.uuid;
   if (window.length < uuidAt + uuid.length) return false;
   for (let index = 0; index < uuid.length; index++) if (window[uuidAt + index] !== uuid[index]) return false;
   return true;
@@ -93,7 +93,7 @@ function refsVerify(io: BucketIo, entry: JournalEntry): Effect.Effect<boolean> {
   });
 }
 
-/** Finds the live journal. `fresh`: the pool is being made, nothing on the devices counts. */
+/** Finds the live journal: the chain of entries that verify, with what they rely on. */
 export function readJournal(
   io: BucketIo,
   buckets: ReadonlyArray<JournalBucket>,

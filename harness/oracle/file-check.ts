@@ -153,6 +153,5 @@ class PageCheck {
 }
 
 function startsWith(whole: Uint8Array, beginning: Uint8Array): boolean {
-  for (let index = 0; index < beginning.length; index++) if (whole[index] !== beginning[index]) return false;
-  return true;
+  return Buffer.compare(whole.subarray(0, beginning.length), beginning) === 0;
 }
