@@ -43,6 +43,7 @@ async function superblock(paths: ReadonlyArray<string>, output: Output): Promise
       `member ${index}`,
       `${hex(member.uuid)}, ${formatBytes(member.capacityBytes)}, ${formatCount(member.buckets)} buckets`,
     ]),
+    ["journal end", `entry ${found.journalEnd.sequence} of epoch ${found.journalEnd.epoch} when last closed`],
     ["journal buckets", journalBuckets.map(({ device, bucket }) => `${device}:${bucket}`).join(" ")],
   ]);
 }

@@ -33,7 +33,7 @@ class Bench {
     this.opened = true;
     return Effect.runPromise(
       Effect.gen(function* () {
-        const recovered = first ? FRESH : yield* readJournal(io, superblock.journalBuckets, UUID);
+        const recovered = first ? FRESH : yield* readJournal(io, superblock);
         const runtime = yield* startRuntime(io, superblock, recovered, OPTIONS);
         yield* makeRoomAfterRecovery(runtime);
         const result = yield* use(runtime);

@@ -121,7 +121,10 @@ export class SuperblockLog {
     return Effect.gen(function* () {
       const size = slotBytes(disk);
       if (self.fillBytes + size > layout.usableBytes) {
-        if (self.bucket >= 0) reached("superblock log switched buckets");
+        if (self.bucket >= 0) {
+          reached("superblock log switched buckets");
+          yield* self.io.finish(self.device, self.bucket);
+        }
         self.bucket = self.bucket === 0 ? 1 : 0;
         self.fillBytes = 0;
         yield* self.io.reset(self.device, self.bucket);

@@ -13,7 +13,7 @@ const TWO32 = 0x1_0000_0000;
 /** High words of integers below 2^53 are below this. */
 const HIGH_MAX = 0x1f_ffff;
 
-export const FORMAT_VERSION = 1;
+export const FORMAT_VERSION = 2;
 /** "VARV" as the bytes lie on disk. */
 export const MAGIC = 0x5652_4156;
 export const UUID_BYTES = 16;
@@ -23,7 +23,7 @@ export const Kind = { superblock: 1, journalEntry: 2, nodeImage: 3, nodeDelta: 4
 export const RecordHeader = layout("record header", "Every record begins with it.", [
   checksum64("checksum", "xxh64, seed 0, of the bytes from 8 to `lengthBytes`"),
   u32("magic", '`56 41 52 56`, "VARV"'),
-  u16("version", "of the format; 1"),
+  u16("version", "of the format; 2"),
   u16("kind", "of the record: 1 superblock, 2 journal entry, 3 node image, 4 node delta"),
   u32("lengthBytes", "of the whole record, this header included, padding behind it excluded"),
   u32("reserved", "0"),

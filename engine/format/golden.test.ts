@@ -37,7 +37,7 @@ const pointer: pointers.NodePointer = {
 
 const superblock: superblocks.Superblock = {
   uuid,
-  version: 1,
+  version: 2,
   label: "höhle",
   sequence: 7,
   bucketBytes: 1 << 20,
@@ -51,6 +51,7 @@ const superblock: superblocks.Superblock = {
     { device: 0, bucket: 2 },
     { device: 0, bucket: 70_000 },
   ],
+  journalEnd: { sequence: 2 ** 40 + 3, epoch: 9 },
   directoryHashBits: 48,
   hashSeed: [0xdead_beef, 1],
   compression: 1,
@@ -386,7 +387,7 @@ test("the constants of the format stay what they are", () => {
         "subvolumes": 6,
         "xattrs": 2,
       },
-      "version": 1,
+      "version": 2,
     }
   `);
 });

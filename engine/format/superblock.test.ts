@@ -32,6 +32,7 @@ const superblock: fc.Arbitrary<Superblock> = fc
       members: fc.constant(members),
       deviceIndex: fc.nat(members.length - 1),
       journalBuckets: fc.array(fc.record({ device: fc.nat(members.length - 1), bucket: u32 }), { maxLength: 9 }),
+      journalEnd: fc.record({ sequence: u53, epoch: u53 }),
       directoryHashBits: fc.integer({ min: 1, max: 48 }),
       hashSeed: fc.tuple(u32, u32),
       compression: fc.nat(1),
@@ -75,7 +76,7 @@ describe("superblock", () => {
   });
 
   test("one of a later version is not called damaged, and a damaged one not a later version", () => {
-    const setVersion = (view: DataView) => view.setUint16(RecordHeader.at.version, 2, true);
+    const setVersion = (view: DataView) => view.setUint16(RecordHeader.at.version, FORMAT_VERSION + 1, true);
     expect(decodeSuperblock(changed(setVersion))).toEqual({ bad: "unsupported version" });
     const torn = encodeSuperblock(sample);
     setVersion(viewOf(torn));
@@ -148,6 +149,8 @@ describe("superblock", () => {
     expect(() => encodeSuperblock({ ...sample, label: "ä".repeat(33) })).toThrow("at most 64 bytes");
     const journalBuckets = Array.from({ length: 1100 }, (_, bucket) => ({ device: 0, bucket }));
     expect(() => encodeSuperblock({ ...sample, journalBuckets })).toThrow("superblock of");
-    expect(() => encodeSuperblock({ ...sample, version: 2 })).toThrow("cannot write version 2");
+    expect(() => encodeSuperblock({ ...sample, version: FORMAT_VERSION + 1 })).toThrow(
+      `cannot write version ${FORMAT_VERSION + 1}`,
+    );
   });
 });

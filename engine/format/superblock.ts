@@ -52,6 +52,11 @@ export interface Superblock {
   /** Which of the members this copy is on. */
   readonly deviceIndex: number;
   readonly journalBuckets: ReadonlyArray<JournalBucketAddress>;
+  /**
+   * A journal entry that was durable when this was written: a journal that ends before it has lost something. Written
+   * at every clean close; entries that came since are not told of.
+   */
+  readonly journalEnd: { readonly sequence: number; readonly epoch: number };
   readonly directoryHashBits: number;
   readonly hashSeed: readonly [number, number];
   /** One of `Compression`. */
@@ -74,6 +79,8 @@ export const SuperblockBody = layout(
     u16("members", "count of members"),
     u16("labelBytes", "length of the label"),
     u32("journalBuckets", "count of journal buckets"),
+    u64("journalEndSequence", "of a journal entry that was durable when this was written; 0 if none was"),
+    u64("journalEndEpoch", "of that entry"),
   ],
   [
     variable("label", "`labelBytes` bytes of UTF-8", "of the pool"),
@@ -131,6 +138,8 @@ export function encodeSuperblock(superblock: Superblock): Uint8Array {
   writer.u16(superblock.members.length);
   writer.u16(label.length);
   writer.u32(superblock.journalBuckets.length);
+  writer.u53(superblock.journalEnd.sequence);
+  writer.u53(superblock.journalEnd.epoch);
   writer.bytes(label);
   for (const [index, member] of superblock.members.entries()) {
     if (member.uuid.length !== UUID_BYTES) throw new Error(`a uuid has ${UUID_BYTES} bytes`);
@@ -204,6 +213,7 @@ export function decodeSuperblock(data: Uint8Array): DecodedSuperblock {
   const memberCount = reader.u16();
   const labelLength = reader.u16();
   const journalBucketCount = reader.u32();
+  const journalEnd = { sequence: reader.u53(), epoch: reader.u53() };
   const label = readLabel(reader, labelLength);
   const members = readMembers(reader, memberCount);
   const journalBuckets = readJournalBuckets(reader, journalBucketCount, memberCount);
@@ -217,7 +227,7 @@ export function decodeSuperblock(data: Uint8Array): DecodedSuperblock {
     directoryHashBits <= 48;
   if (!reader.ok || reader.left !== 0 || !sane) return { bad: "damaged" };
   const { sequence, version } = record;
-  const shape = { bucketBytes, blockBytes, members, deviceIndex, journalBuckets };
+  const shape = { bucketBytes, blockBytes, members, deviceIndex, journalBuckets, journalEnd };
   const rest = { directoryHashBits, hashSeed, compression, createdAtSeconds };
   return { ok: { uuid: record.uuid(), version, label, sequence, ...shape, ...rest } };
 }

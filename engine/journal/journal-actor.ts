@@ -119,6 +119,11 @@ export class Journal {
     this.actor = new Actor(supervisor, "journal", (request) => this.accept(request));
   }
 
+  /** Of all entries that this run of the pool writes. */
+  get epoch(): number {
+    return this.start.epoch;
+  }
+
   /** Bytes of updates and refs that one transaction may have. */
   get commitBytesMax(): number {
     return this.ring.entryBytesMax - ENTRY_HEAD_BYTES;

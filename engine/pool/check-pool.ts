@@ -24,7 +24,7 @@ export function checkRuntime(
 ): Effect.Effect<CheckReport, PoolFailed | DeviceError | PoolDamaged> {
   const { superblock, io, btree, trees, loader } = runtime;
   return Effect.gen(function* () {
-    const { entries } = yield* readJournal(io, superblock.journalBuckets, superblock.uuid);
+    const { entries } = yield* readJournal(io, superblock);
     const subject = {
       transactor: btree,
       trees,

@@ -44,7 +44,7 @@ export interface EntrySummary {
 /** The entries that recovery replays, oldest first. */
 export function inspectJournal(runtime: Runtime): Effect.Effect<Array<EntrySummary>, DeviceError | PoolDamaged> {
   const { io, superblock } = runtime;
-  return Effect.map(readJournal(io, superblock.journalBuckets, superblock.uuid), ({ entries }) =>
+  return Effect.map(readJournal(io, superblock), ({ entries }) =>
     entries.map(({ slot, entry }) => {
       const updates: Record<string, number> = {};
       entry.forEach((table, level) => {

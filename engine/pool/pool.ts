@@ -15,7 +15,7 @@ import type { PoolFailed } from "../actor.ts";
 import { check, type CheckOptions, type CheckSubject } from "../check/check.ts";
 import type { CheckReport } from "../check/findings.ts";
 import { BucketIo, BucketLayout } from "../device/bucket-io.ts";
-import { findSuperblock, SUPERBLOCK_BUCKETS, SuperblockLog } from "../device/superblock-log.ts";
+import { findSuperblock, type FoundSuperblock, SUPERBLOCK_BUCKETS, SuperblockLog } from "../device/superblock-log.ts";
 import type { Superblock } from "../format/superblock.ts";
 import { type FilesystemCore, makeFilesystemCore } from "../fs/core.ts";
 import { offsetOfHash } from "../fs/directory.ts";
@@ -95,8 +95,13 @@ function bucketIo(devices: ReadonlyArray<Device>, bucketBytes: number): BucketIo
   return new BucketIo(devices.map((device) => ({ device, layout: new BucketLayout(device, bucketBytes) })));
 }
 
-/** Finds the superblock of the pool that the devices form. */
+/** The superblock of the pool that the devices form. */
 export function readSuperblock(devices: ReadonlyArray<Device>): Effect.Effect<Superblock, PoolError> {
+  return Effect.map(findPool(devices), ({ superblock }) => superblock);
+}
+
+/** Finds the newest superblock of the pool that the devices form. */
+function findPool(devices: ReadonlyArray<Device>): Effect.Effect<FoundSuperblock, PoolError> {
   return Effect.gen(function* () {
     const device = devices[0];
     if (device === undefined) return yield* Effect.fail(new WrongMembers("no device given"));
@@ -121,7 +126,7 @@ export function readSuperblock(devices: ReadonlyArray<Device>): Effect.Effect<Su
       const what = `${device.name} has blocks of ${device.geometry.blockBytes} bytes, the pool of ${superblock.blockBytes}`;
       return yield* Effect.fail(new WrongMembers(what));
     }
-    return superblock;
+    return found;
   });
 }
 
@@ -179,8 +184,13 @@ function start(
   });
 }
 
-function closePool(runtime: Runtime, core: FilesystemCore): Effect.Effect<void, FsError | PoolFailed | PoolError> {
-  const { writer, journal, supervisor } = runtime;
+/** Everything goes to the devices; `newestBucket` of the superblock log holds the newest record, -1 if there is none. */
+function closePool(
+  runtime: Runtime,
+  core: FilesystemCore,
+  newestBucket: number,
+): Effect.Effect<void, FsError | PoolFailed | PoolError> {
+  const { writer, journal, supervisor, io, superblock } = runtime;
   return Effect.gen(function* () {
     yield* core.writebackAll;
     yield* Effect.mapError(writer.flushAll, (error) =>
@@ -188,6 +198,13 @@ function closePool(runtime: Runtime, core: FilesystemCore): Effect.Effect<void, 
     );
     journal.markClean();
     yield* journal.settle;
+    // The last entries of a journal vouch for one another alone: from here on their loss would be noticed.
+    const journalEnd = { sequence: journal.durableSequence, epoch: journal.epoch };
+    const record = { ...superblock, sequence: superblock.sequence + 1, journalEnd };
+    for (let device = 0; device < io.members.length; device++) {
+      yield* deviceFailed(new SuperblockLog(io, device, newestBucket).write(record));
+    }
+    yield* deviceFailed(io.flush);
     yield* supervisor.stop;
   });
 }
@@ -216,10 +233,10 @@ export function openPool(
   return Effect.gen(function* () {
     const readOnly = options.readOnly ?? false;
     if (!readOnly) for (const device of devices) yield* deviceFailed(device.flush);
-    const superblock = yield* readSuperblock(devices);
+    const { superblock, bucket } = yield* findPool(devices);
     const io = bucketIo(devices, superblock.bucketBytes);
     if (!readOnly) yield* deviceFailed(finishActiveZones(io));
-    const recovered = yield* deviceFailed(readJournal(io, superblock.journalBuckets, superblock.uuid));
+    const recovered = yield* deviceFailed(readJournal(io, superblock));
     const { runtime, core } = yield* start(io, superblock, recovered, options);
     if (!readOnly) {
       yield* Effect.mapError(Effect.andThen(core.resumeLoggedOperations, core.cleanOrphans), (error) =>
@@ -247,7 +264,7 @@ export function openPool(
       superblock,
       filesystem: core.filesystem,
       filesystemFor: core.filesystemFor,
-      close: closePool(runtime, core),
+      close: readOnly ? runtime.supervisor.stop : closePool(runtime, core, bucket),
       usage: Effect.sync(() => usageOf(runtime, core)),
       check: (checkOptions) => check(subject, checkOptions),
       died: Deferred.await(died),
@@ -296,11 +313,7 @@ export function formatPool(
       const nothing = { entries: [], last: undefined, epoch: 0 };
       const { runtime, core } = yield* start(io, superblock, nothing, {});
       yield* core.initialiseRoot;
-      yield* closePool(runtime, core);
-      for (let device = 0; device < devices.length; device++) {
-        yield* deviceFailed(new SuperblockLog(io, device, -1).write(superblock));
-      }
-      yield* deviceFailed(io.flush);
+      yield* closePool(runtime, core, -1);
     }),
   );
 }

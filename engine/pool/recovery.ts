@@ -13,13 +13,15 @@ import type { NodeLoader } from "../btree/node-loader.ts";
 import type { Node } from "../btree/node.ts";
 import type { Trees } from "../btree/trees.ts";
 import type { BucketIo } from "../device/bucket-io.ts";
-import { checksumOf, RecordHeader } from "../format/codec.ts";
+import { checksumOf, RecordHeader, UUID_BYTES, viewOf } from "../format/codec.ts";
 import { decodeEntry, type JournalEntry } from "../format/journal-entry.ts";
 import { decodePointer } from "../format/pointer.ts";
+import type { Superblock } from "../format/superblock.ts";
 import type { JournalBucket } from "../journal/ring.ts";
 import { chainOf, type FoundEntry } from "../journal/scan.ts";
 import { reached } from "../marks.ts";
 import { PoolDamaged } from "./errors.ts";
+import { entryBytesMax } from "./shape.ts";
 
 /** Bytes fetched at once while a journal bucket is walked. */
 const SCAN_BYTES = 16 * 1024;
@@ -31,55 +33,104 @@ export interface RecoveredJournal {
   readonly epoch: number;
 }
 
-/** All entries that verify in one journal bucket, from its front to the first that does not. */
+/** Reads entries out of one journal bucket, a window of it at a time. */
+class BucketScan {
+  readonly usableBytes: number;
+  readonly blockBytes: number;
+  readonly entryBytesMax: number;
+  private readonly io: BucketIo;
+  private readonly device: number;
+  private readonly startBytes: number;
+  private readonly uuid: Uint8Array;
+  private window: Uint8Array = new Uint8Array(0);
+  private windowAt = 0;
+
+  constructor(io: BucketIo, { device, bucket }: JournalBucket, uuid: Uint8Array) {
+    const { layout } = io.member(device);
+    this.io = io;
+    this.device = device;
+    this.uuid = uuid;
+    this.startBytes = layout.start(bucket);
+    this.usableBytes = layout.usableBytes;
+    this.blockBytes = layout.blockBytes;
+    this.entryBytesMax = entryBytesMax(layout.usableBytes);
+  }
+
+  /** Makes the window hold what lies at `at`, at least so many bytes or up to the end of the bucket. */
+  private show(at: number, lengthBytes: number): Effect.Effect<void, DeviceError> {
+    const wanted = Math.min(lengthBytes, this.usableBytes - at);
+    if (at >= this.windowAt && at + wanted <= this.windowAt + this.window.length) return Effect.void;
+    const length = Math.min(Math.max(wanted, SCAN_BYTES), this.usableBytes - at);
+    return Effect.map(this.io.read(this.device, this.startBytes + at, length), (bytes) => {
+      this.window = bytes;
+      this.windowAt = at;
+    });
+  }
+
+  /** What begins at `at`: an entry that verifies, zeros, or something else that seems to be an entry or does not. */
+  look(at: number): Effect.Effect<JournalEntry | "zeros" | "claim" | "other", DeviceError> {
+    const self = this;
+    return Effect.gen(function* () {
+      yield* self.show(at, self.blockBytes);
+      const claimedBytes = self.claimAt(at);
+      if (claimedBytes === undefined) return self.isZeroBlock(at) ? "zeros" : "other";
+      yield* self.show(at, Math.min(claimedBytes, self.entryBytesMax));
+      return decodeEntry(self.window, at - self.windowAt, self.uuid) ?? "claim";
+    });
+  }
+
+  /** Length of the entry that seems to begin here. Only decides what is read. */
+  private claimAt(at: number): number | undefined {
+    const from = at - this.windowAt;
+    const uuidAt = from + RecordHeader.at.uuid;
+    for (let index = 0; index < UUID_BYTES; index++) {
+      if (this.window[uuidAt + index] !== this.uuid[index]) return undefined;
+    }
+    return viewOf(this.window).getUint32(from + RecordHeader.at.lengthBytes, true);
+  }
+
+  private isZeroBlock(at: number): boolean {
+    const from = at - this.windowAt;
+    return this.window.subarray(from, from + this.blockBytes).every((byte) => byte === 0);
+  }
+}
+
+/**
+ * All entries that verify in one journal bucket, in the order in which they lie.
+ *
+ * Behind an entry that does not verify others may stand that do: they tell that it was lost rather than never written.
+ * They are looked for as far as the longest entry reaches, but not behind a block of zeros, which was never written.
+ */
 function scanBucket(
   io: BucketIo,
-  { device, bucket }: JournalBucket,
+  bucket: JournalBucket,
   slot: number,
   uuid: Uint8Array,
   found: Array<FoundEntry>,
 ): Effect.Effect<void, DeviceError> {
-  const { layout } = io.member(device);
-  const start = layout.start(bucket);
+  const scan = new BucketScan(io, bucket, uuid);
+  const { layout } = io.member(bucket.device);
   return Effect.gen(function* () {
-    let at = 0;
-    let window: Uint8Array = new Uint8Array(0);
-    let windowAt = 0;
     let previous: JournalEntry | undefined;
-    while (at < layout.usableBytes) {
-      if (at >= windowAt + window.length) {
-        windowAt = at;
-        window = yield* io.read(device, start + at, Math.min(SCAN_BYTES, layout.usableBytes - at));
+    /** End of the search that goes on; nothing is searched for while entry follows entry. */
+    let searchEnd: number | undefined;
+    for (let at = 0; at < Math.min(searchEnd ?? Number.POSITIVE_INFINITY, scan.usableBytes);) {
+      const entry = yield* scan.look(at);
+      if (entry === "zeros") return;
+      if (typeof entry === "string") {
+        if (searchEnd === undefined || entry === "claim") searchEnd = at + scan.entryBytesMax;
+        at += scan.blockBytes;
+        continue;
       }
-      let entry = decodeEntry(window, at - windowAt, uuid);
-      if (entry === undefined && at > windowAt) {
-        // It may only have been cut off by the end of the window.
-        window = new Uint8Array(0);
-        windowAt = at;
-        window = yield* io.read(device, start + at, Math.min(SCAN_BYTES, layout.usableBytes - at));
-        entry = decodeEntry(window, 0, uuid);
-      }
-      if (entry === undefined && layout.usableBytes - at > window.length && claimsMore(window, uuid)) {
-        window = yield* io.read(device, start + at, layout.usableBytes - at);
-        windowAt = at;
-        entry = decodeEntry(window, 0, uuid);
-      }
-      if (entry === undefined) return;
-      if (previous !== undefined && (entry.sequence !== previous.sequence + 1 || entry.epoch !== previous.epoch))
-        return;
+      // What an earlier turn of the ring left in the bucket.
+      if (previous !== undefined && entry.sequence <= previous.sequence) return;
+      if (searchEnd !== undefined) reached("journal entry found behind one that cannot be read");
       found.push({ slot, entry });
       previous = entry;
+      searchEnd = undefined;
       at += layout.roundUp(entry.lengthBytes);
     }
   });
-}
-
-/** Does an entry that is longer than the window seem to begin here? Only decides whether to read more. */
-function claimsMore(window: Uint8Array, uuid: Uint8Array): boolean {
-  const uuidAt = RecordHeader.at.uuid;
-  if (window.length < uuidAt + uuid.length) return false;
-  for (let index = 0; index < uuid.length; index++) if (window[uuidAt + index] !== uuid[index]) return false;
-  return true;
 }
 
 function refsVerify(io: BucketIo, entry: JournalEntry): Effect.Effect<boolean> {
@@ -96,8 +147,7 @@ function refsVerify(io: BucketIo, entry: JournalEntry): Effect.Effect<boolean> {
 /** Finds the live journal: the chain of entries that verify, with what they rely on. */
 export function readJournal(
   io: BucketIo,
-  buckets: ReadonlyArray<JournalBucket>,
-  uuid: Uint8Array,
+  { journalBuckets: buckets, uuid, journalEnd }: Pick<Superblock, "journalBuckets" | "uuid" | "journalEnd">,
 ): Effect.Effect<RecoveredJournal, DeviceError | PoolDamaged> {
   return Effect.gen(function* () {
     const found: Array<FoundEntry> = [];
@@ -121,6 +171,10 @@ export function readJournal(
     if (entries[0]!.entry.sequence > last.oldestNeeded) {
       const missing = `journal entry ${last.oldestNeeded} is needed and cannot be read`;
       return yield* Effect.fail(new PoolDamaged(missing));
+    }
+    if (last.sequence < journalEnd.sequence || chain.epoch < journalEnd.epoch) {
+      const what = `journal entry ${journalEnd.sequence} of epoch ${journalEnd.epoch}, known to be durable, cannot be read`;
+      return yield* Effect.fail(new PoolDamaged(what));
     }
     if (!last.clean) reached("unclean pool recovered");
     return {

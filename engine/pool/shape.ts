@@ -8,6 +8,7 @@ import type { Device } from "../../devices/device.ts";
 import { RESERVE_BUCKETS } from "../allocator/buckets.ts";
 import { BUCKET_BYTES_MIN, BucketLayout, defaultBucketBytes } from "../device/bucket-io.ts";
 import { SUPERBLOCK_BUCKETS } from "../device/superblock-log.ts";
+import { FORMAT_VERSION } from "../format/codec.ts";
 import { Compression, MemberState, type Superblock } from "../format/superblock.ts";
 import { DIRECTORY_HASH_BITS_MAX } from "../format/tables.ts";
 import { TooSmall, WrongMembers } from "./errors.ts";
@@ -83,7 +84,7 @@ export function shapeOf(
   if (layout.count < leastBuckets(journal)) return new TooSmall(first.name, leastBuckets(journal) * bucketBytes);
   return {
     uuid: options.uuid,
-    version: 1,
+    version: FORMAT_VERSION,
     label: options.label ?? "",
     sequence: 1,
     bucketBytes,
@@ -99,6 +100,7 @@ export function shapeOf(
     ],
     deviceIndex: 0,
     journalBuckets: Array.from({ length: journal }, (_, index) => ({ device: 0, bucket: SUPERBLOCK_BUCKETS + index })),
+    journalEnd: { sequence: 0, epoch: 0 },
     directoryHashBits: hashBits,
     hashSeed: seedOf(options.uuid),
     compression: options.compression === "none" ? Compression.none : Compression.zstd,

@@ -1,0 +1,96 @@
+/**
+ * A journal of which a part has turned bad: the pool opens as it was closed or is refused, never as it was earlier.
+ */
+import * as Effect from "effect/Effect";
+import { describe, expect, test } from "vitest";
+import { SimDisk } from "../../devices/sim/disk.ts";
+import { decodeEntry } from "../format/journal-entry.ts";
+import { FileType, ROOT_INODE } from "../fs/types.ts";
+import { marks, resetMarks } from "../marks.ts";
+import { formatPool, openPool } from "./pool.ts";
+
+const BLOCK = 4096;
+const UUID = new Uint8Array(16).fill(7);
+const OWNER = { uid: 0, gid: 0 };
+const OPEN = { commitIntervalMs: 0, writebackIntervalMs: 0 };
+const name = (index: number): Uint8Array => new TextEncoder().encode(`file ${index}`);
+
+/** A pool of several synced files, closed cleanly or stopped after its last sync, as it lies on the medium. */
+function poolOnDisk(files: number, close: boolean): Promise<{ disk: SimDisk; journal: ReadonlyArray<number> }> {
+  const geometry = { capacityBytes: 8 * 1024 * 1024, blockBytes: BLOCK, atomicWriteBytes: BLOCK };
+  const disk = SimDisk.make({ name: "disk", geometry, seed: 1 });
+  return Effect.runPromise(
+    Effect.gen(function* () {
+      yield* formatPool([disk], { uuid: UUID });
+      const journal = yield* Effect.scoped(
+        Effect.gen(function* () {
+          const pool = yield* openPool([disk], OPEN);
+          for (let index = 0; index < files; index++) {
+            yield* pool.filesystem.mknod(ROOT_INODE, name(index), FileType.regular | 0o644, 0, OWNER);
+            yield* pool.filesystem.syncfs;
+          }
+          if (close) yield* pool.close;
+          const { superblock } = pool;
+          return superblock.journalBuckets.map(({ bucket }) => bucket * superblock.bucketBytes);
+        }),
+      );
+      yield* disk.flush;
+      return { disk, journal };
+    }),
+  );
+}
+
+/** Names in the root of the pool as it opens now, or why it does not open. */
+const opened = (disk: SimDisk): Promise<number | string> =>
+  Effect.runPromise(
+    Effect.scoped(
+      Effect.gen(function* () {
+        const pool = yield* Effect.result(openPool([disk], { ...OPEN, readOnly: true }));
+        if (pool._tag === "Failure") return (pool.failure as { readonly _tag: string })._tag;
+        return (yield* pool.success.filesystem.getattr(ROOT_INODE)).sizeBytes;
+      }),
+    ),
+  );
+
+/** Blocks at which the entries of the journal begin, in the order of their sequence; each fits into one. */
+async function entryBlocks(disk: SimDisk, journal: ReadonlyArray<number>): Promise<Array<number>> {
+  const entries = new Map<number, number>();
+  for (const start of journal) {
+    for (let at = start; at < start + 16 * BLOCK; at += BLOCK) {
+      const entry = decodeEntry(await Effect.runPromise(disk.read(at, BLOCK)), 0, UUID);
+      if (entry !== undefined) entries.set(entry.sequence, at);
+    }
+  }
+  return [...entries].sort((a, b) => a[0] - b[0]).map(([, at]) => at);
+}
+
+describe("a journal with a bad block", () => {
+  test.each([
+    ["closed", true],
+    ["stopped after a sync", false],
+  ])("of a pool that was %s never shows an earlier state", async (_how, close) => {
+    const files = 6;
+    const { disk, journal } = await poolOnDisk(files, close);
+    const entries = await entryBlocks(disk, journal);
+    expect(entries.length).toBeGreaterThan(files);
+    // The last entry before a stop is the one that nothing vouches for: it may never have been finished.
+    const blocks = close ? entries : entries.slice(0, -1);
+    const answers = new Set<number | string>();
+    resetMarks();
+    for (const block of blocks) {
+      // A turned bit can be turned back.
+      disk.rot(block + 100, 3);
+      answers.add(await opened(disk));
+      disk.rot(block + 100, 3);
+    }
+    expect(await opened(disk)).toBe(files);
+    expect([...answers].sort()).toEqual([files, "PoolDamaged"]);
+    expect(marks.get("journal entry found behind one that cannot be read")).toBeGreaterThan(0);
+  });
+
+  test("that takes the last entries of a clean close with it is found out by the superblock", async () => {
+    const { disk, journal } = await poolOnDisk(3, true);
+    for (const block of (await entryBlocks(disk, journal)).slice(-2)) disk.rot(block + 50, 1);
+    expect(await opened(disk)).toBe("PoolDamaged");
+  });
+});
