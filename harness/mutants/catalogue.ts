@@ -1,11 +1,17 @@
 /**
  * The planted bugs by which the campaign is measured: each is a mistake that somebody could make.
+ *
+ * Those in this file stand for the promises that matter most; the others are kept by the room of the engine in which
+ * they are planted.
  */
-import type { Mutant } from "./mutant.ts";
+import { allocationMutants } from "./allocation.ts";
+import { btreeMutants } from "./btree.ts";
+import { dataMutants } from "./data.ts";
+import { journalMutants } from "./journal.ts";
+import { GENERAL, type Mutant } from "./mutant.ts";
+import { namesMutants } from "./names.ts";
 
-const GENERAL = ["create-write-fsync", "rename-replace", "concurrent-mixed", "append-log"];
-
-export const catalogue: ReadonlyArray<Mutant> = [
+const principal: ReadonlyArray<Mutant> = [
   {
     id: "flush-skipped",
     breaks: "an fsync is acknowledged without a flush of the device",
@@ -203,4 +209,13 @@ export const catalogue: ReadonlyArray<Mutant> = [
     edits: [{ find: "yield* zones.finish(zone);", replace: "yield* Effect.void;" }],
     scenarios: ["zoned/crash-in-recovery", "zoned/create-write-fsync", "zoned/concurrent-mixed"],
   },
+];
+
+export const catalogue: ReadonlyArray<Mutant> = [
+  ...principal,
+  ...journalMutants,
+  ...allocationMutants,
+  ...btreeMutants,
+  ...dataMutants,
+  ...namesMutants,
 ];

@@ -19,6 +19,14 @@ export interface Mutant {
   readonly scenarios: ReadonlyArray<string>;
 }
 
+/** Scenarios that see most of what breaks durability. */
+export const GENERAL: ReadonlyArray<string> = [
+  "create-write-fsync",
+  "rename-replace",
+  "concurrent-mixed",
+  "append-log",
+];
+
 /** The text with the edits made; throws when one does not fit exactly once. */
 export function applyEdits(text: string, { id, edits }: Mutant): string {
   let result = text;

@@ -1,0 +1,97 @@
+/**
+ * Planted bugs of the allocator: which buckets are free, what space was promised, when a place may be used again.
+ */
+import type { Mutant } from "./mutant.ts";
+
+export const allocationMutants: ReadonlyArray<Mutant> = [
+  {
+    id: "bucket-not-reset",
+    breaks: "a bucket that was used before is not emptied before it is filled again",
+    file: "engine/allocator/write-point.js",
+    edits: [{ find: "if (taken.reset)", replace: "if (false)" }],
+    scenarios: ["collection-under-load", "zoned/collection-under-load", "fill-to-full-and-delete"],
+  },
+  {
+    id: "zone-not-finished",
+    breaks: "a zone that is left with room at its end stays open",
+    file: "engine/allocator/write-point.js",
+    edits: [{ find: "yield* self.io.finish(full.device, full.bucket);", replace: "yield* Effect.void;" }],
+    scenarios: ["zoned/fill-to-full-and-delete", "zoned/collection-under-load"],
+  },
+  {
+    id: "waste-not-counted",
+    breaks: "the unused ends of buckets are counted as space",
+    file: "engine/allocator/buckets.js",
+    edits: [{ find: "this.wasteBytes += wasteBytes;", replace: "this.wasteBytes += 0;" }],
+    scenarios: ["fill-to-full-and-delete", "zoned/fill-to-full-and-delete"],
+  },
+  {
+    id: "promises-not-counted",
+    breaks: "space that is promised to dirty data is promised again",
+    file: "engine/allocator/space.js",
+    edits: [
+      {
+        find: "buckets.wasteBytes + this.reservedBytes + dirtyNodeBytes()",
+        replace: "buckets.wasteBytes + dirtyNodeBytes()",
+      },
+    ],
+    scenarios: ["fill-to-full-and-delete", "zoned/fill-to-full-and-delete"],
+  },
+  {
+    id: "no-bucket-kept-for-metadata",
+    breaks: "data may take the last free buckets",
+    file: "engine/allocator/buckets.js",
+    edits: [{ find: "{ btree: 0, collected: 1, data: 3 }", replace: "{ btree: 0, collected: 0, data: 0 }" }],
+    scenarios: ["fill-to-full-and-delete", "collection-under-load"],
+  },
+  {
+    id: "freeing-entry-forgotten",
+    breaks: "a bucket does not remember which journal entry emptied it",
+    file: "engine/allocator/buckets.js",
+    edits: [
+      {
+        find: "if (liveBytes < this.live[id])\n            this.freedBy[id] = Math.max(this.freedBy[id], sequence);",
+        replace: "",
+      },
+    ],
+    scenarios: ["collection-under-load", "fill-to-full-and-delete", "truncate-and-extend"],
+  },
+  {
+    id: "read-not-held",
+    breaks: "a bucket may be reset while extents in it are being read",
+    file: "engine/data/reader.js",
+    edits: [{ find: "this.hold(rows);", replace: "" }],
+    scenarios: ["collection-under-load", "fill-to-full-and-delete", "concurrent-mixed"],
+  },
+  {
+    id: "append-not-held",
+    breaks: "a bucket may be reset although what was appended to it waits for its commit",
+    file: "engine/allocator/write-point.js",
+    edits: [{ find: "this.buckets.hold(bucket);", replace: "this.buckets.inFlight[this.buckets.id(bucket)] = 1e6;" }],
+    scenarios: ["collection-under-load", "fill-to-full-and-delete"],
+  },
+  {
+    id: "generation-not-raised",
+    breaks: "a bucket that is filled again keeps its generation",
+    file: "engine/allocator/buckets.js",
+    edits: [
+      {
+        find: "this.generation[id] = this.generation[id] + 1;",
+        replace: "this.generation[id] = Math.max(1, this.generation[id]);",
+      },
+    ],
+    scenarios: ["collection-under-load", "fill-to-full-and-delete", "crash-in-recovery"],
+  },
+  {
+    id: "reservation-leaks",
+    breaks: "space that was set aside for a write is not given back when it is written",
+    file: "engine/data/writeback.js",
+    edits: [
+      {
+        find: "this.files.dirtyBytes -= taken.bytes;\n        this.services.space.release(reserved);\n        taken.recycle();",
+        replace: "this.files.dirtyBytes -= taken.bytes;\n        taken.recycle();",
+      },
+    ],
+    scenarios: ["fill-to-full-and-delete", "append-log"],
+  },
+];

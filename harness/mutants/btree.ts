@@ -1,0 +1,144 @@
+/**
+ * Planted bugs of the btree: splits, merges, the order of writes, what a node has on disk.
+ */
+import type { Mutant } from "./mutant.ts";
+
+export const btreeMutants: ReadonlyArray<Mutant> = [
+  {
+    id: "split-drops-row",
+    breaks: "a leaf that splits loses the row at the cut",
+    file: "engine/btree/tree.js",
+    edits: [
+      { find: "this.setLeaf(node, leaf.slice(0, cut));", replace: "this.setLeaf(node, leaf.slice(0, cut - 1));" },
+    ],
+    scenarios: ["many-small-files", "journal-wrap"],
+  },
+  {
+    id: "merged-row-left",
+    breaks: "the row of a node that was merged away stays in its parent",
+    file: "engine/btree/tree.js",
+    edits: [{ find: "left.absorbed.push({ inode, offset, snapshot, pointer });", replace: "" }],
+    scenarios: ["journal-wrap", "many-small-files", "deep-tree"],
+  },
+  {
+    id: "merge-loses-pin",
+    breaks: "a merged node forgets which journal entries its rows stand in",
+    file: "engine/btree/tree.js",
+    edits: [
+      {
+        find: "const pin = Math.min(sequence, left.pin, right.pin);",
+        replace: "const pin = sequence;\n        this.dirty.remove(left);",
+      },
+    ],
+    scenarios: ["journal-wrap", "many-small-files"],
+  },
+  {
+    id: "removal-leaves-leaf-clean",
+    breaks: "a removal does not make its leaf dirty",
+    file: "engine/btree/tree.js",
+    edits: [
+      {
+        find: "            return;\n        this.dirty.add(node, sequence);\n        const small",
+        replace: "            return;\n        const small",
+      },
+    ],
+    scenarios: ["journal-wrap", "many-small-files", "concurrent-names"],
+  },
+  {
+    id: "finger-kept-over-merge",
+    breaks: "the last leaf found is still used after it was merged away",
+    file: "engine/btree/tree.js",
+    edits: [
+      { find: 'reached("leaves merged");\n        this.finger = undefined;', replace: 'reached("leaves merged");' },
+    ],
+    scenarios: ["journal-wrap", "many-small-files"],
+  },
+  {
+    id: "finger-kept-over-split",
+    breaks: "the last leaf found is still used for keys that a split gave away",
+    file: "engine/btree/tree.js",
+    edits: [{ find: "const leaf = node.leaf;\n        this.finger = undefined;", replace: "const leaf = node.leaf;" }],
+    scenarios: ["many-small-files", "journal-wrap"],
+  },
+  {
+    id: "parents-written-first",
+    breaks: "nodes are written from the root down",
+    file: "engine/btree/flush.js",
+    edits: [
+      {
+        find: "return [...chosen].sort((a, b) => a.level - b.level);",
+        replace: "return [...chosen].sort((a, b) => b.level - a.level);",
+      },
+    ],
+    scenarios: ["journal-wrap", "deep-tree", "many-small-files"],
+  },
+  {
+    id: "first-child-not-written",
+    breaks: "an interior node is written although its first child has no place on disk",
+    file: "engine/btree/flush.js",
+    edits: [{ find: "addWithGroup(trees, first, chosen);", replace: "" }],
+    scenarios: ["journal-wrap", "deep-tree", "many-small-files"],
+  },
+  {
+    id: "pin-of-write-under-way-forgotten",
+    breaks: "entries whose rows are in a node that is just being written are given up",
+    file: "engine/btree/trees.js",
+    edits: [
+      {
+        find: "this.dirty.oldest?.pin ?? open, this.flushingPin, open)",
+        replace: "this.dirty.oldest?.pin ?? open, open)",
+      },
+    ],
+    scenarios: ["journal-wrap", "many-small-files"],
+  },
+  {
+    id: "dirty-leaf-evicted",
+    breaks: "a leaf with rows that are not written is evicted",
+    file: "engine/btree/trees.js",
+    edits: [
+      {
+        find: "else if (node.dirty || node.flushing || node.pointer === undefined)",
+        replace: "else if (node.flushing || node.pointer === undefined)",
+      },
+    ],
+    scenarios: ["journal-wrap", "many-small-files", "small-memory"],
+  },
+  {
+    id: "node-record-not-verified",
+    breaks: "recovery does not look whether the nodes that an entry relies on arrived",
+    file: "engine/btree/node-writer.js",
+    edits: [
+      {
+        find: "journal.gathering.refs.push({ device, addressBytes, lengthBytes: bytes.length, checksum: whole });",
+        replace: "",
+      },
+    ],
+    scenarios: ["journal-wrap", "crash-in-recovery", "many-small-files"],
+  },
+  {
+    id: "group-written-left-first",
+    breaks: "of nodes that split the left one is written before the right one",
+    file: "engine/btree/node-writer.js",
+    edits: [{ find: "for (const member of group.reverse())", replace: "for (const member of group)" }],
+    scenarios: ["journal-wrap", "many-small-files"],
+  },
+  {
+    id: "rows-behind-range-kept",
+    breaks: "rows that a node gave away before it was written count when it is loaded",
+    file: "engine/btree/node-loader.js",
+    edits: [{ find: "const leaf = this.trimmed(node, rows);", replace: "const leaf = rows;" }],
+    scenarios: ["journal-wrap", "many-small-files"],
+  },
+  {
+    id: "base-not-image-after-slice",
+    breaks: "a node that was cut is written as a delta of what it was",
+    file: "engine/btree/tree.js",
+    edits: [
+      {
+        find: "node.leaf.free();\n        node.leaf = leaf;\n        node.needsImage = true;",
+        replace: "node.leaf.free();\n        leaf.seal();\n        node.leaf = leaf;",
+      },
+    ],
+    scenarios: ["journal-wrap", "many-small-files"],
+  },
+];

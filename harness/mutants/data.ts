@@ -1,0 +1,157 @@
+/**
+ * Planted bugs of file data: extents, writeback, truncate and the ranges of fallocate, collection.
+ */
+import { GENERAL, type Mutant } from "./mutant.ts";
+
+export const dataMutants: ReadonlyArray<Mutant> = [
+  {
+    id: "older-bytes-shown",
+    breaks: "a read shows bytes that are being written over newer ones",
+    file: "engine/data/reader.js",
+    edits: [
+      {
+        find: "for (const layer of [state.writing, state.dirty]) {",
+        replace: "for (const layer of [state.dirty, state.writing]) {",
+      },
+    ],
+    scenarios: ["concurrent-mixed", "append-log", "sparse"],
+  },
+  {
+    id: "part-shows-front",
+    breaks: "a part of an extent shows the extent's beginning",
+    file: "engine/data/extent-map.js",
+    edits: [
+      {
+        find: "rawOffset: extent.rawOffset + (start - row.start), lengthBytes: end - start }",
+        replace: "rawOffset: extent.rawOffset, lengthBytes: end - start }",
+      },
+    ],
+    scenarios: ["sparse", "truncate-and-extend"],
+  },
+  {
+    id: "end-of-extent-dropped",
+    breaks: "an extent that is cut in its middle loses what lies behind",
+    file: "engine/data/extent-map.js",
+    edits: [
+      {
+        find: "putRow(tx, inode, row.end, partOf(row, to, row.end));",
+        replace: "tx.remove(Table.extents, inode, row.end, SNAPSHOT_ROOT);",
+      },
+    ],
+    scenarios: ["sparse", "truncate-and-extend"],
+  },
+  {
+    id: "failed-data-dropped",
+    breaks: "data that could not be written is forgotten",
+    file: "engine/data/writeback.js",
+    edits: [{ find: "state.dirty.putUnder(taken);", replace: "" }],
+    scenarios: ["transient-errors", "zoned/transient-errors", "fill-to-full-and-delete"],
+  },
+  {
+    id: "stored-data-not-verified",
+    breaks: "recovery does not look whether the data that an entry relies on arrived",
+    file: "engine/data/writeback.js",
+    edits: [{ find: "tx.depend(placement.device, placement.addressBytes, stored.length, checksum);", replace: "" }],
+    scenarios: GENERAL,
+  },
+  {
+    id: "collected-data-not-verified",
+    breaks: "recovery does not look whether extents that were moved arrived at their new places",
+    file: "engine/data/collector.js",
+    edits: [{ find: "tx.depend(placement.device, placement.addressBytes, stored.length, checksum);", replace: "" }],
+    scenarios: ["collection-under-load", "fill-to-full-and-delete"],
+  },
+  {
+    id: "cleared-range-shown",
+    breaks: "rows that a truncate or a punch is still taking out can be read",
+    file: "engine/data/reader.js",
+    edits: [{ find: "visibleParts(all, state?.hidden)", replace: "all" }],
+    scenarios: ["sparse", "truncate-and-extend"],
+  },
+  {
+    id: "clearing-not-resumed",
+    breaks: "a truncate that a crash interrupted is not finished",
+    file: "engine/pool/pool.js",
+    edits: [{ find: "Effect.andThen(core.resumeLoggedOperations, core.cleanOrphans)", replace: "core.cleanOrphans" }],
+    scenarios: ["truncate-and-extend", "sparse"],
+  },
+  {
+    id: "truncate-keeps-dirty-bytes",
+    breaks: "dirty bytes behind the new end of a truncated file are written back",
+    file: "engine/fs/ranges.js",
+    edits: [{ find: "self.access.dropDirty(state, size);", replace: "" }],
+    scenarios: ["truncate-and-extend", "sparse"],
+  },
+  {
+    id: "truncate-does-not-wait",
+    breaks: "a truncate takes effect before data that was written earlier",
+    file: "engine/fs/ranges.js",
+    edits: [
+      {
+        find: "return !state.dirty.empty && (size > state.size || state.dirty.within(0, size).length > 0);",
+        replace: "return false;",
+      },
+    ],
+    scenarios: ["truncate-and-extend", "sparse", "concurrent-mixed"],
+  },
+  {
+    id: "rows-changed-without-lock",
+    breaks: "a truncate does not wait for the writeback of its file",
+    file: "engine/fs/ranges.js",
+    edits: [
+      {
+        find: "(state) => this.access.locked(state, () => this.truncateLocked(state, size, change, observe))",
+        replace: "(state) => this.truncateLocked(state, size, change, observe)",
+      },
+    ],
+    scenarios: ["truncate-and-extend", "concurrent-mixed"],
+  },
+  {
+    id: "user-not-counted",
+    breaks: "an operation does not keep the state of its file in memory",
+    file: "engine/fs/file-access.js",
+    edits: [
+      {
+        find: "taken = this.files.obtain(inode, row.sizeBytes, true);\n                taken.users++;",
+        replace: "taken = this.files.obtain(inode, row.sizeBytes, true);",
+      },
+      { find: "taken.users--;\n            this.files.drop(taken);", replace: "this.files.drop(taken);" },
+    ],
+    scenarios: ["concurrent-mixed", "truncate-and-extend"],
+  },
+  {
+    id: "size-follows-last-write",
+    breaks: "a write before the end of a file makes its own end the size",
+    file: "engine/fs/file.js",
+    edits: [
+      { find: "state.size = Math.max(state.size, at + bytes.length);", replace: "state.size = at + bytes.length;" },
+    ],
+    scenarios: GENERAL,
+  },
+  {
+    id: "syncfs-without-writeback",
+    breaks: "syncfs makes the journal durable and writes no data",
+    file: "engine/fs/file.js",
+    edits: [
+      {
+        find: "Effect.andThen(this.writebackAll, this.services.transactor.sync)",
+        replace: "this.services.transactor.sync",
+      },
+    ],
+    scenarios: GENERAL,
+  },
+  {
+    id: "allocated-bytes-drift",
+    breaks: "taking rows out does not lower what the file has allocated",
+    file: "engine/data/extent-map.js",
+    edits: [{ find: "allocatedChange -= to - from;", replace: "allocatedChange -= to - from > 4096 ? to - from : 0;" }],
+    scenarios: ["sparse", "truncate-and-extend"],
+  },
+  {
+    id: "write-time-lost",
+    breaks: "writeback does not bring the time of the last write to the inode",
+    file: "engine/data/writeback.js",
+    edits: [{ find: "modified: modified ?? row.modified,", replace: "modified: row.modified," }],
+    scenarios: ["attributes", "concurrent-mixed"],
+  },
+];

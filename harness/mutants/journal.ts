@@ -1,0 +1,142 @@
+/**
+ * Planted bugs of the journal and of recovery: what is durable, what is needed, what is replayed.
+ */
+import { GENERAL, type Mutant } from "./mutant.ts";
+
+export const journalMutants: ReadonlyArray<Mutant> = [
+  {
+    id: "gathering-entry-not-synced",
+    breaks: "a sync does not wait for the commits that no entry was made of yet",
+    file: "engine/journal/journal-actor.js",
+    edits: [
+      {
+        find: "sync = Effect.suspend(() => {\n        const wanted = this.gathering.empty ? this.gathering.sequence - 1 : this.gathering.sequence;",
+        replace: "sync = Effect.suspend(() => {\n        const wanted = this.gathering.sequence - 1;",
+      },
+    ],
+    scenarios: GENERAL,
+  },
+  {
+    id: "written-taken-for-durable",
+    breaks: "a sync of entries that are written and not flushed is answered at once",
+    file: "engine/journal/journal-actor.js",
+    edits: [
+      {
+        find: "if (sequence <= this.durableSequence)\n            return pending.succeed(undefined);",
+        replace: "if (sequence <= this.writtenSequence)\n            return pending.succeed(undefined);",
+      },
+    ],
+    scenarios: GENERAL,
+  },
+  {
+    id: "flush-claims-later-entries",
+    breaks: "a flush is taken to cover what was written while it ran",
+    file: "engine/journal/journal-actor.js",
+    edits: [
+      {
+        find: "this.durableSequence = written;",
+        replace: "this.durableSequence = this.writtenSequence = this.gathering.sequence - 1;",
+      },
+    ],
+    scenarios: GENERAL,
+  },
+  {
+    id: "pins-forgotten-in-entry",
+    breaks: "an entry says that no earlier one is needed, though nodes are not written",
+    file: "engine/journal/journal-actor.js",
+    edits: [
+      {
+        find: "oldestNeeded: this.source.oldestNeeded(gathering.sequence),",
+        replace: "oldestNeeded: gathering.sequence,",
+      },
+    ],
+    scenarios: GENERAL,
+  },
+  {
+    id: "journal-released-one-too-many",
+    breaks: "a journal bucket comes free although its last entry is still needed",
+    file: "engine/journal/ring.js",
+    edits: [{ find: "slot.lastSequence < oldestNeeded)", replace: "slot.lastSequence <= oldestNeeded)" }],
+    scenarios: ["journal-wrap"],
+  },
+  {
+    id: "journal-room-not-kept",
+    breaks: "the room that giving journal space back takes is used by others",
+    file: "engine/journal/journal-actor.js",
+    edits: [
+      {
+        find: "const kept = this.lastBucketOpen ? 0 : this.ring.bucketRoomBytes * (reclaiming ? 1 : 2);",
+        replace: "const kept = 0;",
+      },
+    ],
+    scenarios: ["journal-wrap", "crash-in-recovery"],
+  },
+  {
+    id: "recovery-writes-into-old-bucket",
+    breaks: "the first entry after a recovery goes over those that it replayed",
+    file: "engine/journal/ring.js",
+    edits: [
+      {
+        find: "this.current = index;\n        this.fillBytes = this.bucketBytes;",
+        replace: "this.current = index;\n        this.fillBytes = 0;",
+      },
+    ],
+    scenarios: ["crash-in-recovery", ...GENERAL],
+  },
+  {
+    id: "epoch-kept-over-recovery",
+    breaks: "a recovery does not begin an epoch of its own",
+    file: "engine/pool/runtime.js",
+    edits: [{ find: "epoch: recovered.epoch + 1,", replace: "epoch: recovered.epoch," }],
+    scenarios: ["crash-in-recovery", ...GENERAL],
+  },
+  {
+    id: "removals-not-replayed",
+    breaks: "recovery replays rows that were put and not rows that were removed",
+    file: "engine/pool/recovery.js",
+    edits: [{ find: "tree.remove(inode, offset, snapshot, entry.sequence);", replace: "undefined;" }],
+    scenarios: GENERAL,
+  },
+  {
+    id: "gaps-left-in-replay",
+    breaks: "rows of nodes that were merged away stay after a replay",
+    file: "engine/pool/recovery.js",
+    edits: [{ find: "tree.closeGaps(level, end);", replace: "tree.missing = undefined;" }],
+    scenarios: ["journal-wrap", "many-small-files", "deep-tree"],
+  },
+  {
+    id: "journal-end-not-compared",
+    breaks: "a journal that ends before what the superblock knows to be durable is taken as whole",
+    file: "engine/pool/recovery.js",
+    edits: [
+      { find: "if (last.sequence < journalEnd.sequence || chain.epoch < journalEnd.epoch) {", replace: "if (false) {" },
+    ],
+    scenarios: ["zoned/bit-rot", "bit-rot"],
+  },
+  {
+    id: "journal-scan-stops-at-damage",
+    breaks: "nothing is looked for behind a journal entry that does not verify",
+    file: "engine/pool/recovery.js",
+    edits: [
+      {
+        find: 'if (entry === "zeros")\n                return;',
+        replace: 'if (typeof entry === "string")\n                return;',
+      },
+      { find: "if (last.sequence < journalEnd.sequence || chain.epoch < journalEnd.epoch) {", replace: "if (false) {" },
+    ],
+    scenarios: ["zoned/bit-rot", "bit-rot"],
+  },
+  {
+    id: "flushed-entry-given-up",
+    breaks: "recovery ends the journal before the last entry that is known to be flushed",
+    file: "engine/journal/scan.js",
+    edits: [
+      { find: "if (!live.has(anchor)) {", replace: "if (false) {" },
+      {
+        find: "let last = anchor;\n    while (live.has(last + 1))\n        last++;",
+        replace: "let last = anchor - 1;\n    while (live.has(last + 2))\n        last++;",
+      },
+    ],
+    scenarios: GENERAL,
+  },
+];

@@ -1,0 +1,123 @@
+/**
+ * Planted bugs of names and attributes: link counts, rename, directories, xattrs, inode numbers.
+ */
+import type { Mutant } from "./mutant.ts";
+
+export const namesMutants: ReadonlyArray<Mutant> = [
+  {
+    id: "renamed-directory-keeps-parent",
+    breaks: "a directory that moves still has its old parent",
+    file: "engine/fs/namespace.js",
+    edits: [{ find: "parent: isDirectory(row) ? parent : 0 }", replace: "parent: row.parent }" }],
+    scenarios: ["rename-replace", "concurrent-names", "concurrent-mixed"],
+  },
+  {
+    id: "rename-into-itself",
+    breaks: "a directory may be moved below itself",
+    file: "engine/fs/namespace.js",
+    edits: [{ find: "if (sourceIsDirectory && isWithin(tx, to.directory, source.inode))", replace: "if (false)" }],
+    scenarios: ["concurrent-names", "rename-replace", "concurrent-mixed"],
+  },
+  {
+    id: "full-directory-removed",
+    breaks: "rmdir takes a directory that has entries",
+    file: "engine/fs/namespace.js",
+    edits: [{ find: "if (directory && !isEmpty(tx, entry.inode))", replace: "if (false)" }],
+    scenarios: ["concurrent-names", "concurrent-mixed"],
+  },
+  {
+    id: "replaced-file-kept",
+    breaks: "a file that a rename replaced keeps its link",
+    file: "engine/fs/namespace.js",
+    edits: [{ find: "return dropLink(tx, target.inode, now, what.isOpen);", replace: "return undefined;" }],
+    scenarios: ["rename-replace", "concurrent-mixed"],
+  },
+  {
+    id: "link-not-counted",
+    breaks: "a hard link does not raise the link count",
+    file: "engine/fs/namespace.js",
+    edits: [{ find: "links: row.links + 1, changed: now };", replace: "links: row.links, changed: now };" }],
+    scenarios: ["hard-links", "concurrent-mixed"],
+  },
+  {
+    id: "subdirectory-not-counted",
+    breaks: "a new directory does not raise the link count of its parent",
+    file: "engine/fs/namespace.js",
+    edits: [
+      {
+        find: "touch(tx, place.directory, now, 1, directory ? 1 : 0, parent);",
+        replace: "touch(tx, place.directory, now, 1, 0, parent);",
+      },
+    ],
+    scenarios: ["concurrent-names", "concurrent-mixed"],
+  },
+  {
+    id: "exchange-forgets-one-parent",
+    breaks: "of two directories that are exchanged one keeps its parent",
+    file: "engine/fs/namespace.js",
+    edits: [{ find: "moved(tx, target.inode, from.directory, now);", replace: "" }],
+    scenarios: ["rename-replace", "concurrent-names", "concurrent-mixed"],
+  },
+  {
+    id: "inode-number-reused",
+    breaks: "inode numbers that were handed out before a crash are handed out again",
+    file: "engine/fs/core.js",
+    edits: [{ find: "const ceiling = inode + INODES_AHEAD;", replace: "const ceiling = inode;" }],
+    scenarios: ["crash-in-recovery", "concurrent-mixed", "many-small-files"],
+  },
+  {
+    id: "open-file-purged",
+    breaks: "a file that loses its last name goes although it is open",
+    file: "engine/fs/namespace.js",
+    edits: [{ find: "if (!isOpen(inode) && removeRows(tx, inode))", replace: "if (removeRows(tx, inode))" }],
+    scenarios: ["open-unlinked", "concurrent-mixed"],
+  },
+  {
+    id: "long-xattr-leaves-rows",
+    breaks: "an attribute of many rows leaves its last one behind",
+    file: "engine/fs/xattr.js",
+    edits: [
+      {
+        find: "for (let chunk = 0; chunk < rowsOf(slot); chunk++) {\n        tx.remove",
+        replace: "for (let chunk = 0; chunk < Math.max(1, rowsOf(slot) - 1); chunk++) {\n        tx.remove",
+      },
+    ],
+    scenarios: ["xattrs"],
+  },
+  {
+    id: "xattrs-outlive-file",
+    breaks: "the attributes of a file that is removed stay",
+    file: "engine/fs/file-rows.js",
+    edits: [
+      {
+        find: "while (budget > 0 && scan.next() && scan.inode === inode) {\n        tx.remove(Table.xattrs",
+        replace: "while (false) {\n        tx.remove(Table.xattrs",
+      },
+    ],
+    scenarios: ["xattrs"],
+  },
+  {
+    id: "readdir-repeats-entry",
+    breaks: "readdir shows the entry at its cookie once more",
+    file: "engine/fs/directory.js",
+    edits: [
+      {
+        find: "if (own > cookie && found.length < countMax)",
+        replace: "if (own + 1 > cookie && found.length < countMax)",
+      },
+    ],
+    scenarios: ["concurrent-names", "many-small-files", "concurrent-mixed"],
+  },
+  {
+    id: "colliding-name-lost",
+    breaks: "a name whose hash another one has replaces it",
+    file: "engine/fs/directory.js",
+    edits: [
+      {
+        find: "const all = [...names, { inode, type, slot, name: place.name }];",
+        replace: "const all = [{ inode, type, slot, name: place.name }];",
+      },
+    ],
+    scenarios: ["concurrent-names", "many-small-files", "concurrent-mixed"],
+  },
+];
