@@ -133,6 +133,18 @@ export class Buckets {
     this.liveBytes += liveBytes;
   }
 
+  /** Recovery: what was in the bucket may be looked at again until this sequence is known to be flushed. */
+  keepUntil(at: BucketAddress, sequence: number): void {
+    const id = this.id(at);
+    if (this.state[id] === BucketState.reserved) return;
+    this.freedBy[id] = Math.max(this.freedBy[id]!, sequence);
+    if (this.state[id] !== BucketState.free) return;
+    reached("free bucket kept for the recovery");
+    this.state[id] = BucketState.emptied;
+    this.emptied.add(id);
+    this.freeCount--;
+  }
+
   /** A free bucket for a write point, or undefined when its class may not have one; `pressed` data may have one more. */
   take(writeClass: WriteClass, pressed = false): TakenBucket | undefined {
     const kept = pressed ? FREE_BUCKETS_KEPT.collected : FREE_BUCKETS_KEPT[writeClass];

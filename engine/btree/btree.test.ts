@@ -6,14 +6,13 @@ import { BucketIo, BucketLayout } from "../device/bucket-io.ts";
 import { SNAPSHOT_ROOT, Table } from "../format/tables.ts";
 import type { Superblock } from "../format/superblock.ts";
 import { marks, resetMarks } from "../marks.ts";
-import { readJournal, type RecoveredJournal } from "../pool/recovery.ts";
+import { NO_JOURNAL, readJournal } from "../pool/recovery.ts";
 import { makeRoomAfterRecovery, RUNTIME_OPTIONS, type Runtime, startRuntime } from "../pool/runtime.ts";
 import { shapeOf } from "../pool/shape.ts";
 import { Abort } from "./transaction.ts";
 
 const UUID = new Uint8Array(16).fill(7);
 const CAPACITY_BYTES = 32 * 1024 * 1024;
-const FRESH: RecoveredJournal = { entries: [], last: undefined, epoch: 0 };
 /** Few keys a leaf and few children a node, so that small tests see deep trees. */
 const OPTIONS = { ...RUNTIME_OPTIONS, treeLimits: { fanMax: 8, leafRowsMax: 16 } };
 
@@ -33,7 +32,7 @@ class Bench {
     this.opened = true;
     return Effect.runPromise(
       Effect.gen(function* () {
-        const recovered = first ? FRESH : yield* readJournal(io, superblock);
+        const recovered = first ? NO_JOURNAL : yield* readJournal(io, superblock);
         const runtime = yield* startRuntime(io, superblock, recovered, OPTIONS);
         yield* makeRoomAfterRecovery(runtime);
         const result = yield* use(runtime);
@@ -164,7 +163,7 @@ describe("btree over journal and allocator", () => {
     const io = new BucketIo([{ device, layout: new BucketLayout(device, superblock.bucketBytes) }]);
     await Effect.runPromise(
       Effect.gen(function* () {
-        const runtime = yield* startRuntime(io, superblock, FRESH, OPTIONS);
+        const runtime = yield* startRuntime(io, superblock, NO_JOURNAL, OPTIONS);
         const broken = yield* Effect.flip(
           runtime.btree.transact<void, never>(() => {
             throw new Error("planted");

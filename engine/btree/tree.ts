@@ -385,15 +385,20 @@ export class Tree {
     const same = kid?.lowInode === inode && kid.lowOffset === offset && kid.lowSnapshot === snapshot;
     this.dirty.add(parent, sequence);
     if (pointer === undefined) {
-      if (same) interior.remove(index);
+      if (same) {
+        this.discard(kid);
+        interior.remove(index);
+      }
       return true;
     }
     const child = new Node(this.table, level, inode, offset, snapshot);
     child.pointer = pointer;
     child.needsImage = false;
     child.parent = parent;
-    if (same) interior.kids[index] = child;
-    else if (!interior.full) interior.insert(placeOf(interior, child), child);
+    if (same) {
+      this.discard(kid);
+      interior.kids[index] = child;
+    } else if (!interior.full) interior.insert(placeOf(interior, child), child);
     else {
       const owner = this.splitInterior(parent, kid!, sequence);
       const half = owner.interior!;
@@ -424,6 +429,7 @@ export class Tree {
     const { parent } = node;
     const siblings = parent!.interior!;
     siblings.remove(siblings.kids.indexOf(node));
+    const pin = Math.min(sequence, node.pin);
     this.dirty.remove(node);
     const lender = left.interior.kids.at(-1)!;
     const { lowInode: inode, lowOffset: offset, lowSnapshot: snapshot, pointer } = node;
@@ -436,7 +442,7 @@ export class Tree {
       }
       left.absorbed.push(...row, ...node.absorbed);
       left.needsImage = true;
-      this.dirty.add(left, sequence);
+      this.dirty.add(left, pin);
       return;
     }
     const moved = new Node(this.table, node.level, lender.lowInode, lender.lowOffset, lender.lowSnapshot);
@@ -446,7 +452,15 @@ export class Tree {
     moved.absorbed.push(...row, ...node.absorbed);
     siblings.insert(placeOf(siblings, moved), moved);
     moved.parent = parent;
-    this.afterMove(left, moved, sequence);
+    this.afterMove(left, moved, pin);
+  }
+
+  /** A node, with all below it, that another one takes the place of: it must never be written. */
+  private discard(node: Node): void {
+    this.dirty.remove(node);
+    this.finger = undefined;
+    for (const kid of node.interior?.kids ?? []) this.discard(kid);
+    if (node.leaf !== undefined) this.evict(node);
   }
 
   private grow(sequence: number): void {

@@ -63,7 +63,10 @@ export interface JournalStart {
   readonly blockBytes: number;
   readonly epoch: number;
   readonly nextSequence: number;
+  /** Durable up to here. */
   readonly flushedSequence: number;
+  /** Up to here a durable entry says so. */
+  readonly knownFlushedSequence: number;
 }
 
 interface Sealed {
@@ -114,7 +117,8 @@ export class Journal {
     this.source = source;
     this.writtenSequence = start.nextSequence - 1;
     this.durableSequence = start.flushedSequence;
-    this.knownFlushedSequence = start.flushedSequence;
+    this.knownFlushedSequence = start.knownFlushedSequence;
+    this.contentSequence = start.flushedSequence;
     this.gathering = this.fresh(start.nextSequence);
     this.actor = new Actor(supervisor, "journal", (request) => this.accept(request));
   }

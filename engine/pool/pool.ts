@@ -23,7 +23,7 @@ import { nameHash } from "../fs/names.ts";
 import type { Filesystem, FsError } from "../fs/types.ts";
 import { reached } from "../marks.ts";
 import { DeviceFailed, NotAPool, PoolDamaged, type PoolError, UnsupportedVersion, WrongMembers } from "./errors.ts";
-import { type RecoveredJournal, readJournal } from "./recovery.ts";
+import { NO_JOURNAL, type RecoveredJournal, readJournal } from "./recovery.ts";
 import { makeRoomAfterRecovery, type Runtime, RUNTIME_OPTIONS, type RuntimeOptions, startRuntime } from "./runtime.ts";
 import { type FormatOptions, shapeOf } from "./shape.ts";
 
@@ -310,8 +310,7 @@ export function formatPool(
       const sequence = yield* deviceFailed(forgetOldPool(io));
       yield* deviceFailed(finishActiveZones(io));
       const superblock = { ...shaped, sequence };
-      const nothing = { entries: [], last: undefined, epoch: 0 };
-      const { runtime, core } = yield* start(io, superblock, nothing, {});
+      const { runtime, core } = yield* start(io, superblock, NO_JOURNAL, {});
       yield* core.initialiseRoot;
       yield* closePool(runtime, core, -1);
     }),

@@ -29,9 +29,25 @@ const SCAN_BYTES = 16 * 1024;
 export interface RecoveredJournal {
   /** Entries to replay, in order; the last one is the end of the journal. Empty on a pool that has none yet. */
   readonly entries: ReadonlyArray<FoundEntry>;
+  /**
+   * Entries by which another recovery would find the same end: from the last one that some entry knows to be flushed.
+   * Nothing of them, nor of what those behind the first refer to, may go before a durable entry knows the end.
+   */
+  readonly vouching: ReadonlyArray<FoundEntry>;
   readonly last: JournalEntry | undefined;
+  /** Of the first of those that vouch. */
+  readonly flushedSequence: number;
   readonly epoch: number;
 }
+
+/** Of a pool that is being made. */
+export const NO_JOURNAL: RecoveredJournal = {
+  entries: [],
+  vouching: [],
+  last: undefined,
+  flushedSequence: 0,
+  epoch: 0,
+};
 
 /** Reads entries out of one journal bucket, a window of it at a time. */
 class BucketScan {
@@ -179,7 +195,9 @@ export function readJournal(
     if (!last.clean) reached("unclean pool recovered");
     return {
       entries: entries.filter(({ entry }) => entry.sequence >= last.oldestNeeded),
+      vouching: entries.filter(({ entry }) => entry.sequence >= chain.flushedSequence),
       last,
+      flushedSequence: chain.flushedSequence,
       epoch: chain.epoch,
     };
   });

@@ -82,6 +82,7 @@ export function startRuntime(
     const loader = new NodeLoader(supervisor, io, trees, uuid, options.treeLimits.fanMax);
     yield* replay(trees, loader, recovered.entries);
     const buckets = yield* restoreBuckets(io, superblock, trees, loader);
+    keepWhatVouches(buckets, io, recovered);
     const runtime = wire(io, superblock, recovered, options, { supervisor, trees, loader, buckets });
     supervisor.onFailure(() => runtime.writer.retryWaiting());
     return runtime;
@@ -124,6 +125,19 @@ function restoreBuckets(
   });
 }
 
+/**
+ * Until a durable entry knows the end of the journal, another recovery looks again whether what the last entries refer
+ * to is there. Places that are free by then must wait for that before they are written over.
+ */
+function keepWhatVouches(buckets: Buckets, io: BucketIo, { vouching, last, flushedSequence }: RecoveredJournal): void {
+  for (const { entry } of vouching) {
+    if (entry.sequence <= flushedSequence) continue;
+    for (const { device, addressBytes } of entry.refs) {
+      buckets.keepUntil({ device, bucket: io.member(device).layout.bucketOf(addressBytes) }, last!.sequence);
+    }
+  }
+}
+
 interface Foundation {
   readonly supervisor: Supervisor;
   readonly trees: Trees;
@@ -140,7 +154,12 @@ function makeJournal(
 ): { readonly ring: Ring; readonly journal: Journal } {
   const usable = io.member(superblock.journalBuckets[0]!.device).layout.usableBytes;
   const ring = new Ring(superblock.journalBuckets, usable, entryBytesMax(usable));
-  for (const { slot, entry } of recovered.entries) ring.occupy(slot, entry.sequence);
+  const { entries, vouching } = recovered;
+  const first = entries[0]?.entry.sequence ?? 0;
+  // In the order of their sequence: the last one's bucket is the current one.
+  for (const { slot, entry } of [...vouching.filter((each) => each.entry.sequence < first), ...entries]) {
+    ring.occupy(slot, entry.sequence);
+  }
   const end = recovered.last?.sequence ?? 0;
   const start = {
     uuid: superblock.uuid,
@@ -149,6 +168,7 @@ function makeJournal(
     nextSequence: end + 1,
     // Opening flushed the devices before it read them, so what it read is durable.
     flushedSequence: end,
+    knownFlushedSequence: recovered.flushedSequence,
   };
   const source = {
     roots: () => trees.roots(),
