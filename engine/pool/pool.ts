@@ -24,7 +24,14 @@ import type { Filesystem, FsError } from "../fs/types.ts";
 import { reached } from "../marks.ts";
 import { DeviceFailed, NotAPool, PoolDamaged, type PoolError, UnsupportedVersion, WrongMembers } from "./errors.ts";
 import { NO_JOURNAL, type RecoveredJournal, readJournal } from "./recovery.ts";
-import { makeRoomAfterRecovery, type Runtime, RUNTIME_OPTIONS, type RuntimeOptions, startRuntime } from "./runtime.ts";
+import {
+  makeRoomAfterRecovery,
+  type Runtime,
+  RUNTIME_OPTIONS,
+  type RuntimeOptions,
+  startRuntime,
+  supersedeRejected,
+} from "./runtime.ts";
 import { type FormatOptions, shapeOf } from "./shape.ts";
 
 export interface OpenOptions extends Partial<RuntimeOptions> {
@@ -155,7 +162,10 @@ function start(
           Effect.sync(() => trees.dispose()),
         ),
     );
-    if (options.readOnly !== true) yield* makeRoomAfterRecovery(runtime);
+    if (options.readOnly !== true) {
+      yield* supersedeRejected(runtime, recovered);
+      yield* makeRoomAfterRecovery(runtime);
+    }
     const core = yield* makeFilesystemCore({
       transactor: runtime.btree,
       store: {

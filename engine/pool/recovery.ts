@@ -35,6 +35,8 @@ export interface RecoveredJournal {
    */
   readonly vouching: ReadonlyArray<FoundEntry>;
   readonly last: JournalEntry | undefined;
+  /** An entry behind the end is whole and was not taken, since something that it refers to is not there. */
+  readonly rejected: boolean;
   /** Of the first of those that vouch. */
   readonly flushedSequence: number;
   readonly epoch: number;
@@ -45,6 +47,7 @@ export const NO_JOURNAL: RecoveredJournal = {
   entries: [],
   vouching: [],
   last: undefined,
+  rejected: false,
   flushedSequence: 0,
   epoch: 0,
 };
@@ -197,6 +200,7 @@ export function readJournal(
       entries: entries.filter(({ entry }) => entry.sequence >= last.oldestNeeded),
       vouching: entries.filter(({ entry }) => entry.sequence >= chain.flushedSequence),
       last,
+      rejected: entries.length < chain.entries.length,
       flushedSequence: chain.flushedSequence,
       epoch: chain.epoch,
     };

@@ -274,6 +274,21 @@ function wire(
 }
 
 /**
+ * An entry that recovery did not take must never be taken by another one, as it would be if what it refers to were
+ * written after all, the same bytes at the same place. A durable entry of the new epoch puts an end to it.
+ */
+export function supersedeRejected(
+  { ring, journal }: Runtime,
+  { rejected }: RecoveredJournal,
+): Effect.Effect<void, PoolFailed> {
+  // With one bucket left, the first entry must be the one that frees the others.
+  if (!rejected || ring.freeBuckets < 2) return Effect.void;
+  reached("rejected journal entry superseded");
+  journal.gathering.forced = true;
+  return journal.sync;
+}
+
+/**
  * After a recovery with the ring all but full, the state is written out before anything else is journalled, so that the
  * first entry already frees the rest of the ring.
  */
