@@ -63,7 +63,7 @@ export interface Runtime {
   readonly hold: (placements: ReadonlyArray<Placement>) => void;
   /** What was appended at these places has been committed, or was given up. */
   readonly unhold: (placements: ReadonlyArray<Placement>) => void;
-  /** Set once the data room exists: copies the extents of a bucket elsewhere. */
+  /** Copies the extents of a bucket elsewhere; until the data room exists, they are left alone. */
   collectExtents: (at: BucketAddress) => Effect.Effect<void, PoolFailed>;
 }
 
@@ -264,7 +264,7 @@ function wire(
       collectedPoint,
     },
     ...holding(io, buckets, journal),
-    collectExtents: () => Effect.die(new Error("no collector of extents yet")),
+    collectExtents: () => Effect.void,
   };
   journal.onDurable = () => {
     buckets.freeUpTo(journal.knownFlushedSequence);
