@@ -28,6 +28,8 @@ export const catalogue: ReadonlyArray<CatalogueEntry> = [
   entry("campaign", "crash the engine on simulated disks, seed after seed", () => import("./commands/campaign.ts")),
   entry("replay", "run one seed of a scenario again", () => import("./commands/replay.ts")),
   entry("scenarios", "list the scenarios of the campaign", () => import("./commands/scenarios.ts")),
+  entry("explore", "crash every short sequence of operations everywhere", () => import("./commands/explore.ts")),
   entry("mutants", "show that the campaign catches planted bugs", () => import("./commands/mutants.ts")),
+  entry("export", "serve a simulated disk as a file, for a loop device", () => import("./commands/export.ts")),
   entry("bench", "measure the engine", () => import("./commands/bench.ts")),
 ];

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { catalogue } from "./catalogue.ts";
 import { commandLineDocument } from "./document.ts";
-import { invocation } from "./invocation.ts";
+import { INVOKED_AS, invocation } from "./invocation.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const pages = [
@@ -63,5 +63,6 @@ describe("printed commands", () => {
     expect(invocation(["node", "/src/dist/cli/varve.js"], { npm_lifecycle_event: "varve" }, "/src")).toBe(
       "npm run -s varve --",
     );
+    expect(invocation(["node", "/tmp/copy/dist/cli/varve.js"], { [INVOKED_AS]: "varve" }, "/src")).toBe("varve");
   });
 });

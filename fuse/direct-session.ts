@@ -23,6 +23,9 @@ const MOUNT_RETRY_MS = 2;
 /** Errors of a read after which there may be another message. */
 const PASSING = new Set(["EINTR", "EAGAIN", "ENOENT"]);
 
+/** Takes whole messages of the kernel and answers them, as `DirectTransport` does. */
+export type MessageTransport = Pick<DirectTransport, "take" | "close">;
+
 export interface DirectMount {
   readonly directory: string;
   /** Shown as the device of the mount. */
@@ -34,7 +37,7 @@ export interface DirectMount {
 
 class Connection {
   readonly fd: number;
-  private readonly transport: DirectTransport;
+  private readonly transport: MessageTransport;
   private readonly report: (line: string) => void;
   private readonly spare: Array<Uint8Array> = [];
   private readers = 0;
@@ -42,7 +45,7 @@ class Connection {
   private over = false;
   private readonly waiting: Array<() => void> = [];
 
-  constructor(fd: number, transport: DirectTransport, report: (line: string) => void) {
+  constructor(fd: number, transport: MessageTransport, report: (line: string) => void) {
     this.fd = fd;
     this.transport = transport;
     this.report = report;
@@ -130,7 +133,7 @@ export function directObstacle(): string | undefined {
 /** Mounts, and serves from then on. */
 export function startDirect(
   { directory, source, options, report }: DirectMount,
-  transport: DirectTransport,
+  transport: MessageTransport,
 ): Effect.Effect<Session, MountPointError> {
   return Effect.gen(function* () {
     const fd = yield* Effect.try({

@@ -199,3 +199,130 @@ describe("mutants", () => {
     expect(result.message).toContain("fail without it too");
   }, 120_000);
 });
+
+describe("a failing seed on a build with a planted bug", () => {
+  it("is shrunk to a few operations that fail with the bug, pass without it, and come out the same again", () => {
+    const shrink = (out: string): Record<string, unknown> => {
+      const bug = ["--mutant", "flush-skipped"];
+      const ended = varve(
+        "replay",
+        "create-write-fsync:1",
+        "--shrink",
+        "--out",
+        out,
+        "--budget",
+        "60",
+        "--json",
+        ...bug,
+      );
+      expect(ended.status).toBe(1);
+      return JSON.parse(ended.out) as Record<string, unknown>;
+    };
+    const first = shrink("short.ts");
+    expect(first["operationsBefore"]).toBeGreaterThan(40);
+    expect(first["operations"]).toBeLessThanOrEqual(8);
+    const text = readFileSync(join(folder, "short.ts"), "utf8");
+    expect(text.match(/^ +\{ kind: /gmu)).toHaveLength(first["operations"] as number);
+    shrink("again.ts");
+    expect(readFileSync(join(folder, "again.ts"), "utf8")).toBe(text);
+    const broken = varve("replay", "./short.ts:1", "--mutant", "flush-skipped", "--json");
+    expect(broken.status).toBe(1);
+    expect(JSON.parse(broken.out)).toMatchObject({ failure: first["failure"] });
+    expect(varve("campaign", "./short.ts", "--seeds", "1..4", "--jobs", "1", "--json").status).toBe(0);
+  }, 300_000);
+});
+
+describe("scenarios in a file of the user", () => {
+  const example = readFileSync(join(sources, "docs", "simulation.md"), "utf8");
+  const exampleFile = (name: string): string =>
+    new RegExp(`\`\`\`ts\n// ${name}\n([\\s\\S]*?)\`\`\``, "u").exec(example)![1]!;
+  const put = (name: string, text: string): void => writeFileSync(join(folder, name), text);
+
+  it("run as the page on simulation shows it, with the same hash on workers, in a replay and in a test", () => {
+    put("my-scenario.ts", exampleFile("my-scenario.ts"));
+    const campaign = varve("campaign", "./my-scenario.ts", "--seeds", "1..3", "--jobs", "2", "--json");
+    expect(campaign.status).toBe(0);
+    const { seedHashes } = JSON.parse(campaign.out.trimEnd().split("\n").at(-1)!) as {
+      readonly seedHashes: Readonly<Record<string, string>>;
+    };
+    const replayed = varve("replay", "./my-scenario.ts:2", "--json");
+    expect(JSON.parse(replayed.out)).toMatchObject({ scenario: "mailbox", hash: seedHashes["mailbox:2"] });
+    expect(varve("replay", "./my-scenario.ts:mailbox:2", "--json").out).toBe(replayed.out);
+    put("my-scenario.test.ts", exampleFile("my-scenario.test.ts").replace("seeds: 20", "seeds: 2"));
+    const vitest = join(sources, "node_modules", "vitest", "vitest.mjs");
+    const suite = spawnSync(process.execPath, [vitest, "run", "my-scenario.test.ts"], {
+      cwd: folder,
+      encoding: "utf8",
+    });
+    expect({ status: suite.status, said: suite.stdout }).toMatchObject({
+      status: 0,
+      said: expect.stringContaining("1 passed") as string,
+    });
+  }, 120_000);
+
+  it("meet the engine that runs, and say by their file how to see a failure again", () => {
+    put(
+      "engine.ts",
+      `import * as Effect from "effect/Effect";
+       import { FsError } from "varve/engine";
+       import { tiny } from "./tiny.ts";
+       const name: Uint8Array = new TextEncoder().encode("none");
+       export const meets = tiny("meets", ({ filesystem }) =>
+         Effect.flatMap(Effect.flip(filesystem.rmdir(1, name)), (error) =>
+           error instanceof FsError ? Effect.void : Effect.die("another engine")));
+       export const fails = tiny("fails", () => Effect.die("as it should"));`,
+    );
+    put(
+      "tiny.ts",
+      `import type { Program, Scenario } from "varve/harness";
+       const zones = undefined;
+       const geometry = { capacityBytes: 8388608, blockBytes: 4096, atomicWriteBytes: 4096, rotational: false, zones };
+       const crash = { statesMax: 1, pointShare: 1, recoveryShare: 0 };
+       const tolerance = { noSpace: false, reasons: [] };
+       export const tiny = (name: string, client: Program): Scenario =>
+         ({ name, summary: "", plan: () => ({ geometry, tolerance, crash, clients: [client] }) });`,
+    );
+    expect(varve("replay", "engine.ts:meets:1").status).toBe(0);
+    const { status, out } = varve("campaign", "engine.ts", "--seeds", "1", "--jobs", "1");
+    expect(status).toBe(1);
+    expect(out).toContain("replay engine.ts:fails:1\n");
+    expect(varve("replay", "engine.ts:fails:1")).toMatchObject({
+      status: 1,
+      out: expect.stringContaining("as it should") as string,
+    });
+    expect(varve("campaign", "engine.ts:meets", "--seeds", "1", "--jobs", "1").status).toBe(0);
+  });
+
+  it("may be JavaScript, and leave nothing behind", () => {
+    const left = (): ReadonlyArray<string> =>
+      readdirSync(tmpdir()).filter((name) => name.startsWith("varve-scenario-"));
+    const before = left();
+    put("plain.mjs", `export { quick as default } from ${JSON.stringify(join(dist, "harness", "canaries.js"))};`);
+    expect(varve("replay", "./plain.mjs:1").status).toBe(0);
+    expect(left()).toEqual(before);
+  });
+
+  it.each([
+    ["./missing.ts", undefined, 2, /^varve: \.\/missing\.ts: no such file\n$/u],
+    ["./none.ts", "export const notes = { name: 'none' };", 2, /^varve: \.\/none\.ts exports no scenario: [^\n]+\n$/u],
+    ["./wrong.ts", "export const = 1;", 3, /^varve: wrong\.ts:1:14: [^\n]+\n$/u],
+    ["./throws.ts", "throw new Error('not today');", 3, /^varve: \.\/throws\.ts cannot be loaded: not today\n$/u],
+    ["./lost.ts", "import './nowhere.ts';", 3, /^varve: lost\.ts:1:8: [^\n]*nowhere[^\n]*\n$/u],
+    [
+      "./twice.ts",
+      "const s = { name: 'a', summary: '', plan: () => {} }; export const all = [s, { ...s }];",
+      2,
+      /^varve: \.\/twice\.ts has two scenarios of the name "a"\n$/u,
+    ],
+  ])("are refused in one line when there is something wrong: %s", (file, text, status, said) => {
+    if (text !== undefined) put(file, text);
+    for (const args of [
+      ["replay", `${file}:1`],
+      ["campaign", file],
+    ]) {
+      const ended = varve(...args);
+      expect({ status: ended.status, out: ended.out }).toEqual({ status, out: "" });
+      expect(ended.errors).toMatch(said);
+    }
+  });
+});

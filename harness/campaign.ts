@@ -12,11 +12,28 @@ import { mix32 } from "../devices/sim/keyed-hash.ts";
 import { runSeed, type SeedResult } from "./run.ts";
 import type { Scenario } from "./scenario.ts";
 import { EVENTS_RECORDED_MAX, firstDivergence, hashOf, Trace } from "./trace.ts";
-import { type Job, WorkerPool } from "./worker-pool.ts";
+import { WorkerPool } from "./worker-pool.ts";
+
+/** A seed to run, as it is sent to a worker. */
+export interface Job {
+  readonly scenario: string;
+  readonly seed: number;
+  /** Run it a second time and compare. */
+  readonly twice: boolean;
+}
+
+export interface WorkerSetup {
+  readonly registryUrl: string;
+}
 
 export interface CampaignOptions {
   /** Module that exports `scenarios`, and the scenarios themselves when they run in this process. */
-  readonly registry: { readonly url: string; readonly scenarios: ReadonlyArray<Scenario> };
+  readonly registry: {
+    readonly url: string;
+    readonly scenarios: ReadonlyArray<Scenario>;
+    /** How the command line calls a scenario, if not by its name: those of a file of the user. */
+    readonly address?: (name: string) => string;
+  };
   readonly names: ReadonlyArray<string>;
   readonly seeds: { readonly from: number; readonly to: number };
   /** Stops handing out seeds after this much wall time. */
@@ -94,17 +111,39 @@ function jobsOf({ names, seeds, verifyShare }: CampaignOptions): Array<Job> {
   return jobs;
 }
 
+/** Workers load the scenarios by the address of their module. */
+function seedWorkers(registryUrl: string, count: number): WorkerPool<Job, SeedResult> {
+  const setup: WorkerSetup = { registryUrl };
+  const nameOf = ({ scenario, seed }: Job): string => `${scenario}:${seed}`;
+  return new WorkerPool({ entry: new URL("./worker.js", import.meta.url), setup, count, ended, nameOf });
+}
+
+/** What is known of a seed that took its worker with it. */
+const ended = ({ scenario, seed }: Job, message: string): SeedResult => ({
+  scenario,
+  seed,
+  hash: "",
+  events: 0,
+  crashStates: 0,
+  simulatedMs: 0,
+  marks: {},
+  failure: { where: "run", message },
+});
+
+type Replay = (scenario: string, seed: number) => string;
+
 export const replayCommand = (scenario: string, seed: number): string => `varve replay ${scenario}:${seed}`;
 
-function keep(folder: string, { scenario, seed, hash, failure }: SeedResult): void {
+function keep(folder: string, { scenario, seed, hash, failure }: SeedResult, replay: string): void {
   mkdirSync(folder, { recursive: true });
-  const record = { scenario, seed, hash, failure, replay: replayCommand(scenario, seed) };
+  const record = { scenario, seed, hash, failure, replay };
   const name = `${scenario.replaceAll("/", "-")}-${seed}.json`;
   writeFileSync(join(folder, name), `${JSON.stringify(record, undefined, 2)}\n`);
 }
 
 export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
   const { registry, failuresFolder, progress } = options;
+  const replay: Replay = (scenario, seed) => replayCommand(registry.address?.(scenario) ?? scenario, seed);
   const started = performance.now();
   const jobs = jobsOf(options);
   const results: Array<SeedResult> = [];
@@ -119,7 +158,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     if (job.twice) twice++;
     if (result.failure !== undefined) {
       totals.failures++;
-      if (failuresFolder !== undefined) keep(failuresFolder, result);
+      if (failuresFolder !== undefined) keep(failuresFolder, result, replay(result.scenario, result.seed));
       if (options.stopAtFailure === true) stop = true;
     }
     progress?.(results.length, jobs.length, totals);
@@ -130,12 +169,13 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
       if (over()) break;
       done(runJob(registry.scenarios, job), job);
     }
-  } else await new WorkerPool(registry.url, options.jobs).run(jobs, over, done);
-  return summarise(options.names, results, totals, twice, (performance.now() - started) / 1000);
+  } else await seedWorkers(registry.url, options.jobs).run(jobs, over, done);
+  return summarise(options.names, replay, results, totals, twice, (performance.now() - started) / 1000);
 }
 
 function summarise(
   names: ReadonlyArray<string>,
+  replay: Replay,
   results: Array<SeedResult>,
   totals: Totals,
   verified: number,
@@ -152,9 +192,7 @@ function summarise(
     seeds: results.length,
     scenarios: names,
     failures: results.flatMap(({ scenario, seed, failure }) =>
-      failure === undefined
-        ? []
-        : [{ scenario, seed, message: failure.message, replay: replayCommand(scenario, seed) }],
+      failure === undefined ? [] : [{ scenario, seed, message: failure.message, replay: replay(scenario, seed) }],
     ),
     crashStates: totals.crashStates,
     events: totals.events,

@@ -27,7 +27,7 @@ export function tiny(name: string, clients: ReadonlyArray<Program>, changes: Par
       },
       tolerance: STRICT,
       clients,
-      crash: { statesMax: 4, pointShare: 1, recoveryShare: 0.5 },
+      crash: { statesMax: 4, pointShare: 1, recoveryShare: 0.5, livesShare: 0 },
       ...changes,
     }),
   };

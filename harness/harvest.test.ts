@@ -1,12 +1,15 @@
 import * as Effect from "effect/Effect";
+import * as Exit from "effect/Exit";
 import { describe, expect, it } from "vitest";
 import { SimDisk } from "../devices/sim/disk.ts";
 import { Prng } from "./entropy.ts";
+import type { IoPoint } from "./crash-point.ts";
 import { drawSurvival, Harvest } from "./harvest.ts";
 import type { Mark } from "./oracle/history.ts";
 import { World } from "./world.ts";
 
 const MARK = {} as Mark;
+const io = (index: number): IoPoint => ({ phase: "issue", operation: "write", index });
 
 /** A disk with two volatile writes. */
 function usedDisk(): SimDisk {
@@ -26,10 +29,10 @@ function kept(seed: number, offered: number, statesMax: number): Array<number> {
   for (let point = 0; point < offered; point++)
     harvest.point(
       disk,
-      () => String(point),
+      () => io(point),
       () => MARK,
     );
-  return harvest.states.map(({ label }) => Number(label.split(":")[0]));
+  return harvest.states.map(({ point }) => point.index);
 }
 
 describe("harvest", () => {
@@ -56,11 +59,27 @@ describe("harvest", () => {
       made++;
       return MARK;
     };
-    for (let point = 0; point < 500; point++) harvest.point(disk, () => "here", mark);
+    for (let point = 0; point < 500; point++) harvest.point(disk, () => io(point), mark);
     expect(made).toBeLessThan(50);
     const none = new Harvest(new Prng(1), 10, 0);
-    for (let point = 0; point < 100; point++) none.point(disk, () => "here", mark);
+    for (let point = 0; point < 100; point++) none.point(disk, () => io(point), mark);
     expect(none.states).toEqual([]);
+  });
+
+  it("takes the one state that it is told to, and nothing else", () => {
+    const disk = usedDisk();
+    const harvest = new Harvest(new Prng(1), 10, 1, { ...io(7), survives: { kind: "only", position: 1 } });
+    for (let point = 0; point < 20; point++) {
+      harvest.point(
+        disk,
+        () => io(point),
+        () => MARK,
+      );
+    }
+    expect(harvest.states.map(({ label }) => label)).toEqual(["issue of write 7: only volatile operation 1 survives"]);
+    const again = SimDisk.fromImage(harvest.states[0]!.image, { name: "disk0" });
+    const bytes = [0, 8192].map((at) => new World({ seed: 1 }).run(again.read(at, 4096)));
+    expect(bytes.map((exit) => (Exit.isSuccess(exit) ? exit.value[0] : undefined))).toEqual([0, 1]);
   });
 
   it("draws every way of surviving there is, with its name", () => {

@@ -7,17 +7,16 @@
  */
 import type { CrashImage } from "../devices/sim/crash.ts";
 import type { SimDisk } from "../devices/sim/disk.ts";
+import type { Survival } from "../devices/sim/survival.ts";
 import {
-  type Survival,
-  survivesAll,
-  survivesAllBut,
-  survivesAllButTorn,
-  survivesKeyed,
-  survivesNone,
-  survivesOnly,
-  survivesPrefix,
-  survivesReordered,
-} from "../devices/sim/survival.ts";
+  type CrashPoint,
+  describeCrash,
+  describeSurvival,
+  type IoPoint,
+  isAt,
+  type SurvivalChoice,
+  survivalOf,
+} from "./crash-point.ts";
 import type { Prng } from "./entropy.ts";
 import type { Mark } from "./oracle/history.ts";
 
@@ -26,6 +25,7 @@ export interface CrashState {
   readonly mark: Mark;
   /** At which I/O, and what survived. */
   readonly label: string;
+  readonly point: CrashPoint;
 }
 
 /** States taken at one point. */
@@ -33,26 +33,31 @@ const STATES_PER_POINT = 2;
 
 /** A way in which volatile operations survive, drawn by the seed. */
 export function drawSurvival(random: Prng, volatile: number): { readonly name: string; readonly survival: Survival } {
+  const choice = drawChoice(random, volatile);
+  return { name: describeSurvival(choice), survival: survivalOf(choice) };
+}
+
+function drawChoice(random: Prng, volatile: number): SurvivalChoice {
   const position = random.below(Math.max(1, volatile));
   const seed = random.u32();
   switch (random.below(10)) {
     case 0:
-      return { name: "nothing volatile survives", survival: survivesNone };
+      return { kind: "none" };
     case 1:
-      return { name: "everything survives", survival: survivesAll };
+      return { kind: "all" };
     case 2:
-      return { name: `the first ${position} volatile operations survive`, survival: survivesPrefix(position) };
+      return { kind: "prefix", count: position };
     case 3:
-      return { name: `all but volatile operation ${position} survive`, survival: survivesAllBut(position) };
+      return { kind: "all-but", position };
     case 4:
-      return { name: `only volatile operation ${position} survives`, survival: survivesOnly(position) };
+      return { kind: "only", position };
     case 5:
-      return { name: `volatile operation ${position} is torn`, survival: survivesAllButTorn(position, seed) };
+      return { kind: "torn", position, seed };
     case 6:
     case 7:
-      return { name: `operations survive by key ${seed}`, survival: survivesKeyed(seed) };
+      return { kind: "keyed", seed };
     default:
-      return { name: `operations survive by key ${seed}, reordered`, survival: survivesReordered(seed) };
+      return { kind: "reordered", seed };
   }
 }
 
@@ -61,23 +66,34 @@ export class Harvest {
   private readonly random: Prng;
   private readonly statesMax: number;
   private readonly pointShare: number;
+  private readonly only: CrashPoint | undefined;
   private offered = 0;
 
-  constructor(random: Prng, statesMax: number, pointShare: number) {
+  /** `only`: the one state to take, instead of what the seed draws. */
+  constructor(random: Prng, statesMax: number, pointShare: number, only?: CrashPoint) {
     this.random = random;
     this.statesMax = statesMax;
     this.pointShare = pointShare;
+    this.only = only;
   }
 
-  /** Called at an I/O of the disk; `label` and `mark` are asked only for states that are kept. */
-  point(disk: SimDisk, label: () => string, mark: () => Mark): void {
+  /** Called at an I/O of the disk; `io` and `mark` are asked only for states that are kept. */
+  point(disk: SimDisk, io: () => IoPoint, mark: () => Mark): void {
+    if (this.only !== undefined) {
+      if (isAt(io(), this.only)) this.take(0, disk, this.only, mark);
+      return;
+    }
     if (!this.random.chance(this.pointShare)) return;
     for (let count = 0; count < STATES_PER_POINT; count++) {
-      const { name, survival } = drawSurvival(this.random, disk.pending.length);
+      const survives = drawChoice(this.random, disk.pending.length);
       const slot = this.slot();
-      if (slot < 0) continue;
-      this.states[slot] = { image: disk.crash(survival), mark: mark(), label: `${label()}: ${name}` };
+      if (slot >= 0) this.take(slot, disk, { ...io(), survives }, mark);
     }
+  }
+
+  private take(slot: number, disk: SimDisk, point: CrashPoint, mark: () => Mark): void {
+    const image = disk.crash(survivalOf(point.survives));
+    this.states[slot] = { image, mark: mark(), label: describeCrash(point), point };
   }
 
   /** Where the next state goes, so that each one offered has the same chance to stay; -1: nowhere. */

@@ -2,25 +2,28 @@
  * What happens to a crash state: it is recovered in a world of its own, held against the oracle, checked, and used.
  *
  * Recovery may be crashed at an I/O of its own and run again on what that left; the law is the same. Some of the pools
- * that come through are changed and closed afterwards, since a recovered pool must also work.
+ * that come through are used and crashed again, up to four times, since a recovered pool must also work and last.
  */
 import * as Cause from "effect/Cause";
 import * as Effect from "effect/Effect";
 import * as Exit from "effect/Exit";
 import type { CrashImage } from "../devices/sim/crash.ts";
 import { SimDisk } from "../devices/sim/disk.ts";
-import { type FsError, ROOT_INODE } from "../engine/fs/types.ts";
 import { type OpenOptions, openPool, type Pool } from "../engine/pool/pool.ts";
 import type { Entropy } from "./entropy.ts";
 import { drawSurvival } from "./harvest.ts";
+import { NextLife } from "./next-life.ts";
+import type { Tolerance } from "./oracle/checked-filesystem.ts";
 import type { Mark } from "./oracle/history.ts";
-import { collectTree } from "./oracle/found-tree.ts";
+import { collectTree, type FoundTree } from "./oracle/found-tree.ts";
 import type { Oracle } from "./oracle/oracle.ts";
 import type { Trace } from "./trace.ts";
 import { Deadlock, World } from "./world.ts";
 
-/** Share of recovered pools that are used and closed. */
-const USE_SHARE = 0.15;
+/** Of a pool that was crashed before: its recovery is not, and it is likely to be used again. */
+const LATER = { recoveryShare: 0, livesShare: 0.5 };
+/** Crashes that a pool goes through one after another at most, the first one included. */
+const LIVES_MAX = 4;
 
 export interface Judged {
   readonly problems: ReadonlyArray<string>;
@@ -36,6 +39,13 @@ export interface RecoveryOptions {
   /** Tells this state from the others of the seed. */
   readonly name: string;
   readonly recoveryShare: number;
+  readonly tolerance: Tolerance;
+  /** Share of recovered pools that are used and crashed again. */
+  readonly livesShare: number;
+  /** Crashes before this one. */
+  readonly lives: number;
+  /** Virtual time at which the recovery starts: time does not go back between two lives. */
+  readonly startMs: number;
   readonly trace: Trace;
 }
 
@@ -63,7 +73,11 @@ export function runIn<A>(world: World, effect: Effect.Effect<A, unknown>): { val
 }
 
 /** Everything that a recovered or reopened pool must fulfil at a mark. */
-export function verifyPool(pool: Pool, oracle: Oracle, mark: Mark): Effect.Effect<Array<string>, unknown> {
+export function verifyPool(
+  pool: Pool,
+  oracle: Oracle,
+  mark: Mark,
+): Effect.Effect<{ readonly problems: Array<string>; readonly tree: FoundTree }, unknown> {
   return Effect.gen(function* () {
     const tree = yield* collectTree(pool.filesystem);
     const { problems } = oracle.judge(mark, tree);
@@ -72,25 +86,8 @@ export function verifyPool(pool: Pool, oracle: Oracle, mark: Mark): Effect.Effec
     const lost = inodes - tree.nodes.size;
     const orphans = lost === 0 ? [] : [`${lost} inodes are kept that no name leads to`];
     const report = yield* pool.check();
-    return [...problems, ...orphans, ...report.problems.map(({ pass, what }) => `check, ${pass}: ${what}`)];
-  });
-}
-
-/** A recovered pool takes changes and closes. */
-function useIt(pool: Pool): Effect.Effect<void, unknown> {
-  const { filesystem } = pool;
-  const name = new TextEncoder().encode("used after the crash");
-  const roomless = (error: FsError): boolean => error.reason === "NoSpace";
-  return Effect.gen(function* () {
-    const made = yield* Effect.result(filesystem.mknod(ROOT_INODE, name, 0o100600, 0, { uid: 0, gid: 0 }));
-    if (made._tag === "Failure" && !roomless(made.failure)) return yield* Effect.fail(made.failure);
-    if (made._tag === "Success") {
-      const written = yield* Effect.result(filesystem.write(made.success.inode, 0, new Uint8Array(5000).fill(7)));
-      if (written._tag === "Failure" && !roomless(written.failure)) return yield* Effect.fail(written.failure);
-      yield* filesystem.fsync(made.success.inode);
-      yield* filesystem.unlink(ROOT_INODE, name);
-    }
-    yield* pool.close;
+    const checked = report.problems.map(({ pass, what }) => `check, ${pass}: ${what}`);
+    return { problems: [...problems, ...orphans, ...checked], tree };
   });
 }
 
@@ -98,7 +95,8 @@ export function judgeCrashState(image: CrashImage, mark: Mark, oracle: Oracle, o
   const { entropy, name, open, trace } = options;
   const random = entropy.stream(name);
   const crashIt = random.chance(options.recoveryShare);
-  const used = random.chance(USE_SHARE);
+  const used = options.lives + 1 < LIVES_MAX && random.chance(options.livesShare);
+  let life: NextLife | undefined;
   const behaviour = { name: "disk0", seed: random.u32(), statistics: false };
   let again: { image: CrashImage; label: string } | undefined;
   const disk = SimDisk.fromImage(image, behaviour);
@@ -110,18 +108,21 @@ export function judgeCrashState(image: CrashImage, mark: Mark, oracle: Oracle, o
       again = { image: disk.crash(survival), label: `recovery crashed at ${operation} ${index}: ${how}` };
     });
   }
-  const world = new World({ seed: random.u32(), preemptShare: 0.01 });
+  const world = new World({ seed: random.u32(), preemptShare: 0.01, startMs: options.startMs });
   const start = world.nowMs;
   const judged = runIn(
     world,
     Effect.scoped(
       Effect.gen(function* () {
         const pool = yield* openPool([disk], open);
-        const problems = yield* verifyPool(pool, oracle, mark);
+        const { problems, tree } = yield* verifyPool(pool, oracle, mark);
         // A crash behind the recovery is another crash: what is done from here on may survive it or not.
         disk.setObserver(undefined);
-        if (used && problems.length === 0) yield* useIt(pool);
-        return problems;
+        if (!used || problems.length > 0) return problems;
+        life = new NextLife(tree, options.tolerance, random);
+        yield* life.live(pool, disk);
+        const { violation } = life.oracle;
+        return violation === undefined ? [] : [violation.message];
       }),
     ),
   );
@@ -136,5 +137,21 @@ export function judgeCrashState(image: CrashImage, mark: Mark, oracle: Oracle, o
     states += second.states;
     problems.push(...second.problems.map((problem) => `${again!.label}: ${problem}`));
   }
-  return { problems, states, simulatedMs: world.nowMs - start, events };
+  let simulatedMs = world.nowMs - start;
+  for (const [index, { image: next, mark: at, label }] of (life?.harvest.states ?? []).entries()) {
+    if (problems.length > 0) break;
+    const after = {
+      ...options,
+      name: `${name}, then ${index}`,
+      ...LATER,
+      lives: options.lives + 1,
+      startMs: world.nowMs,
+    };
+    const judged = judgeCrashState(next, at, life!.oracle, after);
+    events += judged.events;
+    states += judged.states;
+    simulatedMs += judged.simulatedMs;
+    problems.push(...judged.problems.map((problem) => `used and crashed again at ${label}: ${problem}`));
+  }
+  return { problems, states, simulatedMs, events };
 }

@@ -11,6 +11,7 @@ import { noFaults } from "../devices/sim/faults.ts";
 import type { DiskPhase } from "../devices/sim/operation-runner.ts";
 import { marks, resetMarks } from "../engine/marks.ts";
 import { formatPool, type OpenOptions, openPool, type Pool } from "../engine/pool/pool.ts";
+import type { CrashPoint, IoPoint } from "./crash-point.ts";
 import { Entropy } from "./entropy.ts";
 import { Harvest } from "./harvest.ts";
 import { digestOf } from "./media-digest.ts";
@@ -21,12 +22,15 @@ import type { Scenario, ScenarioPlan } from "./scenario.ts";
 import { Trace } from "./trace.ts";
 import { setTraps } from "./traps.ts";
 import { watchFilesystem } from "./watched-filesystem.ts";
+import type { Operation } from "./workload/operation.ts";
 import { EPOCH_MS, World } from "./world.ts";
 
 export interface SeedFailure {
   /** Where it showed: while the clients ran, in a crash state, or at the end. */
   readonly where: "run" | "crash" | "end";
   readonly message: string;
+  /** The crash that showed it. */
+  readonly crash?: CrashPoint;
 }
 
 export interface SeedResult {
@@ -43,7 +47,12 @@ export interface SeedResult {
 export interface RunOptions {
   /** Receives the events, for comparing two runs or for reading. */
   readonly trace?: Trace;
+  /** Hears each operation that the programs of the clients carry out, by number of the client. */
+  readonly note?: (client: number, operation: Operation) => void;
 }
+
+/** Share of recovered pools that live on, unless the scenario says otherwise. */
+const LIVES_SHARE = 0.06;
 
 /** No scenario has so much to do: a run that is not through by then waits for something, while timers tick. */
 const VIRTUAL_MS_MAX = 24 * 3600 * 1000;
@@ -83,22 +92,27 @@ class Seed {
   readonly entropy: Entropy;
   readonly plan: ScenarioPlan;
   readonly trace: Trace;
+  readonly note: RunOptions["note"];
   readonly oracle: Oracle;
   readonly disk: SimDisk;
   readonly harvest: Harvest;
   readonly open: OpenOptions;
   private armed = false;
   simulatedMs = 0;
+  /** Virtual time at the end of what ran last. */
+  private endMs = EPOCH_MS;
   events = 0;
   crashStates = 0;
 
-  constructor(scenario: Scenario, seed: number, trace: Trace) {
-    this.entropy = new Entropy(`${scenario.name}:${seed}`);
-    this.plan = scenario.plan(this.entropy);
+  constructor(scenario: Scenario, seed: number, trace: Trace, note: RunOptions["note"]) {
+    const entropy = new Entropy(`${scenario.name}:${seed}`);
+    this.plan = scenario.plan(entropy);
+    this.entropy = this.plan.draws === undefined ? entropy : new Entropy(this.plan.draws);
     this.trace = trace;
+    this.note = note;
     this.oracle = new Oracle(this.plan.tolerance);
-    const { statesMax, pointShare } = this.plan.crash;
-    this.harvest = new Harvest(this.entropy.stream("crash points"), statesMax, pointShare);
+    const { statesMax, pointShare, only } = this.plan.crash;
+    this.harvest = new Harvest(this.entropy.stream("crash points"), statesMax, pointShare, only);
     const inlineAsks = this.entropy.stream("inline asks").chance(0.5);
     this.open = { ...OPEN, inlineAsks, ...this.plan.open };
     this.disk = SimDisk.make({
@@ -112,8 +126,8 @@ class Seed {
     this.disk.setObserver((phase, operation, offset, length, index) => {
       trace.event(eventName(phase, operation), offset, length, index);
       if (!this.armed || operation === "read" || phase === "fail") return;
-      const label = (): string => `${phase} of ${operation} ${index}`;
-      this.harvest.point(this.disk, label, () => this.oracle.mark());
+      const io = (): IoPoint => ({ phase, operation, index });
+      this.harvest.point(this.disk, io, () => this.oracle.mark());
     });
   }
 
@@ -129,6 +143,7 @@ class Seed {
     const world = this.world(name);
     const result = runIn(world, inRole(effect, new Role(`the pool (${name})`)));
     this.simulatedMs += world.nowMs - EPOCH_MS;
+    this.endMs = world.nowMs;
     return result;
   }
 
@@ -152,9 +167,9 @@ class Seed {
               concurrency: "unbounded",
               discard: true,
             });
-            self.armed = false;
             disk.setFaults(noFaults);
             yield* pool.close;
+            self.armed = false;
             oracle.closed();
           }),
         );
@@ -188,21 +203,31 @@ class Seed {
       },
     });
     const random = this.entropy.stream(name);
-    const program = this.plan.clients[index]!({ name, filesystem, random, model: oracle.model, usage: pool.usage });
+    const { note } = this;
+    const program = this.plan.clients[index]!({
+      ...{ name, filesystem, random, model: oracle.model, usage: pool.usage },
+      ...(note === undefined ? {} : { note: (operation: Operation) => note(index, operation) }),
+    });
     return inRole(program, role);
   }
 
   /** Judges the crash states; returns the first that is wrong. */
   judge(): SeedFailure | undefined {
     const { entropy, trace, open, oracle } = this;
-    const { recoveryShare } = this.plan.crash;
-    for (const [index, { image, mark, label }] of this.harvest.states.entries()) {
+    const { recoveryShare, livesShare = LIVES_SHARE } = this.plan.crash;
+    for (const [index, { image, mark, label, point }] of this.harvest.states.entries()) {
       const name = `crash state ${index}`;
-      const judged = judgeCrashState(image, mark, oracle, { open, entropy, name, recoveryShare, trace });
+      const judged = judgeCrashState(image, mark, oracle, {
+        ...{ open, entropy, name, recoveryShare, livesShare, trace, lives: 0 },
+        tolerance: this.plan.tolerance,
+        startMs: this.endMs,
+      });
       this.simulatedMs += judged.simulatedMs;
       this.events += judged.events;
       this.crashStates += judged.states;
-      if (judged.problems.length > 0) return failed("crash", `${name} (${label}):`, ...judged.problems);
+      if (judged.problems.length > 0) {
+        return { ...failed("crash", `${name} (${label}):`, ...judged.problems), crash: point };
+      }
     }
     return undefined;
   }
@@ -218,7 +243,7 @@ class Seed {
         const problems = yield* Effect.scoped(
           Effect.gen(function* () {
             const pool = yield* openPool([disk], self.open);
-            const found = yield* verifyPool(pool, oracle, oracle.mark());
+            const { problems: found } = yield* verifyPool(pool, oracle, oracle.mark());
             const report = yield* pool.check({ data: true });
             yield* pool.close;
             return [...found, ...report.problems.map(({ pass, what }) => `check, ${pass}: ${what}`)];
@@ -249,8 +274,13 @@ class Seed {
 }
 
 /** All three parts, up to the first that fails. An error from a task, outside of any fiber, is a failure too. */
-function verdict(scenario: Scenario, seed: number, trace: Trace): { run: Seed; failure: SeedFailure | undefined } {
-  const run = new Seed(scenario, seed, trace);
+function verdict(
+  scenario: Scenario,
+  seed: number,
+  trace: Trace,
+  note: RunOptions["note"],
+): { run: Seed; failure: SeedFailure | undefined } {
+  const run = new Seed(scenario, seed, trace, note);
   let where: SeedFailure["where"] = "run";
   try {
     let failure = run.run();
@@ -273,7 +303,7 @@ export function runSeed(scenario: Scenario, seed: number, options: RunOptions = 
   resetMarks();
   const release = setTraps();
   try {
-    const { run, failure } = verdict(scenario, seed, trace);
+    const { run, failure } = verdict(scenario, seed, trace, options.note);
     if (failure !== undefined) trace.text("failure", withoutStack(failure.message));
     return {
       scenario: scenario.name,

@@ -12,9 +12,11 @@ import type { SimDisk, SimDiskBehaviour } from "../devices/sim/disk.ts";
 import type { Filesystem } from "../engine/fs/types.ts";
 import type { OpenOptions, Pool } from "../engine/pool/pool.ts";
 import type { FormatOptions } from "../engine/pool/shape.ts";
+import type { CrashPoint } from "./crash-point.ts";
 import type { Entropy, Prng } from "./entropy.ts";
 import type { Tolerance } from "./oracle/checked-filesystem.ts";
 import type { Model } from "./oracle/model.ts";
+import type { Operation } from "./workload/operation.ts";
 
 export interface Client {
   readonly name: string;
@@ -25,6 +27,8 @@ export interface Client {
   /** The shared model, for choosing operations that make sense. */
   readonly model: Model;
   readonly usage: Pool["usage"];
+  /** Hears each operation before it is carried out, so that a run can be printed, shrunk and run again. */
+  readonly note?: (operation: Operation) => void;
 }
 
 /** A client's program. Failures of the filesystem that the oracle accepts are its own business to ignore. */
@@ -37,6 +41,10 @@ export interface CrashPlan {
   readonly pointShare: number;
   /** Share of crash states whose recovery is crashed too, and recovered again. */
   readonly recoveryShare: number;
+  /** Share of recovered pools that are used by another client and crashed again; one in sixteen unless told. */
+  readonly livesShare?: number;
+  /** The one crash state to take, instead of what the seed draws. */
+  readonly only?: CrashPoint;
 }
 
 export interface Epilogue {
@@ -58,6 +66,8 @@ export interface ScenarioPlan {
   readonly tolerance: Tolerance;
   readonly clients: ReadonlyArray<Program>;
   readonly crash: CrashPlan;
+  /** What the run's draws are derived from, instead of scenario and seed: for repeating one run exactly. */
+  readonly draws?: string;
   /** Runs once the pool has been closed cleanly and verified, faults off. */
   readonly epilogue?: (context: Epilogue) => Effect.Effect<void, unknown>;
 }

@@ -1,66 +1,58 @@
 /**
- * Worker threads that run seeds: each takes the next one when it is through with its last.
+ * Worker threads that carry out jobs: each takes the next one when it is through with its last.
  *
- * A worker loads the scenarios by the address of their module, so that scenarios need not be sent. A seed that ends its
- * worker (out of memory, say) is a failed seed, and a new worker takes over; workers that end before any seed came
- * through are a mistake of the harness and end the campaign.
+ * What a worker loads is given to it once, by the address of a module say, so that it need not be sent with every job. A
+ * job that ends its worker (out of memory, say) is a failed job, and a new worker takes over; workers that end before
+ * any job came through are a mistake of the harness and end it all.
  */
 import { Worker } from "node:worker_threads";
-import type { SeedResult } from "./run.ts";
 
-export interface Job {
-  readonly scenario: string;
-  readonly seed: number;
-  /** Run it a second time and compare. */
-  readonly twice: boolean;
+export interface Workers<J, R> {
+  /** The module that a worker runs: it answers each message, a job, with its result. */
+  readonly entry: URL;
+  /** Given to every worker when it starts. */
+  readonly setup: unknown;
+  readonly count: number;
+  /** The result of a job that took its worker with it. */
+  readonly ended: (job: J, message: string) => R;
+  readonly nameOf: (job: J) => string;
 }
 
-export interface WorkerSetup {
-  readonly registryUrl: string;
+/** Jobs by position; made when they are asked for, if there are too many to keep. */
+export interface Jobs<J> {
+  readonly length: number;
+  readonly at: (position: number) => J | undefined;
 }
 
-type Done = (result: SeedResult, job: Job) => void;
+type Done<J, R> = (result: R, job: J) => void;
 
-/** What is known of a seed that took its worker with it. */
-const ended = ({ scenario, seed }: Job, error: unknown): SeedResult => ({
-  scenario,
-  seed,
-  hash: "",
-  events: 0,
-  crashStates: 0,
-  simulatedMs: 0,
-  marks: {},
-  failure: { where: "run", message: `it ended its worker: ${error instanceof Error ? error.message : String(error)}` },
-});
-
-export class WorkerPool {
-  private readonly registryUrl: string;
-  private readonly count: number;
+export class WorkerPool<J, R> {
+  private readonly workers: Workers<J, R>;
   private came = 0;
 
-  constructor(registryUrl: string, count: number) {
-    this.registryUrl = registryUrl;
-    this.count = count;
+  constructor(workers: Workers<J, R>) {
+    this.workers = workers;
   }
 
-  run(jobs: ReadonlyArray<Job>, over: () => boolean, done: Done): Promise<void> {
+  /** Hands jobs out in their order until there are none or `over` says so; resolves when those handed out are done. */
+  run(jobs: Jobs<J>, over: () => boolean, done: Done<J, R>): Promise<void> {
     let next = 0;
-    const take = (): Job | undefined => (over() ? undefined : jobs[next++]);
-    const workers = Math.min(this.count, jobs.length);
-    return Promise.all(Array.from({ length: workers }, () => this.work(take, done))).then(() => undefined);
+    const take = (): J | undefined => (next >= jobs.length || over() ? undefined : jobs.at(next++));
+    const count = Math.min(this.workers.count, jobs.length);
+    return Promise.all(Array.from({ length: count }, () => this.work(take, done))).then(() => undefined);
   }
 
   /** One worker after another until there is nothing left to take. */
-  private async work(take: () => Job | undefined, done: Done): Promise<void> {
+  private async work(take: () => J | undefined, done: Done<J, R>): Promise<void> {
     while (await this.oneWorker(take, done));
   }
 
   /** Resolves when no job is left, or with true when the worker ended before that. */
-  private oneWorker(take: () => Job | undefined, done: Done): Promise<boolean> {
+  private oneWorker(take: () => J | undefined, done: Done<J, R>): Promise<boolean> {
     return new Promise((resolve, reject) => {
-      const setup: WorkerSetup = { registryUrl: this.registryUrl };
-      const worker = new Worker(new URL("./worker.js", import.meta.url), { workerData: setup });
-      let current: Job | undefined;
+      const { entry, setup, ended, nameOf } = this.workers;
+      const worker = new Worker(entry, { workerData: setup });
+      let current: J | undefined;
       let through = false;
       const hand = (): void => {
         current = take();
@@ -70,7 +62,7 @@ export class WorkerPool {
       };
       let cause: unknown = "it exited";
       worker.on("online", hand);
-      worker.on("message", (result: SeedResult) => {
+      worker.on("message", (result: R) => {
         this.came++;
         done(result, current!);
         hand();
@@ -79,12 +71,12 @@ export class WorkerPool {
       worker.on("exit", () => {
         if (through) return resolve(false);
         if (current === undefined || this.came === 0) {
-          const where = current === undefined ? "a worker" : `${current.scenario}:${current.seed}`;
+          const where = current === undefined ? "a worker" : nameOf(current);
           return reject(
             new Error(`${where} ended the worker: ${cause instanceof Error ? cause.stack : String(cause)}`),
           );
         }
-        done(ended(current, cause), current);
+        done(ended(current, `it ended its worker: ${cause instanceof Error ? cause.message : String(cause)}`), current);
         resolve(true);
       });
     });

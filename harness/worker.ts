@@ -3,8 +3,8 @@
  */
 import "./noasync.ts";
 import { parentPort, workerData } from "node:worker_threads";
+import type { Job, WorkerSetup } from "./campaign.ts";
 import type { Scenario } from "./scenario.ts";
-import type { Job, WorkerSetup } from "./worker-pool.ts";
 
 const { registryUrl } = workerData as WorkerSetup;
 const loaded = Promise.all([

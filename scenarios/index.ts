@@ -1,19 +1,20 @@
 /**
- * All scenarios by name: every story on a conventional disk, and the same as `zoned/...` on a zoned one.
+ * All scenarios by name: every story on a conventional disk, and the same as `zoned/...` on a zoned one; then the
+ * scripts of failures that were found once.
  */
 import type { Scenario } from "../harness/scenario.ts";
 import { crashCaseStories } from "./crash-cases.ts";
+import { extentStories } from "./extents.ts";
 import { faultStories } from "./faults.ts";
 import { generalStories } from "./general.ts";
 import { onBothMedia } from "./pools.ts";
+import { regressions } from "./regressions/index.ts";
 import { spaceStories } from "./space.ts";
 
 export const scenarios: ReadonlyArray<Scenario> = [
-  ...generalStories,
-  ...spaceStories,
-  ...faultStories,
-  ...crashCaseStories,
-].flatMap(onBothMedia);
+  ...[...generalStories, ...spaceStories, ...extentStories, ...faultStories, ...crashCaseStories].flatMap(onBothMedia),
+  ...regressions,
+];
 
 export function scenarioNamed(name: string): Scenario | undefined {
   return scenarios.find((scenario) => scenario.name === name);

@@ -47,8 +47,8 @@ class SpaceLost {
 function fillAndDelete(rounds: number): Program {
   return (client: Client) =>
     Effect.gen(function* () {
-      const { random, filesystem } = client;
-      const by = performer(filesystem);
+      const { random, filesystem, note } = client;
+      const by = performer(filesystem, note);
       const run = (operation: Operation): Effect.Effect<object> => perform(operation, by);
       yield* run({ kind: "syncfs" });
       const { availableBytes: before } = yield* filesystem.statfs;
@@ -115,7 +115,7 @@ const fillToFull: Story = {
 function fillShare(share: number): Program {
   return (client: Client) =>
     Effect.gen(function* () {
-      const by = performer(client.filesystem);
+      const by = performer(client.filesystem, client.note);
       const { availableBytes } = yield* client.filesystem.statfs;
       let left = availableBytes * share;
       for (let count = 0; left > 0; count++) {

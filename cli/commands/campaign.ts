@@ -4,7 +4,7 @@
 import { runCampaign, type CampaignResult } from "../../harness/campaign.ts";
 import type { CommandSpec } from "../command.ts";
 import { Status, UsageError } from "../exit.ts";
-import { defaultJobs, parseSeeds, registry, scenarioNames } from "../laboratory.ts";
+import { chooseScenarios, type Chosen, defaultJobs, parseSeeds } from "../laboratory.ts";
 import { invocation } from "../invocation.ts";
 import { Output, Progress } from "../output.ts";
 import { formatCount } from "../quantity.ts";
@@ -17,7 +17,9 @@ const MARKS_SHOWN = 8;
 export const command: CommandSpec = {
   name: "campaign",
   summary: "crash the engine on simulated disks, seed after seed",
-  arguments: [{ name: "[scenario...]", summary: "which scenarios; all of them unless told" }],
+  arguments: [
+    { name: "[scenario...]", summary: "which scenarios, all of them unless told; or a file that exports some" },
+  ],
   options: [
     { flags: "--seeds <range>", kind: "text", summary: `seeds of each scenario: 500 or 1..500 (${SEEDS_DEFAULT})` },
     { flags: "--time <duration>", kind: "milliseconds", summary: "hand out no more seeds after this long, as in 60s" },
@@ -29,19 +31,27 @@ export const command: CommandSpec = {
     },
     { flags: "--failures <folder>", kind: "text", summary: `where records of failures go (${FAILURES_FOLDER})` },
     { flags: "--stop", kind: "flag", summary: "end at the first failure" },
+    { flags: "--target <name>", kind: "text", summary: "crash another filesystem: ext4, xfs or btrfs (takes root)" },
+    { flags: "--states <count>", kind: "count", summary: "crash states of each seed, with --target (40)" },
+    { flags: "--atomic <bytes>", kind: "bytes", summary: "unit that is never torn, with --target (512)" },
   ],
   notes: [
     "Exit status: 0 no failure, 1 a seed failed, 2 used wrongly, 3 could not run.",
     "The same seeds give the same hash, however many jobs there are.",
   ].join("\n"),
   run: async (args, options) => {
+    const target = options.text("target");
+    if (target !== undefined) {
+      const { targetCampaign } = await import("../targets/command.ts");
+      return targetCampaign(target, args, options);
+    }
     const output = new Output(options);
     const progress = new Progress();
-    const names = scenarioNames(args);
     const seeds = parseSeeds(options.text("seeds") ?? SEEDS_DEFAULT);
     const verifyShare = Number(options.text("verify") ?? VERIFY_DEFAULT);
     if (!(verifyShare >= 0 && verifyShare <= 1)) throw new UsageError("--verify takes a share from 0 to 1");
     const timeMs = options.number("time");
+    const { registry, names, close } = await chooseScenarios(args);
     const result = await runCampaign({
       registry,
       names,
@@ -55,16 +65,16 @@ export const command: CommandSpec = {
         const trouble = failures === 0 ? "" : `, ${failures} failed`;
         progress.update(done, total, `${formatCount(crashStates)} crash states${trouble}`);
       },
-    });
+    }).finally(close);
     progress.clear();
     const { hashes, ...rest } = result;
     output.object({ ...rest, seedHashes: hashes });
-    summary(output, result);
+    summary(output, result, registry);
     return result.failures.length === 0 ? Status.fine : Status.found;
   },
 };
 
-function summary(output: Output, result: CampaignResult): void {
+function summary(output: Output, result: CampaignResult, { address }: Chosen["registry"]): void {
   const varve = invocation();
   for (const { scenario, seed, message, replay } of result.failures) {
     output.print(`FAILED ${scenario}:${seed}`);
@@ -92,7 +102,10 @@ function summary(output: Output, result: CampaignResult): void {
       .join(", ")}`,
   );
   output.print();
-  const [one] = result.hashes.keys();
+  const [one] = [...result.hashes.keys()].map((key) => {
+    const at = key.lastIndexOf(":");
+    return `${address?.(key.slice(0, at)) ?? key.slice(0, at)}${key.slice(at)}`;
+  });
   if (one !== undefined) output.print(`See one seed in detail:  ${varve} replay ${one} --trace`);
   output.print(`Use it for real:         ${varve} format --size 1G pool.varve`);
   output.print(`                         mkdir -p m && ${varve} mount pool.varve m`);

@@ -2,46 +2,85 @@
  * `varve replay`: one seed again, with the same hash as in the campaign, and its events if wanted.
  */
 import { runSeed } from "../../harness/run.ts";
+import type { Scenario } from "../../harness/scenario.ts";
 import { Trace } from "../../harness/trace.ts";
-import type { CommandSpec } from "../command.ts";
-import { Status, UsageError } from "../exit.ts";
-import { parseScenarioSeed, registry } from "../laboratory.ts";
+import { catalogue } from "../../harness/mutants/catalogue.ts";
+import { runOnMutant } from "../../harness/mutants/replay.ts";
+import type { CommandSpec, Options } from "../command.ts";
+import { CannotError, Status, UsageError } from "../exit.ts";
+import { INVOKED_AS, invocation } from "../invocation.ts";
+import { chooseSeed } from "../laboratory.ts";
 import { Output } from "../output.ts";
 import { formatCount } from "../quantity.ts";
+import { BUDGET_DEFAULT, REGRESSIONS_FOLDER, shrinkSeed } from "../shrinking.ts";
 
 export const command: CommandSpec = {
   name: "replay",
   summary: "run one seed of a scenario again",
-  arguments: [{ name: "<scenario:seed>", summary: "for example create-write-fsync:7" }],
+  arguments: [{ name: "<scenario:seed>", summary: "for example create-write-fsync:7, or ./my-scenario.ts:7" }],
   options: [
     { flags: "--trace", kind: "flag", summary: "print every event: scheduling choices, timers, device operations" },
     { flags: "--until <event>", kind: "count", summary: "with --trace: print only so many events" },
+    { flags: "--shrink", kind: "flag", summary: "write the shortest script that fails as this seed does" },
+    { flags: "--out <file>", kind: "text", summary: `with --shrink: the file to write (in ${REGRESSIONS_FOLDER})` },
+    { flags: "--budget <candidates>", kind: "count", summary: `with --shrink: scripts to try (${BUDGET_DEFAULT})` },
+    { flags: "--mutant <name>", kind: "text", summary: "on a build with this planted bug (varve mutants --list)" },
   ],
-  notes: "Exit status: 0 the seed passed, 1 it failed, 2 used wrongly.",
-  run: (args, options) => {
-    const output = new Output(options);
-    const until = options.number("until");
+  notes: "Exit status: 0 the seed passed, 1 it failed, 2 used wrongly, 3 could not run or shrink it.",
+  run: async (args, options) => {
+    const [out, budget, mutant] = [options.text("out"), options.number("budget"), options.text("mutant")];
+    const shrinks = options.flag("shrink");
     const traced = options.flag("trace");
-    if (until !== undefined && !traced) throw new UsageError("--until goes with --trace");
-    const { scenario: name, seed } = parseScenarioSeed(args[0] ?? "");
-    const scenario = registry.scenarios.find((candidate) => candidate.name === name)!;
-    const trace = new Trace(traced);
-    const result = runSeed(scenario, seed, { trace });
-    if (traced) {
-      trace.recorded!.slice(0, until).forEach((event, index) => {
-        output.print(`${String(index).padStart(7)}  ${event}`);
-      });
+    if (options.number("until") !== undefined && !traced) throw new UsageError("--until goes with --trace");
+    if (!shrinks && (out ?? budget) !== undefined) throw new UsageError("--out and --budget go with --shrink");
+    if (shrinks && traced) throw new UsageError("--trace does not go with --shrink");
+    const { scenario, seed, close } = await chooseSeed(args[0] ?? "");
+    try {
+      if (mutant !== undefined) return await onMutant(mutant, args, options);
+      const output = new Output(options);
+      if (shrinks) return shrinkSeed({ scenario, seed, out, budget: budget ?? BUDGET_DEFAULT }, output);
+      return replay(scenario, seed, output, traced ? { until: options.number("until") } : undefined);
+    } finally {
+      close();
     }
-    output.object(traced ? { ...result, trace: trace.recorded!.slice(0, until) } : result);
-    output.print(`${name}:${seed}  ${scenario.summary}`);
-    output.table([
-      ["  hash", result.hash],
-      ["  events", formatCount(result.events)],
-      ["  crash states", formatCount(result.crashStates)],
-      ["  simulated", `${(result.simulatedMs / 1000).toFixed(3)} s`],
-    ]);
-    if (result.failure === undefined) output.print("passed");
-    else output.print(`FAILED (${result.failure.where}): ${result.failure.message}`);
-    return Promise.resolve(result.failure === undefined ? Status.fine : Status.found);
   },
 };
+
+function replay(
+  scenario: Scenario,
+  seed: number,
+  output: Output,
+  traced: { readonly until: number | undefined } | undefined,
+): number {
+  const trace = new Trace(traced !== undefined);
+  const result = runSeed(scenario, seed, { trace });
+  const events = trace.recorded?.slice(0, traced?.until);
+  events?.forEach((event, index) => output.print(`${String(index).padStart(7)}  ${event}`));
+  output.object(events === undefined ? result : { ...result, trace: events });
+  output.print(`${scenario.name}:${seed}  ${scenario.summary}`);
+  output.table([
+    ["  hash", result.hash],
+    ["  events", formatCount(result.events)],
+    ["  crash states", formatCount(result.crashStates)],
+    ["  simulated", `${(result.simulatedMs / 1000).toFixed(3)} s`],
+  ]);
+  if (result.failure === undefined) output.print("passed");
+  else output.print(`FAILED (${result.failure.where}): ${result.failure.message}`);
+  return result.failure === undefined ? Status.fine : Status.found;
+}
+
+/** The same command line in a copy of the build that has the planted bug. */
+async function onMutant(id: string, args: ReadonlyArray<string>, options: Options): Promise<number> {
+  const mutant = catalogue.find((each) => each.id === id);
+  if (mutant === undefined) throw new UsageError(`no mutant "${id}": \`varve mutants --list\` shows them`);
+  const flags = ["trace", "shrink", "json"].filter((name) => options.flag(name)).map((name) => `--${name}`);
+  const valued = ["until", "out", "budget"].flatMap((name) => {
+    const value = options.text(name) ?? options.number(name);
+    return value === undefined ? [] : [`--${name}`, String(value)];
+  });
+  const command = ["replay", ...args, ...flags, ...valued];
+  const status = await runOnMutant(mutant, command, { [INVOKED_AS]: invocation() });
+  if (status === undefined) throw new CannotError(`the build with mutant ${id} was killed`);
+  new Output(options).print(`That was with a planted bug: ${mutant.breaks} (--mutant ${id}).`);
+  return status;
+}

@@ -11,6 +11,8 @@ import { mix32 } from "./keyed-hash.ts";
 export interface Timing {
   /** True when the delay is always 0; the device then never asks, and completes operations at once. */
   readonly instant: boolean;
+  /** The call that makes it, so that a run can be written down as a program. */
+  readonly source?: string;
   /** Time from issue to completion of the device's operation number `index`. */
   readonly delayMs: (
     operation: DeviceOperation,
@@ -22,17 +24,19 @@ export interface Timing {
 }
 
 /** Everything completes at once. */
-export const instantTiming: Timing = { instant: true, delayMs: () => 0 };
+export const instantTiming: Timing = { instant: true, source: "instantTiming", delayMs: () => 0 };
 
 /** Fixed delays by operation; `elseMs` for those not named. */
 export function fixedTiming(delaysMs: Partial<Record<DeviceOperation, number>>, elseMs = 0): Timing {
-  return { instant: false, delayMs: (operation) => delaysMs[operation] ?? elseMs };
+  const source = `fixedTiming(${JSON.stringify(delaysMs)}, ${elseMs})`;
+  return { instant: false, source, delayMs: (operation) => delaysMs[operation] ?? elseMs };
 }
 
 /** Delays spread evenly over a range, so that concurrent operations complete in any order. */
 export function spreadTiming(seed: number, leastMs: number, mostMs: number): Timing {
   return {
     instant: false,
+    source: `spreadTiming(${seed}, ${leastMs}, ${mostMs})`,
     delayMs: (_operation, _offsetBytes, _lengthBytes, index) =>
       leastMs + ((mostMs - leastMs) * mix32(seed, 0x74696d65, index)) / 0x100000000,
   };

@@ -79,7 +79,7 @@ export const SetattrField = {
 } as const;
 
 /** What the answer to an open says of the file. */
-export const OpenAnswer = { keepCache: 1 << 1 } as const;
+export const OpenAnswer = { directIo: 1 << 0, keepCache: 1 << 1 } as const;
 
 export const IN_HEADER_BYTES = 40;
 export const OUT_HEADER_BYTES = 16;

@@ -86,6 +86,8 @@ export interface Performer {
   readonly filesystem: Filesystem;
   /** Inode number by handle. */
   readonly handles: Map<string, number>;
+  /** Hears each operation before it is carried out. */
+  readonly note: ((operation: Operation) => void) | undefined;
 }
 
 const OWNER = { uid: 1000, gid: 100 };
@@ -96,11 +98,12 @@ const SPECIAL_TYPES = {
   character: FileType.character,
 } as const;
 
-export function performer(filesystem: Filesystem): Performer {
-  return { filesystem, handles: new Map() };
+export function performer(filesystem: Filesystem, note?: (operation: Operation) => void): Performer {
+  return { filesystem, handles: new Map(), note };
 }
 
 export function perform(operation: Operation, by: Performer): Effect.Effect<Outcome> {
+  by.note?.(operation);
   return Effect.match(carryOut(operation, by), {
     onSuccess: (value): Outcome => ({ value }),
     onFailure: (error): Outcome => ({ reason: error.reason }),

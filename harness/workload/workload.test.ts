@@ -24,8 +24,9 @@ function randomRun(seed: string, operations: number): Noted {
   const usage = Effect.die("not used");
   // The toy keeps holes as bytes, and runs outside of virtual time.
   const profile = { ...GENERAL, farShare: 0, weights: { ...GENERAL.weights, sleep: 0 } };
-  const program = randomProgram(profile, operations, (_client, operation) => noted.push(operation));
-  Effect.runSync(program({ name: "client 1", filesystem, random, model: oracle.model, usage }));
+  const program = randomProgram(profile, operations);
+  const note = (operation: Operation): void => void noted.push(operation);
+  Effect.runSync(program({ name: "client 1", filesystem, random, model: oracle.model, usage, note }));
   return { operations: noted, oracle };
 }
 

@@ -1,0 +1,59 @@
+/**
+ * What a recovered pool goes through next: clients use it, checked by an oracle that begins with what was recovered,
+ * and it is crashed again.
+ *
+ * So a pool lives through one crash after another, and what one opening left behind on the disk (dead journal entries,
+ * half-filled buckets, old superblocks) meets what the next one writes.
+ */
+import * as Effect from "effect/Effect";
+import type { SimDisk } from "../devices/sim/disk.ts";
+import type { Pool } from "../engine/pool/pool.ts";
+import type { Prng } from "./entropy.ts";
+import { Harvest } from "./harvest.ts";
+import type { Tolerance } from "./oracle/checked-filesystem.ts";
+import type { FoundTree } from "./oracle/found-tree.ts";
+import { Oracle } from "./oracle/oracle.ts";
+import { GENERAL, swarm } from "./workload/profile.ts";
+import { randomProgram } from "./workload/program.ts";
+
+const OPERATIONS = 14;
+/** Crash states taken in such a life. */
+const STATES_MAX = 3;
+/** Share of lives that end with a clean close. */
+const CLOSE_SHARE = 0.5;
+
+export class NextLife {
+  readonly oracle: Oracle;
+  readonly harvest: Harvest;
+  private readonly random: Prng;
+
+  /** `tree` is what was recovered. */
+  constructor(tree: FoundTree, tolerance: Tolerance, random: Prng) {
+    this.oracle = new Oracle(tolerance, tree);
+    this.random = random;
+    this.harvest = new Harvest(random, STATES_MAX, 1);
+  }
+
+  /** Uses the pool; fails as an operation of the pool does, a wrong answer is in `oracle.violation`. */
+  live(pool: Pool, disk: SimDisk): Effect.Effect<void, unknown> {
+    const { oracle, harvest, random } = this;
+    const { usage } = pool;
+    const name = "client of the next life";
+    const filesystem = oracle.client(name, pool);
+    const program = randomProgram(swarm(GENERAL, random, 0.1), OPERATIONS);
+    const closes = random.chance(CLOSE_SHARE);
+    disk.setObserver((phase, operation, _offset, _length, index) => {
+      if (operation === "read" || phase === "fail") return;
+      harvest.point(
+        disk,
+        () => ({ phase, operation, index }),
+        () => oracle.mark(),
+      );
+    });
+    return Effect.gen(function* () {
+      yield* program({ name, filesystem, random, model: oracle.model, usage });
+      if (closes) yield* pool.close;
+      disk.setObserver(undefined);
+    });
+  }
+}
