@@ -12,7 +12,7 @@ import { invocation } from "./invocation.ts";
 import { type Output, Progress } from "./output.ts";
 import { formatCount } from "./quantity.ts";
 
-export const BUDGET_DEFAULT = 1000;
+export const BUDGET_DEFAULT = 3000;
 export const REGRESSIONS_FOLDER = "scenarios/regressions";
 
 export interface ShrinkRequest {
@@ -28,7 +28,7 @@ export function shrinkSeed({ scenario, seed, budget, out }: ShrinkRequest, outpu
   const origin = `${scenario.name}:${seed}`;
   const shrunk = shrink(scenario, seed, {
     budget,
-    progress: (tried, operations) => progress.update(tried, undefined, `candidates tried, ${operations} operations`),
+    progress: (runs, operations) => progress.update(runs, budget, `runs, ${operations} operations left`),
   });
   progress.clear();
   if ("reason" in shrunk) {

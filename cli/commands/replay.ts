@@ -23,7 +23,7 @@ export const command: CommandSpec = {
     { flags: "--until <event>", kind: "count", summary: "with --trace: print only so many events" },
     { flags: "--shrink", kind: "flag", summary: "write the shortest script that fails as this seed does" },
     { flags: "--out <file>", kind: "text", summary: `with --shrink: the file to write (in ${REGRESSIONS_FOLDER})` },
-    { flags: "--budget <candidates>", kind: "count", summary: `with --shrink: scripts to try (${BUDGET_DEFAULT})` },
+    { flags: "--budget <runs>", kind: "count", summary: `with --shrink: runs to spend on it (${BUDGET_DEFAULT})` },
     { flags: "--mutant <name>", kind: "text", summary: "on a build with this planted bug (varve mutants --list)" },
   ],
   notes: "Exit status: 0 the seed passed, 1 it failed, 2 used wrongly, 3 could not run or shrink it.",

@@ -12,6 +12,7 @@ import type { Geometry } from "../../devices/device.ts";
 import type { CrashImage } from "../../devices/sim/crash.ts";
 import { SimDisk } from "../../devices/sim/disk.ts";
 import { fixedTiming } from "../../devices/sim/timing.ts";
+import type { FsReason } from "../../engine/fs/types.ts";
 import { type OpenOptions, formatPool, openPool, type Pool } from "../../engine/pool/pool.ts";
 import { Entropy } from "../entropy.ts";
 import { digestOfImage } from "../media-digest.ts";
@@ -101,6 +102,15 @@ function emptyPool(medium: Medium): CrashImage {
   return image;
 }
 
+/** An operation failed that must succeed. */
+class Refused {
+  readonly _tag = "Refused";
+  readonly reason: FsReason;
+  constructor(reason: FsReason) {
+    this.reason = reason;
+  }
+}
+
 /** A crash state that nobody has seen before. */
 interface State {
   readonly image: CrashImage;
@@ -149,7 +159,7 @@ class Run {
   private readonly oracle = new Oracle();
   private readonly fresh: Array<State> = [];
   /** The step that is under way. */
-  private doing = "";
+  private doing = "opening the pool";
   private stepsSynced = 0;
 
   constructor(steps: ReadonlyArray<Step>, setup: ReadonlyArray<Operation>, ending: Ending, seen: Seen, medium: Medium) {
@@ -192,14 +202,14 @@ class Run {
     return undefined;
   }
 
-  private operate(pool: Pool, disk: SimDisk): Effect.Effect<void, Error> {
+  private operate(pool: Pool, disk: SimDisk): Effect.Effect<void, Refused> {
     const self = this;
     const by = performer(this.oracle.client("the client", pool));
-    const must = (operation: Operation, doing: string): Effect.Effect<void, Error> =>
+    const must = (operation: Operation, doing: string): Effect.Effect<void, Refused> =>
       Effect.suspend(() => {
         self.doing = doing;
         return Effect.flatMap(perform(operation, by), (outcome) =>
-          "reason" in outcome ? Effect.fail(new Error(`it failed with ${outcome.reason}`)) : Effect.void,
+          "reason" in outcome ? Effect.fail(new Refused(outcome.reason)) : Effect.void,
         );
       });
     return Effect.gen(function* () {

@@ -38,8 +38,8 @@ const principal: ReadonlyArray<Mutant> = [
     edits: [
       { find: "if (this.freedBy[id] > knownFlushedSequence)", replace: "if (false)" },
       {
-        find: "        this.emptied.add(id);",
-        replace: "        this.emptied.add(id); this.freeUpTo(0);",
+        find: "this.waste[id] = 0;\n        this.emptied.add(id);",
+        replace: "this.waste[id] = 0;\n        this.emptied.add(id); this.freeUpTo(0);",
       },
     ],
     scenarios: ["collection-under-load", "fill-to-full-and-delete", "truncate-and-extend"],

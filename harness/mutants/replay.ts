@@ -9,6 +9,8 @@ import { join } from "node:path";
 import type { Mutant } from "./mutant.ts";
 import { buildMutant } from "./run.ts";
 
+const ENDING = ["SIGINT", "SIGTERM"] as const;
+
 /** Returns the exit status of the command; undefined if it was killed. */
 export async function runOnMutant(
   mutant: Mutant,
@@ -23,8 +25,20 @@ export async function runOnMutant(
         stdio: ["ignore", "inherit", "inherit"],
         env: { ...process.env, ...environment },
       });
-      child.on("error", reject);
-      child.on("close", (code) => resolve(code ?? undefined));
+      // Whoever ends this process means the one that works for it, and the copy is to be removed all the same.
+      const passOn = (signal: NodeJS.Signals): void => void child.kill(signal);
+      for (const signal of ENDING) process.on(signal, passOn);
+      const forget = (): void => {
+        for (const signal of ENDING) process.off(signal, passOn);
+      };
+      child.on("error", (error) => {
+        forget();
+        reject(error);
+      });
+      child.on("close", (code) => {
+        forget();
+        resolve(code ?? undefined);
+      });
     });
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -16,9 +16,9 @@ import { RECORDED_SEED, type Script, scripted } from "./script.ts";
 import { simplerOperations, simplerSettings, simplerSteps } from "./simpler.ts";
 
 export interface ShrinkOptions {
-  /** Candidates to try at most. */
+  /** Runs of candidates at most; a candidate may take several. The last one is finished. */
   readonly budget: number;
-  readonly progress?: (tried: number, operations: number) => void;
+  readonly progress?: (runs: number, operations: number) => void;
 }
 
 export interface Shrunk {
@@ -48,6 +48,7 @@ class Shrinker {
   best: Draft;
   failure: SeedFailure;
   tried = 0;
+  private runs = 0;
   private schedules = SCHEDULES_MANY;
   private readonly kind: string;
   private readonly base: string;
@@ -63,7 +64,7 @@ class Shrinker {
   }
 
   get spent(): boolean {
-    return this.tried >= this.options.budget;
+    return this.runs >= this.options.budget;
   }
 
   /** Takes the candidate for the best one if it fails in the same way on some schedule. */
@@ -78,11 +79,12 @@ class Shrinker {
     if (this.seen.has(key)) return false;
     this.seen.add(key);
     this.tried++;
-    this.options.progress?.(this.tried, this.best.steps.length);
     const numbered = Array.from({ length: this.schedules }, (_, index) => `${this.base}/${index + 1}`);
     const roots = [...new Set([draft.draws, this.base, ...numbered])].slice(0, this.schedules);
     for (const draws of roots) {
       const candidate = { ...draft, draws };
+      this.runs++;
+      this.options.progress?.(this.runs, this.best.steps.length);
       const { failure } = runSeed(scripted(scriptOf(candidate, NAME, "")), RECORDED_SEED);
       if (failure === undefined || kindOf(failure) !== this.kind) continue;
       this.best = candidate;
