@@ -211,7 +211,7 @@ describe("a failing seed on a build with a planted bug", () => {
         "--out",
         out,
         "--budget",
-        "60",
+        "120",
         "--json",
         ...bug,
       );

@@ -7,12 +7,20 @@ import { crashCaseStories } from "./crash-cases.ts";
 import { extentStories } from "./extents.ts";
 import { faultStories } from "./faults.ts";
 import { generalStories } from "./general.ts";
+import { lifeStories } from "./lives.ts";
 import { onBothMedia } from "./pools.ts";
 import { regressions } from "./regressions/index.ts";
 import { spaceStories } from "./space.ts";
 
 export const scenarios: ReadonlyArray<Scenario> = [
-  ...[...generalStories, ...spaceStories, ...extentStories, ...faultStories, ...crashCaseStories].flatMap(onBothMedia),
+  ...[
+    ...generalStories,
+    ...spaceStories,
+    ...extentStories,
+    ...lifeStories,
+    ...faultStories,
+    ...crashCaseStories,
+  ].flatMap(onBothMedia),
   ...regressions,
 ];
 

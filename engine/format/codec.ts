@@ -13,7 +13,7 @@ const TWO32 = 0x1_0000_0000;
 /** High words of integers below 2^53 are below this. */
 const HIGH_MAX = 0x1f_ffff;
 
-export const FORMAT_VERSION = 2;
+export const FORMAT_VERSION = 3;
 /** "VARV" as the bytes lie on disk. */
 export const MAGIC = 0x5652_4156;
 export const UUID_BYTES = 16;

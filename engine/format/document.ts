@@ -142,13 +142,14 @@ function journal(): Array<string> {
     ...paragraph(
       "An **epoch** is the time from one opening of the pool for writing to the next. An entry is dead, however valid it",
       "looks, when some entry of a higher epoch has an `epochStart` at or below its sequence: it was written behind what that",
-      "opening took for the end of the journal. Within a bucket, entries follow each other with sequences one apart and the",
-      "same epoch; the first that does not ends the bucket.",
+      "opening took for the end of the journal. An entry follows another one if its sequence is one higher and `previous` is",
+      "the other's checksum. So an entry that was given up never stands behind one that was written in its place, whatever",
+      "its epoch says.",
     ),
     ...paragraph(
       "**Which entries count.** Let F be the highest `flushedSequence` of all live entries. Entries up to F are durable, with",
-      "all that they rely on: one that is missing is damage. Behind F they count in sequence, as far as each is valid and all",
-      "of its refs verify; the first that does not ends the journal. Nobody can have been told that anything behind it was",
+      "all that they rely on: one that is missing is damage. Behind F they count as far as one follows the other, is valid and",
+      "all of its refs verify; the first that does not ends the journal. Nobody can have been told that anything behind it was",
       "durable.",
     ),
     ...paragraph(

@@ -37,7 +37,7 @@ const pointer: pointers.NodePointer = {
 
 const superblock: superblocks.Superblock = {
   uuid,
-  version: 2,
+  version: 3,
   label: "höhle",
   sequence: 7,
   bucketBytes: 1 << 20,
@@ -69,6 +69,7 @@ function journalEntry(): Uint8Array {
     flushedSequence: 98,
     oldestNeeded: 80,
     clean: true,
+    previous: 0x0102_0304_0506_0708n,
     roots: [{ table: 3, level: 2, pointer }],
     refs: [{ device: 1, addressBytes: 12_345, lengthBytes: 678, checksum: 0x1122_3344_5566_7788n }],
   };
@@ -387,7 +388,7 @@ test("the constants of the format stay what they are", () => {
         "subvolumes": 6,
         "xattrs": 2,
       },
-      "version": 2,
+      "version": 3,
     }
   `);
 });

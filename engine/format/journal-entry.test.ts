@@ -22,6 +22,7 @@ const head: fc.Arbitrary<EntryHead> = fc.record({
   flushedSequence: u53,
   oldestNeeded: u53,
   clean: fc.boolean(),
+  previous: u64,
   roots: fc.uniqueArray(fc.nat(TABLE_COUNT - 1)).chain((ids) =>
     fc.tuple(
       ...ids
@@ -55,6 +56,7 @@ const emptyHead: EntryHead = {
   epoch: 1,
   epochStart: 1,
   flushedSequence: 0,
+  previous: 0n,
   oldestNeeded: 1,
   clean: false,
   roots: [],
@@ -92,8 +94,9 @@ describe("journal entry", () => {
           const data = new Uint8Array(encoded.length + 6);
           data.set(encoded, 5);
           const entry = decodeEntry(data, 5, uuid)!;
-          const { sequence, epoch, epochStart, flushedSequence, oldestNeeded, clean, roots, refs } = entry;
-          expect({ sequence, epoch, epochStart, flushedSequence, oldestNeeded, clean, roots, refs }).toEqual(wanted);
+          const { sequence, epoch, epochStart, flushedSequence, oldestNeeded, clean, previous, roots, refs } = entry;
+          const decoded = { sequence, epoch, epochStart, flushedSequence, oldestNeeded, clean, previous, roots, refs };
+          expect(decoded).toEqual(wanted);
           expect(entry.lengthBytes).toBe(lengthBytes);
           data.fill(0);
           const found: Array<Update> = [];

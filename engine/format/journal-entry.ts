@@ -34,6 +34,7 @@ export const EntryBody = layout(
     u32("refs", "count of refs"),
     u32("updateWords", "length of all updates in units of 4 bytes"),
     u32("reserved1", "0"),
+    checksum64("previous", "checksum that the record of the entry before this one begins with; 0: there was none"),
   ],
   [
     variable("roots", "`roots` times a root", "the btree roots before the updates of this entry"),
@@ -91,6 +92,8 @@ export interface EntryHead {
   readonly flushedSequence: number;
   readonly oldestNeeded: number;
   readonly clean: boolean;
+  /** Checksum of the entry before this one; 0: there was none. */
+  readonly previous: bigint;
   readonly roots: ReadonlyArray<EntryRoot>;
   readonly refs: ReadonlyArray<EntryRef>;
 }
@@ -208,6 +211,7 @@ export function encodeEntry(head: EntryHead, updates: UpdateBuffer, uuid: Uint8A
   writer.u32(head.refs.length);
   writer.u32(updates.wordsUsed);
   writer.zeros(4);
+  writer.u64big(head.previous);
   for (const { table, level, pointer } of head.roots) {
     writer.u8(table);
     writer.u8(level);
@@ -235,21 +239,26 @@ export class JournalEntry implements EntryHead {
   readonly flushedSequence: number;
   readonly oldestNeeded: number;
   readonly clean: boolean;
+  readonly previous: bigint;
   readonly roots: ReadonlyArray<EntryRoot>;
   readonly refs: ReadonlyArray<EntryRef>;
+  /** That the record begins with. */
+  readonly checksum: bigint;
   /** Of the record, without the padding behind it. */
   readonly lengthBytes: number;
   private readonly words: Int32Array;
 
-  constructor(head: EntryHead, lengthBytes: number, words: Int32Array) {
+  constructor(head: EntryHead, checksum: bigint, lengthBytes: number, words: Int32Array) {
     this.sequence = head.sequence;
     this.epoch = head.epoch;
     this.epochStart = head.epochStart;
     this.flushedSequence = head.flushedSequence;
     this.oldestNeeded = head.oldestNeeded;
     this.clean = head.clean;
+    this.previous = head.previous;
     this.roots = head.roots;
     this.refs = head.refs;
+    this.checksum = checksum;
     this.lengthBytes = lengthBytes;
     this.words = words;
   }
@@ -330,6 +339,7 @@ export function decodeEntry(data: Uint8Array, at: number, uuid: Uint8Array): Jou
   const refCount = reader.u32();
   const wordCount = reader.u32();
   reader.zeros(4);
+  const previous = reader.u64big();
   if (!reader.ok || (flags & ~FLAG_CLEAN) !== 0) return undefined;
   const roots = readRoots(reader, rootCount);
   if (roots === undefined) return undefined;
@@ -339,6 +349,7 @@ export function decodeEntry(data: Uint8Array, at: number, uuid: Uint8Array): Jou
   new Uint8Array(words.buffer).set(data.subarray(reader.at, reader.end));
   if (!areUpdates(words)) return undefined;
   const clean = (flags & FLAG_CLEAN) !== 0;
-  const head = { sequence: record.sequence, epoch, epochStart, flushedSequence, oldestNeeded, clean, roots, refs };
-  return new JournalEntry(head, record.lengthBytes, words);
+  const { sequence, checksum, lengthBytes } = record;
+  const head = { sequence, epoch, epochStart, flushedSequence, oldestNeeded, clean, previous, roots, refs };
+  return new JournalEntry(head, checksum, lengthBytes, words);
 }

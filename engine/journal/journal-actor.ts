@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect";
 import type { DeviceError } from "../../devices/device.ts";
 import { Actor, type Pending, type PoolFailed, type Supervisor } from "../actor.ts";
 import type { BucketIo } from "../device/bucket-io.ts";
+import { checksumOfRecord } from "../format/codec.ts";
 import { encodeEntry, type EntryRef, type EntryRoot, UpdateBuffer } from "../format/journal-entry.ts";
 import { reached } from "../marks.ts";
 import type { Ring } from "./ring.ts";
@@ -63,6 +64,8 @@ export interface JournalStart {
   readonly blockBytes: number;
   readonly epoch: number;
   readonly nextSequence: number;
+  /** Checksum of the entry before that; 0: there is none. */
+  readonly previous: bigint;
   /** Durable up to here. */
   readonly flushedSequence: number;
   /** Up to here a durable entry says so. */
@@ -92,6 +95,8 @@ export class Journal {
   /** Recovery found the ring all but full: the last bucket may be used for the entry that frees the others. */
   lastBucketOpen = false;
   private writtenSequence: number;
+  /** Checksum of the last entry that was written. */
+  private writtenChecksum: bigint;
   private readonly spare: Array<Gathering> = [];
   private readonly sealed: Array<Sealed> = [];
   private readonly waiting: Array<{ readonly sequence: number; readonly pending: Pending<void, never> }> = [];
@@ -116,6 +121,7 @@ export class Journal {
     this.start = start;
     this.source = source;
     this.writtenSequence = start.nextSequence - 1;
+    this.writtenChecksum = start.previous;
     this.durableSequence = start.flushedSequence;
     this.knownFlushedSequence = start.knownFlushedSequence;
     this.contentSequence = start.flushedSequence;
@@ -276,6 +282,7 @@ export class Journal {
         flushedSequence: self.durableSequence,
         oldestNeeded: next.oldestNeeded,
         clean: next.clean,
+        previous: self.writtenChecksum,
         roots: next.roots,
         refs: gathering.refs,
       };
@@ -285,6 +292,7 @@ export class Journal {
       self.bytesWritten += bytes.length;
       self.unflushedBytes += bytes.length;
       self.writtenSequence = gathering.sequence;
+      self.writtenChecksum = checksumOfRecord(bytes);
       self.needs.push([gathering.sequence, next.oldestNeeded]);
       self.flushRecords.set(gathering.sequence, head.flushedSequence);
       self.recycle(gathering);

@@ -7,9 +7,23 @@ interface Spec {
   readonly epoch?: number;
   readonly epochStart?: number;
   readonly flushed?: number;
+  /** Tells entries of one sequence and epoch apart. */
+  readonly twin?: number;
+  /** Epoch and twin of the entry that it was written behind; its own if not said. */
+  readonly behind?: readonly [epoch: number, twin: number];
 }
 
-function entry({ sequence, epoch = 1, epochStart = 1, flushed = 0 }: Spec): FoundEntry {
+const checksumFor = (sequence: number, epoch: number, twin: number): bigint =>
+  BigInt(sequence * 100 + epoch * 10 + twin);
+
+function entry({
+  sequence,
+  epoch = 1,
+  epochStart = 1,
+  flushed = 0,
+  twin = 0,
+  behind = [epoch, twin],
+}: Spec): FoundEntry {
   const head = {
     sequence,
     epoch,
@@ -17,10 +31,11 @@ function entry({ sequence, epoch = 1, epochStart = 1, flushed = 0 }: Spec): Foun
     flushedSequence: flushed,
     oldestNeeded: 1,
     clean: false,
+    previous: checksumFor(sequence - 1, ...behind),
     roots: [],
     refs: [],
   };
-  return { slot: 0, entry: new JournalEntry(head, 4096, new Int32Array(0)) };
+  return { slot: 0, entry: new JournalEntry(head, checksumFor(sequence, epoch, twin), 4096, new Int32Array(0)) };
 }
 
 const sequences = (specs: ReadonlyArray<Spec>): ReadonlyArray<string> => {
@@ -42,12 +57,12 @@ describe("journal chain", () => {
   });
 
   it("ignores entries of an earlier epoch at or behind the start of a later one", () => {
-    const specs = [
+    const specs: ReadonlyArray<Spec> = [
       { sequence: 1 },
       { sequence: 2, flushed: 1 },
       { sequence: 3 },
       { sequence: 4 },
-      { sequence: 3, epoch: 2, epochStart: 3, flushed: 2 },
+      { sequence: 3, epoch: 2, epochStart: 3, flushed: 2, behind: [1, 0] },
     ];
     expect(sequences(specs)).toEqual(["1/1", "2/1", "3/2"]);
   });
@@ -60,6 +75,24 @@ describe("journal chain", () => {
       { sequence: 4, epoch: 2, epochStart: 3, flushed: 2 },
     ];
     expect(sequences(specs)).toEqual(["1/1", "2/1"]);
+  });
+
+  it("does not let an entry that was given up stand behind one of the same epoch that was written in its place", () => {
+    // The entries of the twin could not be read when the number of the epoch was used again.
+    const given = [
+      { sequence: 4, epoch: 2, epochStart: 3, twin: 1 },
+      { sequence: 5, epoch: 2, epochStart: 3, twin: 1 },
+    ];
+    const first: Spec = { sequence: 3, epoch: 2, epochStart: 3, flushed: 2, behind: [1, 0] };
+    const durable: ReadonlyArray<Spec> = [{ sequence: 1 }, { sequence: 2, flushed: 1 }, first];
+    expect(sequences([...durable, ...given])).toEqual(["1/1", "2/1", "3/2"]);
+    const next: Spec = { sequence: 4, epoch: 2, epochStart: 3 };
+    for (const found of [
+      [...durable, next, ...given],
+      [...given, ...durable, next],
+    ]) {
+      expect(sequences(found)).toEqual(["1/1", "2/1", "3/2", "4/2"]);
+    }
   });
 
   it("calls the journal damaged when an entry known to be durable is gone", () => {

@@ -166,6 +166,7 @@ function makeJournal(
     blockBytes: superblock.blockBytes,
     epoch: recovered.epoch + 1,
     nextSequence: end + 1,
+    previous: recovered.last?.checksum ?? 0n,
     // Opening flushed the devices before it read them, so what it read is durable.
     flushedSequence: end,
     knownFlushedSequence: recovered.flushedSequence,

@@ -88,7 +88,7 @@ export const journalMutants: ReadonlyArray<Mutant> = [
     breaks: "a recovery does not begin an epoch of its own",
     file: "engine/pool/runtime.js",
     edits: [{ find: "epoch: recovered.epoch + 1,", replace: "epoch: recovered.epoch," }],
-    scenarios: ["crash-in-recovery", ...GENERAL],
+    scenarios: ["many-lives", "zoned/many-lives"],
   },
   {
     id: "removals-not-replayed",
