@@ -127,14 +127,13 @@ export const journalMutants: ReadonlyArray<Mutant> = [
     scenarios: ["zoned/bit-rot", "bit-rot"],
   },
   {
-    id: "flushed-entry-given-up",
-    breaks: "recovery ends the journal before the last entry that is known to be flushed",
+    id: "last-entry-given-up",
+    breaks: "recovery ends the journal one entry early",
     file: "engine/journal/scan.js",
     edits: [
-      { find: "if (!live.has(anchor)) {", replace: "if (false) {" },
       {
-        find: "let last = anchor;\n    while (live.has(last + 1))\n        last++;",
-        replace: "let last = anchor - 1;\n    while (live.has(last + 2))\n        last++;",
+        find: "const last = entries.at(-1)?.entry.sequence;",
+        replace: "if (entries.length > 1) entries = entries.slice(0, -1); const last = entries.at(-1)?.entry.sequence;",
       },
     ],
     scenarios: GENERAL,
