@@ -109,8 +109,10 @@ class BucketScan {
   }
 
   private isZeroBlock(at: number): boolean {
+    const { window, blockBytes } = this;
     const from = at - this.windowAt;
-    return this.window.subarray(from, from + this.blockBytes).every((byte) => byte === 0);
+    for (let index = from; index < from + blockBytes; index++) if (window[index] !== 0) return false;
+    return true;
   }
 }
 
