@@ -91,6 +91,11 @@ export class Supervisor {
     return this.stopping;
   }
 
+  /** What whoever asks for something is told once the pool has failed or was stopped. */
+  get ended(): PoolFailed | undefined {
+    return this.failure ?? (this.stopping ? new PoolFailed("the pool was closed") : undefined);
+  }
+
   onFailure(watcher: (failure: PoolFailed) => void): void {
     this.watchers.push(watcher);
   }
@@ -120,7 +125,7 @@ export class Supervisor {
   readonly stop: Effect.Effect<void> = Effect.suspend(() => {
     this.stopping = true;
     const running = [...this.fibers];
-    const failure = this.failure ?? new PoolFailed("the pool was closed");
+    const failure = this.ended!;
     for (const pending of [...this.owed]) pending.fail(failure);
     return Fiber.interruptAll(running);
   });
@@ -152,7 +157,8 @@ export class Actor<M> {
   ask<A, E>(message: (pending: Pending<A, E>) => M): Effect.Effect<A, E | PoolFailed> {
     return Effect.suspend(() => {
       const { supervisor } = this;
-      if (supervisor.failure !== undefined) return Exit.fail(supervisor.failure);
+      // Nobody would answer any more, and what is asked while fibers are interrupted must not hold them up.
+      if (supervisor.ended !== undefined) return Exit.fail(supervisor.ended);
       const pending = new Pending<A, E>(supervisor);
       const content = message(pending);
       if (supervisor.inlineAsks && !this.draining && this.waiting === 0) {
