@@ -67,6 +67,8 @@ export class Pending<A, E> {
 /** Watches over the actors of one pool. */
 export class Supervisor {
   readonly owed: Set<Pending<never, never>> = new Set();
+  /** All actors of the pool, so that one that is stuck can be named. */
+  readonly actors: Array<{ readonly name: string; readonly waiting: number }> = [];
   /** Asks of an idle actor are handled on the asker's stack; a simulation switches this off to interleave more. */
   readonly inlineAsks: boolean;
   private readonly context: Context.Context<never>;
@@ -146,6 +148,7 @@ export class Actor<M> {
     this.name = name;
     this.handle = handle;
     this.priority = priority;
+    supervisor.actors.push(this);
   }
 
   /** Messages not yet handled. */

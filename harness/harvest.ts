@@ -68,6 +68,7 @@ export class Harvest {
   private readonly pointShare: number;
   private readonly only: CrashPoint | undefined;
   private offered = 0;
+  private latest: (() => IoPoint) | undefined;
 
   /** `only`: the one state to take, instead of what the seed draws. */
   constructor(random: Prng, statesMax: number, pointShare: number, only?: CrashPoint) {
@@ -79,6 +80,7 @@ export class Harvest {
 
   /** Called at an I/O of the disk; `io` and `mark` are asked only for states that are kept. */
   point(disk: SimDisk, io: () => IoPoint, mark: () => Mark): void {
+    this.latest = io;
     if (this.only !== undefined) {
       if (isAt(io(), this.only)) this.take(0, disk, this.only, mark);
       return;
@@ -89,6 +91,14 @@ export class Harvest {
       const slot = this.slot();
       if (slot >= 0) this.take(slot, disk, { ...io(), survives }, mark);
     }
+  }
+
+  /** What may be on the disk once the pool has failed, whatever was taken before: all of it, and less. */
+  behindTheLast(disk: SimDisk, mark: () => Mark): void {
+    const io = this.latest?.();
+    if (io === undefined || this.only !== undefined) return;
+    const ways: ReadonlyArray<SurvivalChoice> = [{ kind: "all" }, drawChoice(this.random, disk.pending.length)];
+    for (const survives of ways) this.take(this.states.length, disk, { ...io, survives }, mark);
   }
 
   private take(slot: number, disk: SimDisk, point: CrashPoint, mark: () => Mark): void {

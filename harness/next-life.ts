@@ -37,7 +37,6 @@ export class NextLife {
   /** Uses the pool; fails as an operation of the pool does, a wrong answer is in `oracle.violation`. */
   live(pool: Pool, disk: SimDisk): Effect.Effect<void, unknown> {
     const { oracle, harvest, random } = this;
-    const { usage } = pool;
     const name = "client of the next life";
     const filesystem = oracle.client(name, pool);
     const program = randomProgram(swarm(GENERAL, random, 0.1), OPERATIONS);
@@ -51,7 +50,7 @@ export class NextLife {
       );
     });
     return Effect.gen(function* () {
-      yield* program({ name, filesystem, random, model: oracle.model, usage });
+      yield* program({ name, filesystem, random, model: oracle.model, pool });
       if (closes) yield* pool.close;
       disk.setObserver(undefined);
     });

@@ -15,6 +15,7 @@ import type { CrashPoint, IoPoint } from "./crash-point.ts";
 import { Entropy } from "./entropy.ts";
 import { Harvest } from "./harvest.ts";
 import { digestOf } from "./media-digest.ts";
+import { comesToRest } from "./liveness.ts";
 import { Oracle } from "./oracle/oracle.ts";
 import { judgeCrashState, runIn, verifyPool } from "./recovery-check.ts";
 import { inRole, Role } from "./role.ts";
@@ -57,6 +58,9 @@ const LIVES_SHARE = 0.06;
 /** No scenario has so much to do: a run that is not through by then waits for something, while timers tick. */
 const VIRTUAL_MS_MAX = 24 * 3600 * 1000;
 
+/** Share of runs in which the pool must come to rest before it is closed: in the others it closes with work to do. */
+const REST_SHARE = 0.3;
+
 /** Names of events, made once. */
 const EVENTS: Readonly<Record<DiskPhase, Map<string, string>>> = {
   issue: new Map(),
@@ -98,6 +102,8 @@ class Seed {
   readonly harvest: Harvest;
   readonly open: OpenOptions;
   private armed = false;
+  /** The pool failed for good, as its scenario allows. */
+  private gaveUp = false;
   simulatedMs = 0;
   /** Virtual time at the end of what ran last. */
   private endMs = EPOCH_MS;
@@ -167,10 +173,11 @@ class Seed {
               concurrency: "unbounded",
               discard: true,
             });
+            if (plan.destructive !== true) disk.setFaults(noFaults);
+            if (entropy.stream("rest").chance(REST_SHARE)) yield* self.rest(pool);
+            yield* self.close(pool);
             disk.setFaults(noFaults);
-            yield* pool.close;
             self.armed = false;
-            oracle.closed();
           }),
         );
       }),
@@ -186,6 +193,28 @@ class Seed {
       );
     }
     return undefined;
+  }
+
+  /** Of a pool that may fail, only that it comes to an end is asked. */
+  private rest(pool: Pool): Effect.Effect<void, unknown> {
+    const atRest = comesToRest(pool, this.oracle.client("at rest", pool));
+    return this.plan.mayFail === true ? Effect.ignore(atRest) : atRest;
+  }
+
+  private close(pool: Pool): Effect.Effect<void, unknown> {
+    const { oracle, plan, harvest, disk } = this;
+    return Effect.matchEffect(pool.close, {
+      onSuccess: () => Effect.sync(() => oracle.closed()),
+      onFailure: (error) => {
+        const { _tag: tag } = error;
+        const failed =
+          tag === "PoolFailed" || tag === "DeviceFailed" || (tag === "FsError" && error.reason === "InputOutput");
+        if (plan.mayFail !== true || !(failed || plan.destructive === true)) return Effect.fail(error);
+        this.gaveUp = true;
+        harvest.behindTheLast(disk, () => oracle.mark());
+        return Effect.void;
+      },
+    });
   }
 
   private client(pool: Pool, index: number): Effect.Effect<void, unknown> {
@@ -205,7 +234,7 @@ class Seed {
     const random = this.entropy.stream(name);
     const { note } = this;
     const program = this.plan.clients[index]!({
-      ...{ name, filesystem, random, model: oracle.model, usage: pool.usage },
+      ...{ name, filesystem, random, model: oracle.model, pool },
       ...(note === undefined ? {} : { note: (operation: Operation) => note(index, operation) }),
     });
     return inRole(program, role);
@@ -232,27 +261,35 @@ class Seed {
     return undefined;
   }
 
+  /** Opens the closed pool, looks through all of it, and closes it; returns what is wrong. */
+  private get reopened(): Effect.Effect<ReadonlyArray<string>, unknown> {
+    const { disk, oracle, open } = this;
+    return Effect.scoped(
+      Effect.gen(function* () {
+        const pool = yield* openPool([disk], open);
+        const { problems } = yield* verifyPool(pool, oracle, oracle.mark());
+        const report = yield* pool.check({ data: true });
+        yield* pool.close;
+        return [...problems, ...report.problems.map(({ pass, what }) => `check, ${pass}: ${what}`)];
+      }),
+    );
+  }
+
   /** The closed pool is opened again, must hold everything, and goes through the epilogue. */
   end(): SeedFailure | undefined {
     const self = this;
     const { disk, oracle, plan } = this;
+    if (this.gaveUp && plan.destructive !== true) return undefined;
     let told: string | undefined;
     const reopened = this.within(
       "end",
       Effect.gen(function* () {
-        const problems = yield* Effect.scoped(
-          Effect.gen(function* () {
-            const pool = yield* openPool([disk], self.open);
-            const { problems: found } = yield* verifyPool(pool, oracle, oracle.mark());
-            const report = yield* pool.check({ data: true });
-            yield* pool.close;
-            return [...found, ...report.problems.map(({ pass, what }) => `check, ${pass}: ${what}`)];
-          }),
-        );
+        const problems = plan.destructive === true ? [] : yield* self.reopened;
         if (problems.length > 0 || plan.epilogue === undefined) return problems;
         yield* plan.epilogue({
           disk,
           model: oracle.model,
+          closed: !self.gaveUp,
           random: self.entropy.stream("epilogue"),
           open: (options) => openPool([disk], { ...self.open, ...options }),
           fail: (message) => {

@@ -26,7 +26,7 @@ export interface Client {
   readonly random: Prng;
   /** The shared model, for choosing operations that make sense. */
   readonly model: Model;
-  readonly usage: Pool["usage"];
+  readonly pool: Pick<Pool, "usage" | "limitMemory">;
   /** Hears each operation before it is carried out, so that a run can be printed, shrunk and run again. */
   readonly note?: (operation: Operation) => void;
 }
@@ -50,6 +50,8 @@ export interface CrashPlan {
 export interface Epilogue {
   readonly disk: SimDisk;
   readonly model: Model;
+  /** The pool was closed cleanly; otherwise it failed. */
+  readonly closed: boolean;
   readonly random: Prng;
   /** Opens the pool anew; it stops with the scope. */
   readonly open: (options?: OpenOptions) => Effect.Effect<Pool, unknown, Scope.Scope>;
@@ -64,11 +66,15 @@ export interface ScenarioPlan {
   readonly format?: Partial<FormatOptions>;
   readonly open?: OpenOptions;
   readonly tolerance: Tolerance;
+  /** The pool may fail for good while the clients run; what it leaves on the disk is then judged as after a crash. */
+  readonly mayFail?: boolean;
+  /** Faults may destroy what had been durable: the epilogue alone judges what is left, of a pool closed or stopped. */
+  readonly destructive?: boolean;
   readonly clients: ReadonlyArray<Program>;
   readonly crash: CrashPlan;
   /** What the run's draws are derived from, instead of scenario and seed: for repeating one run exactly. */
   readonly draws?: string;
-  /** Runs once the pool has been closed cleanly and verified, faults off. */
+  /** Runs once the pool has been closed and verified, or has failed, faults off. */
   readonly epilogue?: (context: Epilogue) => Effect.Effect<void, unknown>;
 }
 

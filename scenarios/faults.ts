@@ -5,12 +5,12 @@
  * bytes: after a clean close bits turn all over the disk, and whatever is read then is right or `InputOutput`.
  */
 import * as Effect from "effect/Effect";
-import { FaultPlan } from "../devices/sim/faults.ts";
-import type { Entropy } from "../harness/entropy.ts";
+import { type Fault, FaultPlan } from "../devices/sim/faults.ts";
+import type { Entropy, Prng } from "../harness/entropy.ts";
 import { CrashCheck } from "../harness/oracle/crash-check.ts";
 import { collectTree } from "../harness/oracle/found-tree.ts";
-import type { Epilogue, ScenarioPlan } from "../harness/scenario.ts";
-import { GENERAL, profile, swarm } from "../harness/workload/profile.ts";
+import type { Epilogue, Program, ScenarioPlan } from "../harness/scenario.ts";
+import { GENERAL, type Profile, profile, swarm } from "../harness/workload/profile.ts";
 import { randomProgram } from "../harness/workload/program.ts";
 import { CRASHES, type Medium, pool, STRICT, type Story } from "./pools.ts";
 
@@ -37,6 +37,50 @@ const transientErrors: Story = {
   },
 };
 
+/** Writes to the disk all the time, rather than when the pool is closed. */
+const EAGER: Profile = profile({
+  weights: { ...GENERAL.weights, fsync: 25, syncfs: 6, sleep: 8 },
+  fileBytesMax: 200_000,
+});
+
+/** Troubles that a disk may have with writing, and that do not always end. */
+function writingTroubles(random: Prng): ReadonlyArray<Fault> {
+  const burst = (fault: Fault): Fault => {
+    const fromIndex = random.between(20, 400);
+    return { ...fault, when: { fromIndex, toIndex: fromIndex + random.between(10, 120) } };
+  };
+  switch (random.below(4)) {
+    case 0:
+      return [{ kind: "write-error", permanent: true, probability: random.pick([0.005, 0.02, 0.1]) }];
+    case 1:
+      return [1, 2, 3].map(() => burst({ kind: "write-error", probability: random.pick([0.5, 0.8, 1]) }));
+    case 2:
+      return [burst({ kind: "write-error", permanent: true, probability: random.pick([0.3, 1]) })];
+    default:
+      return [burst({ kind: "flush-error", probability: random.pick([0.7, 1]), permanent: random.chance(0.3) })];
+  }
+}
+
+const failingDisk: Story = {
+  name: "failing-disk",
+  summary: "writes and flushes fail for long or for good; the pool goes on or gives up, and what was synced is there",
+  plan: (entropy, medium) => {
+    const random = entropy.stream("faults");
+    const base = pool(entropy, medium);
+    const faults = new FaultPlan(random.u32(), writingTroubles(random));
+    const clients = entropy.stream("clients");
+    const program = (): Program => randomProgram(swarm(EAGER, clients, 0.1), 60);
+    return {
+      ...base,
+      disk: { ...base.disk, faults },
+      tolerance: { noSpace: true, reasons: ["InputOutput"] },
+      mayFail: true,
+      clients: random.chance(0.5) ? [program()] : [program(), program()],
+      crash: { ...CRASHES, statesMax: 12 },
+    };
+  },
+};
+
 /** What an opening of a damaged pool may say instead of opening it. */
 const HONEST_REFUSALS = new Set([
   "NotAPool",
@@ -48,14 +92,8 @@ const HONEST_REFUSALS = new Set([
   "FsError",
 ]);
 
-/** Turns bits all over the disk, then reads all that can be read. */
-function rotAndRead({ disk, model, random, open, fail }: Epilogue): Effect.Effect<void, unknown> {
-  const { capacityBytes } = disk.geometry;
-  const heavy = random.chance(0.3);
-  // The first buckets hold the superblock and the journal: with those gone little else would be seen.
-  const from = random.chance(0.7) ? Math.floor(capacityBytes / 8) : 0;
-  const turned = heavy ? random.between(200, 3000) : random.between(1, 60);
-  for (let count = 0; count < turned; count++) disk.rot(from + random.below(capacityBytes - from), random.below(8));
+/** Reads all that can be read of a damaged pool: it is right, or the pool says that it is lost. */
+function readHonestly({ model, closed, random, open, fail }: Epilogue, damage: string): Effect.Effect<void, unknown> {
   return Effect.gen(function* () {
     const read = Effect.scoped(
       Effect.gen(function* () {
@@ -69,9 +107,23 @@ function rotAndRead({ disk, model, random, open, fail }: Epilogue): Effect.Effec
       if (!HONEST_REFUSALS.has(tag)) return yield* fail(`opening a pool with rot fails with ${tag}`);
       return;
     }
-    const { problems } = new CrashCheck(model).judge(model.history.mark(), result.success);
-    if (problems.length > 0) return yield* fail(`with ${turned} turned bits: ${problems.join("\n")}`);
+    const mark = model.history.mark();
+    // A device that loses the last writes before a pool fails looks like one that never got them: nobody can tell.
+    const { problems } = new CrashCheck(model).judge(closed ? mark : { ...mark, syncs: 0 }, result.success);
+    if (problems.length > 0) return yield* fail(`with ${damage}: ${problems.join("\n")}`);
   });
+}
+
+/** Turns bits all over the disk, then reads all that can be read. */
+function rotAndRead(context: Epilogue): Effect.Effect<void, unknown> {
+  const { disk, random } = context;
+  const { capacityBytes } = disk.geometry;
+  const heavy = random.chance(0.3);
+  // The first buckets hold the superblock and the journal: with those gone little else would be seen.
+  const from = random.chance(0.7) ? Math.floor(capacityBytes / 8) : 0;
+  const turned = heavy ? random.between(200, 3000) : random.between(1, 60);
+  for (let count = 0; count < turned; count++) disk.rot(from + random.below(capacityBytes - from), random.below(8));
+  return readHonestly(context, `${turned} turned bits`);
 }
 
 const bitRot: Story = {
@@ -84,6 +136,60 @@ const bitRot: Story = {
     crash: { ...CRASHES, statesMax: 6 },
     epilogue: rotAndRead,
   }),
+};
+
+const misreads: Story = {
+  name: "misreads",
+  summary: "reads now and then give a wrong bit or what stands elsewhere; nobody notices",
+  plan: (entropy, medium) => {
+    const random = entropy.stream("faults");
+    const base = pool(entropy, medium);
+    // Three in a row would be an error, so they are rare.
+    const probability = random.pick([0.001, 0.003]);
+    const faults = new FaultPlan(random.u32(), [
+      { kind: "read-rot", probability },
+      { kind: "misdirected-read", probability },
+    ]);
+    const clients = entropy.stream("clients");
+    const readers = swarm(
+      profile({ weights: { ...GENERAL.weights, read: 40, readdir: 10, sleep: 6 }, fileBytesMax: 200_000 }),
+      clients,
+    );
+    return {
+      ...base,
+      disk: { ...base.disk, faults },
+      open: { ...base.open, readCacheBytes: 0, nodeCacheBytes: 128 * 1024 },
+      tolerance: STRICT,
+      clients: [randomProgram(readers, 120)],
+      crash: { ...CRASHES, statesMax: 6 },
+    };
+  },
+};
+
+const lyingWrites: Story = {
+  name: "lying-writes",
+  summary: "writes report success and are lost or go elsewhere; every read gives the right bytes or an error",
+  plan: (entropy, medium) => {
+    const random = entropy.stream("faults");
+    const base = pool(entropy, medium);
+    const kind = random.pick(["lost-write", "misdirected-write"] as const);
+    // Never two writes in a row: with all of its last writes lost a pool is one that was closed earlier.
+    const faults = Array.from({ length: random.between(1, 8) }, (_, index): Fault => {
+      const fromIndex = 30 + 20 * index + random.below(12);
+      return { kind, when: { fromIndex, toIndex: fromIndex + 1 } };
+    });
+    return {
+      ...base,
+      disk: { ...base.disk, faults: new FaultPlan(random.u32(), faults) },
+      open: { ...base.open, readCacheBytes: 0 },
+      tolerance: { noSpace: false, reasons: ["InputOutput"] },
+      mayFail: true,
+      destructive: true,
+      clients: [randomProgram(swarm(EAGER, entropy.stream("clients"), 0.1), 80)],
+      crash: { ...CRASHES, statesMax: 0 },
+      epilogue: (context) => readHonestly(context, kind),
+    };
+  },
 };
 
 const slowDisk: Story = {
@@ -105,4 +211,11 @@ const slowDisk: Story = {
   },
 };
 
-export const faultStories: ReadonlyArray<Story> = [transientErrors, bitRot, slowDisk];
+export const faultStories: ReadonlyArray<Story> = [
+  transientErrors,
+  failingDisk,
+  bitRot,
+  misreads,
+  lyingWrites,
+  slowDisk,
+];

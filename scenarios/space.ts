@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect";
 import type { Entropy, Prng } from "../harness/entropy.ts";
 import type { Client, Program, ScenarioPlan } from "../harness/scenario.ts";
 import { type Operation, perform, performer } from "../harness/workload/operation.ts";
-import { profile } from "../harness/workload/profile.ts";
+import { profile, swarm } from "../harness/workload/profile.ts";
 import { inSequence, randomProgram } from "../harness/workload/program.ts";
 import {
   conventional,
@@ -207,4 +207,37 @@ const smallMemory: Story = randomStory(
   },
 );
 
-export const spaceStories: ReadonlyArray<Story> = [fillToFull, collection, journalWrap, smallMemory];
+/** Takes memory away from the pool and gives it back, while others work. */
+function squeezer(rounds: number): Program {
+  return ({ random, pool }) =>
+    Effect.gen(function* () {
+      for (let round = 0; round < rounds; round++) {
+        yield* Effect.sleep(random.between(1, 400));
+        pool.limitMemory({
+          nodeCacheBytes: random.pick([0, 256 * 1024, 8 * MEBIBYTE]),
+          readCacheBytes: random.pick([0, 64 * 1024, MEBIBYTE]),
+          dirtyBytesMax: random.pick([1, 64 * 1024, 2 * MEBIBYTE]),
+        });
+      }
+    });
+}
+
+const memoryPressure: Story = {
+  name: "memory-pressure",
+  summary: "caches and the room for dirty data shrink and grow while clients work",
+  plan: (entropy, medium) => {
+    const random = entropy.stream("clients");
+    const lively = profile({ farShare: 0, fileBytesMax: 200_000 });
+    const clients = [1, 2].map(() => randomProgram(swarm(lively, random), 40));
+    const base = pool(entropy, medium, 40);
+    return {
+      ...base,
+      open: { ...base.open, treeLimits: { fanMax: 4, leafRowsMax: 8 } },
+      tolerance: STRICT,
+      clients: [squeezer(30), ...clients],
+      crash: { ...CRASHES, statesMax: 12 },
+    };
+  },
+};
+
+export const spaceStories: ReadonlyArray<Story> = [fillToFull, collection, journalWrap, smallMemory, memoryPressure];

@@ -286,6 +286,17 @@ describe("faults of a simulated disk", () => {
     expect([0, 1].map((block) => firstByte(disk, block))).toEqual([0, 1]);
   });
 
+  it("read and write elsewhere, and say nothing of it", () => {
+    const astray = withFaults({ kind: "misdirected-write", when: { fromIndex: 0, toIndex: 1 } });
+    run(astray.write(0, filled(1)));
+    expect(firstByte(astray, 0)).toBe(0);
+    expect(astray.pending[0]!.offsetBytes % BLOCK).toBe(0);
+    expect(firstByte(astray, astray.pending[0]!.offsetBytes / BLOCK)).toBe(1);
+    const misread = withFaults({ kind: "misdirected-read", when: { fromIndex: 1, toIndex: 2 } });
+    run(misread.write(0, filled(1)));
+    expect([0, 1].map(() => firstByte(misread, 0))).toEqual([0, 1]);
+  });
+
   it("strike with their probability, by the identity of the operation alone", () => {
     const half: Fault = { kind: "read-error", probability: 0.5 };
     const struck = (faults: ReadonlyArray<Fault>, writes: number): string => {

@@ -163,6 +163,11 @@ export class SimDisk implements Device {
     const mediaRot = findStrike(strikes, "media-rot");
     if (mediaRot !== undefined) this.rotWithin(offsetBytes, lengthBytes, mediaRot.key);
     const readRot = findStrike(strikes, "read-rot");
+    const misdirected = findStrike(strikes, "misdirected-read");
+    const from =
+      misdirected === undefined
+        ? offsetBytes
+        : this.elsewhere(lengthBytes, this.geometry.capacityBytes, misdirected.key);
     return () => {
       const unreadable =
         content.bad.failsRead(offsetBytes, lengthBytes) || this.touchesOffline(offsetBytes, lengthBytes);
@@ -173,9 +178,21 @@ export class SimDisk implements Device {
         this.statistics.reads++;
         this.statistics.readBytes += lengthBytes;
       }
-      const bytes = content.live.read(offsetBytes, lengthBytes);
+      const bytes = content.live.read(from, lengthBytes);
       return Exit.succeed(readRot === undefined ? bytes : withTurnedBit(bytes, readRot.key));
     };
+  }
+
+  /** A block below `endBytes` from which so many bytes fit. */
+  private elsewhere(lengthBytes: number, endBytes: number, key: number): number {
+    const { blockBytes } = this.geometry;
+    return (key % (Math.floor((endBytes - lengthBytes) / blockBytes) + 1)) * blockBytes;
+  }
+
+  /** End of the range in which any block can be written at any time. */
+  private get rewritableBytes(): number {
+    const { capacityBytes, zones } = this.geometry;
+    return zones === undefined ? capacityBytes : zones.conventionalCount * zones.zoneBytes;
   }
 
   private rotWithin(offsetBytes: number, lengthBytes: number, key: number): void {
@@ -220,6 +237,11 @@ export class SimDisk implements Device {
     }
     if (this.counting) this.statistics.wrote(offsetBytes, lengthBytes);
     if (!sequential && findStrike(strikes, "lost-write") !== undefined) return () => Exit.void;
+    const misdirected = sequential ? undefined : findStrike(strikes, "misdirected-write");
+    if (misdirected !== undefined && lengthBytes <= this.rewritableBytes) {
+      const elsewhere = this.elsewhere(lengthBytes, this.rewritableBytes, misdirected.key);
+      return this.accept(VolatileOperation.write(index, elsewhere, bytes, -1));
+    }
     liveZones?.write(offsetBytes, lengthBytes);
     bad.written(offsetBytes, lengthBytes);
     return this.accept(VolatileOperation.write(index, offsetBytes, bytes, sequential ? zone : -1));

@@ -19,8 +19,12 @@ export type FaultKind =
   | "read-rot"
   /** One bit on the medium, in the range of a read, had turned; it stays so until the range is written. */
   | "media-rot"
+  /** The read gives what stands somewhere else. */
+  | "misdirected-read"
   /** The write reports success and does nothing. Strikes conventional ranges only. */
   | "lost-write"
+  /** The write reports success and goes somewhere else. Strikes conventional ranges only. */
+  | "misdirected-write"
   /** The operation takes `delayMs` longer. */
   | "delay";
 
@@ -50,6 +54,8 @@ const KIND_CODES: Readonly<Record<FaultKind, number>> = {
   "media-rot": 5,
   "lost-write": 6,
   delay: 7,
+  "misdirected-read": 8,
+  "misdirected-write": 9,
 };
 
 export type IoKind = "read" | "write" | "flush" | "other";
@@ -60,7 +66,9 @@ const APPLIES_TO: Readonly<Record<FaultKind, ReadonlyArray<IoKind>>> = {
   "flush-error": ["flush"],
   "read-rot": ["read"],
   "media-rot": ["read"],
+  "misdirected-read": ["read"],
   "lost-write": ["write"],
+  "misdirected-write": ["write"],
   delay: ["read", "write", "flush", "other"],
 };
 

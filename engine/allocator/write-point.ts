@@ -15,7 +15,7 @@ import type { Buckets, TakenBucket, WriteClass } from "./buckets.ts";
 
 /** Bytes of pieces that go into one batch. */
 const BATCH_BYTES_MAX = 4 * 1024 * 1024;
-const WRITE_TRIES_MAX = 3;
+const WRITE_TRIES_MAX = 8;
 
 export interface Placement {
   readonly device: number;

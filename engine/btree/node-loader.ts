@@ -8,7 +8,7 @@
 import * as Effect from "effect/Effect";
 import type { DeviceError } from "../../devices/device.ts";
 import { PoolFailed, type Supervisor } from "../actor.ts";
-import type { BucketIo } from "../device/bucket-io.ts";
+import { type BucketIo, VERIFY_TRIES_MAX } from "../device/bucket-io.ts";
 import { applyNodeDelta, decodeNodeImage } from "../format/node.ts";
 import { decodePointer, type NodePointer } from "../format/pointer.ts";
 import { reached } from "../marks.ts";
@@ -58,6 +58,7 @@ export class NodeLoader {
   fetch(node: Node): Effect.Effect<void, PoolFailed> {
     const self = this;
     return Effect.gen(function* () {
+      let tries = 0;
       while (!node.resident) {
         const pointer = node.pointer!;
         const leaf = yield* Effect.catch(self.readRows(node, pointer), (error) =>
@@ -70,6 +71,10 @@ export class NodeLoader {
         if (typeof leaf === "string") {
           if (node.pointer !== pointer) {
             reached("node moved while it was read");
+            continue;
+          }
+          if (++tries < VERIFY_TRIES_MAX) {
+            reached("node that did not verify read again");
             continue;
           }
           reached("node unreadable");

@@ -18,7 +18,8 @@ export class Trees implements Residency {
   private readonly resident: Array<Node> = [];
   private readonly slotOf: Map<Node, number> = new Map();
   private hand = 0;
-  readonly leavesMax: number;
+  /** Leaves kept in memory; may change at any time. */
+  leavesMax: number;
 
   constructor(roots: ReadonlyArray<EntryRoot>, leavesMax: number, limits: TreeLimits) {
     this.leavesMax = leavesMax;

@@ -3,16 +3,17 @@
  *
  * Keyed by place and generation of the stored bytes, which are never written over, so an entry cannot become wrong.
  */
+import type { MemoryLimits } from "./services.ts";
 
 export class ReadCache {
   private readonly entries: Map<string, Uint8Array> = new Map();
   private bytes = 0;
-  private readonly bytesMax: number;
+  private readonly limits: Pick<MemoryLimits, "readCacheBytes">;
   hits = 0;
   misses = 0;
 
-  constructor(bytesMax: number) {
-    this.bytesMax = bytesMax;
+  constructor(limits: Pick<MemoryLimits, "readCacheBytes">) {
+    this.limits = limits;
   }
 
   get(key: string): Uint8Array | undefined {
@@ -28,11 +29,16 @@ export class ReadCache {
   }
 
   put(key: string, bytes: Uint8Array): void {
-    if (bytes.length > this.bytesMax || this.entries.has(key)) return;
+    if (bytes.length > this.limits.readCacheBytes || this.entries.has(key)) return;
     this.entries.set(key, bytes);
     this.bytes += bytes.length;
+    this.trim();
+  }
+
+  /** Lets go of what is over the limit. */
+  trim(): void {
     for (const [oldest, old] of this.entries) {
-      if (this.bytes <= this.bytesMax) return;
+      if (this.bytes <= this.limits.readCacheBytes) return;
       this.entries.delete(oldest);
       this.bytes -= old.length;
     }

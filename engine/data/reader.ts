@@ -4,10 +4,11 @@
  * The moment is a transaction body: it collects the extents of the range and a copy of the unwritten bytes over them
  * together, so that a read never mixes two states. The buckets of those extents are held until their bytes are read, so
  * what is moved or overwritten meanwhile can still be read where it was. Stored bytes are verified on every read from a
- * device; if they do not verify they are lost, and the read fails.
+ * device; if they still do not when they are read again, they are lost and the read fails.
  */
 import * as Effect from "effect/Effect";
 import type { PoolFailed } from "../actor.ts";
+import { VERIFY_TRIES_MAX } from "../device/bucket-io.ts";
 import { Abort, type Transaction } from "../btree/transaction.ts";
 import type { DataExtent } from "../format/values/extent.ts";
 import { loadRegular } from "./inode-rows.ts";
@@ -42,7 +43,7 @@ export class Reader {
   constructor(services: EngineServices, files: Files) {
     this.services = services;
     this.files = files;
-    this.cache = new ReadCache(services.readCacheBytes);
+    this.cache = new ReadCache(services.memory);
   }
 
   /** The decoded bytes of a stored extent, verified. */
@@ -50,12 +51,20 @@ export class Reader {
     const key = keyOf(extent);
     const cached = this.cache.get(key);
     if (cached !== undefined) return Effect.succeed(cached);
-    const { device, addressBytes } = extent.pointers[0]!;
-    return Effect.map(Effect.result(this.services.store.read(device, addressBytes, extent.storedBytes)), (read) => {
-      if (read._tag === "Failure") return undefined;
-      const raw = decode(read.success, extent);
+    return Effect.map(this.readStored(extent, 1), (raw) => {
       if (raw !== undefined) this.cache.put(key, raw);
       return raw;
+    });
+  }
+
+  private readStored(extent: DataExtent, tries: number): Effect.Effect<Uint8Array | undefined> {
+    const { device, addressBytes } = extent.pointers[0]!;
+    return Effect.flatMap(Effect.result(this.services.store.read(device, addressBytes, extent.storedBytes)), (read) => {
+      if (read._tag === "Failure") return Effect.succeed(undefined);
+      const raw = decode(read.success, extent);
+      if (raw !== undefined || tries >= VERIFY_TRIES_MAX) return Effect.succeed(raw);
+      reached("extent that did not verify read again");
+      return this.readStored(extent, tries + 1);
     });
   }
 

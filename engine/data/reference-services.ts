@@ -176,8 +176,7 @@ export function makeReferenceServices(options: ReferenceOptions = {}): Reference
     compression: options.compression ?? Compression.zstd,
     blockBytes: BLOCK_BYTES,
     readOnly: false,
-    dirtyBytesMax: options.dirtyBytesMax ?? 2 ** 30,
-    readCacheBytes: options.readCacheBytes ?? 0,
+    memory: { dirtyBytesMax: options.dirtyBytesMax ?? 2 ** 30, readCacheBytes: options.readCacheBytes ?? 0 },
   };
 }
 

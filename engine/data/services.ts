@@ -35,6 +35,14 @@ export interface SpaceService {
   readonly relieve: Effect<boolean, PoolFailed>;
 }
 
+/** What data may take of memory; may change at any time. */
+export interface MemoryLimits {
+  /** Data that may wait to be written; writers wait beyond it. */
+  dirtyBytesMax: number;
+  /** Decoded extents kept for reading. */
+  readCacheBytes: number;
+}
+
 export interface EngineServices {
   /** `commitBytesMax`: what one transaction may stage, if there is a limit below that of the interface. */
   readonly transactor: Transactor & { readonly commitBytesMax?: number };
@@ -46,6 +54,5 @@ export interface EngineServices {
   readonly compression: number;
   readonly blockBytes: number;
   readonly readOnly: boolean;
-  readonly dirtyBytesMax: number;
-  readonly readCacheBytes: number;
+  readonly memory: MemoryLimits;
 }

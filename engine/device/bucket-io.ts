@@ -11,6 +11,8 @@ import { reached } from "../marks.ts";
 
 /** Tries of an operation that fails with a transient error, the first one included. */
 export const TRIES_MAX = 5;
+/** Reads of bytes that do not verify, before they are given up: what is wrong may be the transfer. */
+export const VERIFY_TRIES_MAX = 3;
 /** Wait before the first retry; doubled for each further one. */
 export const RETRY_DELAY_MS = 1;
 
@@ -140,7 +142,8 @@ export class BucketIo {
     return this.retrying(zones.finish(bucket));
   }
 
-  private isConventional(device: number, bucket: number): boolean {
+  /** Can its blocks be written in any order? */
+  isConventional(device: number, bucket: number): boolean {
     const zones = this.member(device).device.geometry.zones;
     return zones === undefined || bucket < zones.conventionalCount;
   }

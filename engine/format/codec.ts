@@ -23,7 +23,7 @@ export const Kind = { superblock: 1, journalEntry: 2, nodeImage: 3, nodeDelta: 4
 export const RecordHeader = layout("record header", "Every record begins with it.", [
   checksum64("checksum", "xxh64, seed 0, of the bytes from 8 to `lengthBytes`"),
   u32("magic", '`56 41 52 56`, "VARV"'),
-  u16("version", "of the format; 2"),
+  u16("version", `of the format; ${FORMAT_VERSION}`),
   u16("kind", "of the record: 1 superblock, 2 journal entry, 3 node image, 4 node delta"),
   u32("lengthBytes", "of the whole record, this header included, padding behind it excluded"),
   u32("reserved", "0"),

@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect";
 import type { PoolFailed } from "../actor.ts";
 import type { Transaction } from "../btree/transaction.ts";
 import { collectExtents } from "../data/collector.ts";
-import type { EngineServices } from "../data/services.ts";
+import type { EngineServices, MemoryLimits } from "../data/services.ts";
 import { SNAPSHOT_ROOT, Table } from "../format/tables.ts";
 import { COUNTER_BYTES, Counter, decodeCounter, encodeCounter } from "../format/values/counter.ts";
 import { reached } from "../marks.ts";
@@ -33,6 +33,7 @@ export interface FilesystemCore {
   /** Makes the root directory of a new pool. */
   readonly initialiseRoot: Effect.Effect<void, PoolFailed>;
   readonly dirtyBytes: () => number;
+  readonly limitMemory: (limits: Partial<MemoryLimits>) => void;
   readonly cacheHits: () => { readonly hits: number; readonly misses: number };
 }
 
@@ -103,6 +104,10 @@ export function makeFilesystemCore(services: EngineServices): Effect.Effect<File
         storeInode(tx, ROOT_INODE, newInode(FileType.directory | 0o755, owner, 0, now(), 2, ROOT_INODE));
       }),
       dirtyBytes: () => files.files.dirtyBytes,
+      limitMemory: (limits) => {
+        Object.assign(services.memory, limits);
+        files.reader.cache.trim();
+      },
       cacheHits: () => ({ hits: files.reader.cache.hits, misses: files.reader.cache.misses }),
     };
   });

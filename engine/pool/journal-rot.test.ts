@@ -89,6 +89,19 @@ describe("a journal with a bad block", () => {
     expect(marks.get("journal entry found behind one that cannot be read")).toBeGreaterThan(0);
   });
 
+  test("that the device never wrote never shows an earlier state either", async () => {
+    const { disk, journal } = await poolOnDisk(6, false);
+    const answers = new Set<number | string>();
+    for (const block of (await entryBlocks(disk, journal)).slice(0, -1)) {
+      const entry = await Effect.runPromise(disk.read(block, BLOCK));
+      await Effect.runPromise(disk.write(block, new Uint8Array(BLOCK)));
+      answers.add(await opened(disk));
+      await Effect.runPromise(disk.write(block, entry));
+    }
+    expect(answers).toEqual(new Set([6, "PoolDamaged"]));
+    expect(await opened(disk)).toBe(6);
+  });
+
   test("that takes the last entries of a clean close with it is found out by the superblock", async () => {
     const { disk, journal } = await poolOnDisk(3, true);
     for (const block of (await entryBlocks(disk, journal)).slice(-2)) disk.rot(block + 50, 1);

@@ -11,7 +11,7 @@ import * as Deferred from "effect/Deferred";
 import * as Effect from "effect/Effect";
 import type * as Scope from "effect/Scope";
 import type { Device, DeviceError } from "../../devices/device.ts";
-import type { PoolFailed } from "../actor.ts";
+import { PoolFailed } from "../actor.ts";
 import { check, type CheckOptions, type CheckSubject } from "../check/check.ts";
 import type { CheckReport } from "../check/findings.ts";
 import { BucketIo, BucketLayout } from "../device/bucket-io.ts";
@@ -20,11 +20,13 @@ import type { Superblock } from "../format/superblock.ts";
 import { type FilesystemCore, makeFilesystemCore } from "../fs/core.ts";
 import { offsetOfHash } from "../fs/directory.ts";
 import { nameHash } from "../fs/names.ts";
+import type { MemoryLimits } from "../data/services.ts";
 import type { Filesystem, FsError } from "../fs/types.ts";
 import { reached } from "../marks.ts";
 import { DeviceFailed, NotAPool, PoolDamaged, type PoolError, UnsupportedVersion, WrongMembers } from "./errors.ts";
 import { NO_JOURNAL, type RecoveredJournal, readJournal } from "./recovery.ts";
 import {
+  leavesWithin,
   makeRoomAfterRecovery,
   type Runtime,
   RUNTIME_OPTIONS,
@@ -82,6 +84,8 @@ export interface Pool {
   readonly usage: Effect.Effect<Usage>;
   /** Runs all passes of the check but the journal's over what the pool holds now; nothing may change meanwhile. */
   readonly check: (options?: CheckOptions) => Effect.Effect<CheckReport, PoolFailed>;
+  /** Sets how much memory the pool may take from now on; what is over a limit goes as soon as it can. */
+  readonly limitMemory: (limits: Partial<MemoryLimits> & { readonly nodeCacheBytes?: number }) => void;
   /** Completes with the cause when the pool has gone read-only. */
   readonly died: Effect.Effect<string>;
   /** The rooms inside, for check and inspection. */
@@ -182,8 +186,10 @@ function start(
       compression: superblock.compression,
       blockBytes: superblock.blockBytes,
       readOnly: options.readOnly ?? false,
-      dirtyBytesMax: options.dirtyBytesMax ?? DEFAULTS.dirtyBytesMax,
-      readCacheBytes: options.readCacheBytes ?? DEFAULTS.readCacheBytes,
+      memory: {
+        dirtyBytesMax: options.dirtyBytesMax ?? DEFAULTS.dirtyBytesMax,
+        readCacheBytes: options.readCacheBytes ?? DEFAULTS.readCacheBytes,
+      },
     });
     runtime.collectExtents = (at) => {
       const { layout } = io.member(at.device);
@@ -203,8 +209,10 @@ function closePool(
   const { writer, journal, supervisor, io, superblock } = runtime;
   return Effect.gen(function* () {
     yield* core.writebackAll;
-    yield* Effect.mapError(writer.flushAll, (error) =>
-      error._tag === "PoolFailed" ? error : new PoolDamaged(`nodes cannot be written: ${error._tag}`),
+    yield* deviceFailed(
+      Effect.mapError(writer.flushAll, (error) =>
+        error._tag === "NoSpaceLeft" ? new PoolFailed("nodes cannot be written: no bucket is free") : error,
+      ),
     );
     journal.markClean();
     yield* journal.settle;
@@ -277,6 +285,13 @@ export function openPool(
       close: readOnly ? runtime.supervisor.stop : closePool(runtime, core, bucket),
       usage: Effect.sync(() => usageOf(runtime, core)),
       check: (checkOptions) => check(subject, checkOptions),
+      limitMemory: ({ nodeCacheBytes, ...data }) => {
+        if (nodeCacheBytes !== undefined) {
+          trees.leavesMax = leavesWithin(nodeCacheBytes);
+          trees.evict();
+        }
+        core.limitMemory(data);
+      },
       died: Deferred.await(died),
       runtime,
     };

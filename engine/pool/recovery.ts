@@ -12,19 +12,15 @@ import type { PoolFailed } from "../actor.ts";
 import type { NodeLoader } from "../btree/node-loader.ts";
 import type { Node } from "../btree/node.ts";
 import type { Trees } from "../btree/trees.ts";
-import type { BucketIo } from "../device/bucket-io.ts";
-import { checksumOf, RecordHeader, UUID_BYTES, viewOf } from "../format/codec.ts";
-import { decodeEntry, type JournalEntry } from "../format/journal-entry.ts";
+import { type BucketIo, VERIFY_TRIES_MAX } from "../device/bucket-io.ts";
+import { checksumOf } from "../format/codec.ts";
+import type { EntryRef, JournalEntry } from "../format/journal-entry.ts";
 import { decodePointer } from "../format/pointer.ts";
 import type { Superblock } from "../format/superblock.ts";
-import type { JournalBucket } from "../journal/ring.ts";
 import { chainOf, type FoundEntry } from "../journal/scan.ts";
 import { reached } from "../marks.ts";
 import { PoolDamaged } from "./errors.ts";
-import { entryBytesMax } from "./shape.ts";
-
-/** Bytes fetched at once while a journal bucket is walked. */
-const SCAN_BYTES = 16 * 1024;
+import { findEntries } from "./journal-search.ts";
 
 export interface RecoveredJournal {
   /** Entries to replay, in order; the last one is the end of the journal. Empty on a pool that has none yet. */
@@ -52,115 +48,19 @@ export const NO_JOURNAL: RecoveredJournal = {
   epoch: 0,
 };
 
-/** Reads entries out of one journal bucket, a window of it at a time. */
-class BucketScan {
-  readonly usableBytes: number;
-  readonly blockBytes: number;
-  readonly entryBytesMax: number;
-  private readonly io: BucketIo;
-  private readonly device: number;
-  private readonly startBytes: number;
-  private readonly uuid: Uint8Array;
-  private window: Uint8Array = new Uint8Array(0);
-  private windowAt = 0;
-
-  constructor(io: BucketIo, { device, bucket }: JournalBucket, uuid: Uint8Array) {
-    const { layout } = io.member(device);
-    this.io = io;
-    this.device = device;
-    this.uuid = uuid;
-    this.startBytes = layout.start(bucket);
-    this.usableBytes = layout.usableBytes;
-    this.blockBytes = layout.blockBytes;
-    this.entryBytesMax = entryBytesMax(layout.usableBytes);
-  }
-
-  /** Makes the window hold what lies at `at`, at least so many bytes or up to the end of the bucket. */
-  private show(at: number, lengthBytes: number): Effect.Effect<void, DeviceError> {
-    const wanted = Math.min(lengthBytes, this.usableBytes - at);
-    if (at >= this.windowAt && at + wanted <= this.windowAt + this.window.length) return Effect.void;
-    const length = Math.min(Math.max(wanted, SCAN_BYTES), this.usableBytes - at);
-    return Effect.map(this.io.read(this.device, this.startBytes + at, length), (bytes) => {
-      this.window = bytes;
-      this.windowAt = at;
-    });
-  }
-
-  /** What begins at `at`: an entry that verifies, zeros, or something else that seems to be an entry or does not. */
-  look(at: number): Effect.Effect<JournalEntry | "zeros" | "claim" | "other", DeviceError> {
-    const self = this;
-    return Effect.gen(function* () {
-      yield* self.show(at, self.blockBytes);
-      const claimedBytes = self.claimAt(at);
-      if (claimedBytes === undefined) return self.isZeroBlock(at) ? "zeros" : "other";
-      yield* self.show(at, Math.min(claimedBytes, self.entryBytesMax));
-      return decodeEntry(self.window, at - self.windowAt, self.uuid) ?? "claim";
-    });
-  }
-
-  /** Length of the entry that seems to begin here. Only decides what is read. */
-  private claimAt(at: number): number | undefined {
-    const from = at - this.windowAt;
-    const uuidAt = from + RecordHeader.at.uuid;
-    for (let index = 0; index < UUID_BYTES; index++) {
-      if (this.window[uuidAt + index] !== this.uuid[index]) return undefined;
-    }
-    return viewOf(this.window).getUint32(from + RecordHeader.at.lengthBytes, true);
-  }
-
-  private isZeroBlock(at: number): boolean {
-    const { window, blockBytes } = this;
-    const from = at - this.windowAt;
-    for (let index = from; index < from + blockBytes; index++) if (window[index] !== 0) return false;
-    return true;
-  }
-}
-
-/**
- * All entries that verify in one journal bucket, in the order in which they lie.
- *
- * Behind an entry that does not verify others may stand that do: they tell that it was lost rather than never written.
- * They are looked for as far as the longest entry reaches, but not behind a block of zeros, which was never written.
- */
-function scanBucket(
-  io: BucketIo,
-  bucket: JournalBucket,
-  slot: number,
-  uuid: Uint8Array,
-  found: Array<FoundEntry>,
-): Effect.Effect<void, DeviceError> {
-  const scan = new BucketScan(io, bucket, uuid);
-  const { layout } = io.member(bucket.device);
-  return Effect.gen(function* () {
-    let previous: JournalEntry | undefined;
-    /** End of the search that goes on; nothing is searched for while entry follows entry. */
-    let searchEnd: number | undefined;
-    for (let at = 0; at < Math.min(searchEnd ?? Number.POSITIVE_INFINITY, scan.usableBytes);) {
-      const entry = yield* scan.look(at);
-      if (entry === "zeros") return;
-      if (typeof entry === "string") {
-        if (searchEnd === undefined || entry === "claim") searchEnd = at + scan.entryBytesMax;
-        at += scan.blockBytes;
-        continue;
-      }
-      // What an earlier turn of the ring left in the bucket.
-      if (previous !== undefined && entry.sequence <= previous.sequence) return;
-      if (searchEnd !== undefined) reached("journal entry found behind one that cannot be read");
-      found.push({ slot, entry });
-      previous = entry;
-      searchEnd = undefined;
-      at += layout.roundUp(entry.lengthBytes);
-    }
+/** Is it there? It is read again before the answer is no: an entry that somebody was told of may depend on it. */
+function refVerifies(io: BucketIo, ref: EntryRef, tries: number): Effect.Effect<boolean> {
+  const { device, addressBytes, lengthBytes, checksum } = ref;
+  return Effect.flatMap(Effect.result(io.read(device, addressBytes, lengthBytes)), (read) => {
+    if (read._tag === "Failure") return Effect.succeed(false);
+    if (checksumOf(read.success, 0, read.success.length) === checksum) return Effect.succeed(true);
+    return tries < VERIFY_TRIES_MAX ? refVerifies(io, ref, tries + 1) : Effect.succeed(false);
   });
 }
 
 function refsVerify(io: BucketIo, entry: JournalEntry): Effect.Effect<boolean> {
   return Effect.gen(function* () {
-    for (const { device, addressBytes, lengthBytes, checksum } of entry.refs) {
-      const read = yield* Effect.result(io.read(device, addressBytes, lengthBytes));
-      if (read._tag === "Failure") return false;
-      if (checksumOf(read.success, 0, read.success.length) !== checksum) return false;
-    }
+    for (const ref of entry.refs) if (!(yield* refVerifies(io, ref, 1))) return false;
     return true;
   });
 }
@@ -171,9 +71,7 @@ export function readJournal(
   { journalBuckets: buckets, uuid, journalEnd }: Pick<Superblock, "journalBuckets" | "uuid" | "journalEnd">,
 ): Effect.Effect<RecoveredJournal, DeviceError | PoolDamaged> {
   return Effect.gen(function* () {
-    const found: Array<FoundEntry> = [];
-    for (let slot = 0; slot < buckets.length; slot++) yield* scanBucket(io, buckets[slot]!, slot, uuid, found);
-    const chain = chainOf(found);
+    const chain = chainOf(yield* findEntries(io, buckets, uuid));
     if (chain._tag === "Empty") return yield* Effect.fail(new PoolDamaged("the journal holds no entry"));
     if (chain._tag === "Damaged") return yield* Effect.fail(new PoolDamaged(chain.detail));
     const entries: Array<FoundEntry> = [];

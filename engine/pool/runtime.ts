@@ -67,6 +67,9 @@ export interface Runtime {
   collectExtents: (at: BucketAddress) => Effect.Effect<void, PoolFailed>;
 }
 
+/** Leaves that fit into so much memory: as many as one transaction may need, at least. */
+export const leavesWithin = (bytes: number): number => Math.max(16, Math.floor(bytes / FRAME_BYTES));
+
 /** Builds and starts the engine; `recovered` is what the journal said. */
 export function startRuntime(
   io: BucketIo,
@@ -77,8 +80,7 @@ export function startRuntime(
   return Effect.gen(function* () {
     const supervisor = yield* Supervisor.make(options.inlineAsks);
     const { uuid } = superblock;
-    const leavesMax = Math.max(16, Math.floor(options.nodeCacheBytes / FRAME_BYTES));
-    const trees = new Trees(recovered.last?.roots ?? [], leavesMax, options.treeLimits);
+    const trees = new Trees(recovered.last?.roots ?? [], leavesWithin(options.nodeCacheBytes), options.treeLimits);
     const loader = new NodeLoader(supervisor, io, trees, uuid, options.treeLimits.fanMax);
     yield* replay(trees, loader, recovered.entries);
     const buckets = yield* restoreBuckets(io, superblock, trees, loader);

@@ -94,4 +94,11 @@ export const allocationMutants: ReadonlyArray<Mutant> = [
     ],
     scenarios: ["fill-to-full-and-delete", "append-log"],
   },
+  {
+    id: "failed-bucket-used-on",
+    breaks: "a bucket in which a write failed for good takes the next one",
+    file: "engine/allocator/write-point.js",
+    edits: [{ find: "this.buckets.retire(this.open);\n        this.open = undefined;", replace: "" }],
+    scenarios: ["zoned/failing-disk"],
+  },
 ];

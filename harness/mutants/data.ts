@@ -45,7 +45,7 @@ export const dataMutants: ReadonlyArray<Mutant> = [
     breaks: "data that could not be written is forgotten",
     file: "engine/data/writeback.js",
     edits: [{ find: "state.dirty.putUnder(taken);", replace: "" }],
-    scenarios: ["transient-errors", "zoned/transient-errors", "fill-to-full-and-delete"],
+    scenarios: ["failing-disk", "transient-errors", "zoned/transient-errors", "fill-to-full-and-delete"],
   },
   {
     id: "stored-data-not-verified",

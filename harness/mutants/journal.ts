@@ -116,15 +116,16 @@ export const journalMutants: ReadonlyArray<Mutant> = [
   {
     id: "journal-scan-stops-at-damage",
     breaks: "nothing is looked for behind a journal entry that does not verify",
-    file: "engine/pool/recovery.js",
-    edits: [
-      {
-        find: 'if (entry === "zeros")\n                return;',
-        replace: 'if (typeof entry === "string")\n                return;',
-      },
-      { find: "if (last.sequence < journalEnd.sequence || chain.epoch < journalEnd.epoch) {", replace: "if (false) {" },
-    ],
-    scenarios: ["zoned/bit-rot", "bit-rot"],
+    file: "engine/pool/journal-search.js",
+    edits: [{ find: 'if (typeof entry === "string") {', replace: 'if (typeof entry === "string") { return;' }],
+    scenarios: ["lying-writes", "bit-rot", "zoned/bit-rot"],
+  },
+  {
+    id: "journal-not-searched-behind-zeros",
+    breaks: "where a device lost a journal entry, the journal is taken to end",
+    file: "engine/pool/journal-search.js",
+    edits: [{ find: "for (const slot of self.ends())", replace: "for (const slot of [])" }],
+    scenarios: ["lying-writes"],
   },
   {
     id: "last-entry-given-up",
@@ -137,5 +138,24 @@ export const journalMutants: ReadonlyArray<Mutant> = [
       },
     ],
     scenarios: GENERAL,
+  },
+  {
+    id: "flush-failure-ignored",
+    breaks: "a flush that failed for good is taken for one that succeeded",
+    file: "engine/device/bucket-io.js",
+    edits: [
+      {
+        find: "return this.retrying(this.members[0].device.flush);",
+        replace: "return Effect.catch(this.retrying(this.members[0].device.flush), () => Effect.void);",
+      },
+    ],
+    scenarios: ["failing-disk", "zoned/failing-disk"],
+  },
+  {
+    id: "failed-entry-not-written-again",
+    breaks: "a journal entry whose write failed for good is taken for written",
+    file: "engine/journal/journal-actor.js",
+    edits: [{ find: "return self.put(bytes, sequence, tries + 1);", replace: "return Effect.void;" }],
+    scenarios: ["failing-disk", "zoned/failing-disk"],
   },
 ];

@@ -119,8 +119,7 @@ class PageCheck {
       const value = page[at] as number;
       const offset = start + at;
       const isOld = offset < baseBytes ? value === base[at] : value === 0 && offset < gapUpTo;
-      if (isOld || over.some(({ from, to, bytes }) => from <= offset && offset < to && bytes[offset - from] === value))
-        continue;
+      if (isOld || isBrought(over, offset, value)) continue;
       return this.explain(page, at, offset, offset < baseBytes ? base : undefined, over);
     }
     return undefined;
@@ -150,6 +149,15 @@ class PageCheck {
       });
     return `byte ${offset} is ${page[at]} (${describeBytes(page, at)}), allowed are ${[old, ...newer].join(", ")}`;
   }
+}
+
+/** Did one of the writes put this value there? Asked of every byte, so a plain loop. */
+function isBrought(writes: ReadonlyArray<WriteChange>, offset: number, value: number): boolean {
+  for (let index = 0; index < writes.length; index++) {
+    const { from, to, bytes } = writes[index]!;
+    if (from <= offset && offset < to && bytes[offset - from] === value) return true;
+  }
+  return false;
 }
 
 function startsWith(whole: Uint8Array, beginning: Uint8Array): boolean {

@@ -93,8 +93,8 @@ function randomRun(seed: number, operations: number): Run & { readonly random: P
   const oracle = new Oracle();
   const random = new Entropy(String(seed)).stream("test");
   const filesystem = oracle.client("client 1", toy);
-  const usage = Effect.die("not used");
-  const client: Client = { name: "client 1", filesystem, random, model: oracle.model, usage };
+  const pool = { usage: Effect.die("not used"), limitMemory: () => {} };
+  const client: Client = { name: "client 1", filesystem, random, model: oracle.model, pool };
   const lively = profile({
     farShare: 0,
     fileBytesMax: 60_000,

@@ -21,12 +21,12 @@ function randomRun(seed: string, operations: number): Noted {
   const oracle = new Oracle();
   const filesystem = oracle.client("client 1", new ToyFilesystem());
   const random = new Entropy(seed).stream("workload");
-  const usage = Effect.die("not used");
+  const pool = { usage: Effect.die("not used"), limitMemory: () => {} };
   // The toy keeps holes as bytes, and runs outside of virtual time.
   const profile = { ...GENERAL, farShare: 0, weights: { ...GENERAL.weights, sleep: 0 } };
   const program = randomProgram(profile, operations);
   const note = (operation: Operation): void => void noted.push(operation);
-  Effect.runSync(program({ name: "client 1", filesystem, random, model: oracle.model, usage, note }));
+  Effect.runSync(program({ name: "client 1", filesystem, random, model: oracle.model, pool, note }));
   return { operations: noted, oracle };
 }
 
@@ -56,8 +56,8 @@ describe("operations", () => {
     const again = new Oracle();
     const filesystem = again.client("client 1", new ToyFilesystem());
     const random = new Entropy("").stream("");
-    const usage = Effect.die("not used");
-    Effect.runSync(scriptedProgram(script)({ name: "client 1", filesystem, random, model: again.model, usage }));
+    const pool = { usage: Effect.die("not used"), limitMemory: () => {} };
+    Effect.runSync(scriptedProgram(script)({ name: "client 1", filesystem, random, model: again.model, pool }));
     expect(again.model.history.changes.map(({ label }) => label)).toEqual(
       oracle.model.history.changes.map(({ label }) => label),
     );

@@ -1,0 +1,213 @@
+/**
+ * All entries that verify in the journal buckets: what recovery has to go by.
+ *
+ * In a bucket entry follows entry, up to the first block of zeros, which was never written. Behind an entry that does
+ * not verify others may stand that do: they tell that it was lost rather than never written, and are looked for as far
+ * as the longest entry reaches. A write that the device lost leaves zeros where an entry should be. So where the journal
+ * seems to end, and at the front of the bucket that is next in turn, entries are looked for behind zeros too.
+ */
+import * as Effect from "effect/Effect";
+import type { DeviceError } from "../../devices/device.ts";
+import { type BucketIo, VERIFY_TRIES_MAX } from "../device/bucket-io.ts";
+import { RecordHeader, UUID_BYTES, viewOf } from "../format/codec.ts";
+import { decodeEntry, type JournalEntry } from "../format/journal-entry.ts";
+import type { JournalBucket } from "../journal/ring.ts";
+import type { FoundEntry } from "../journal/scan.ts";
+import { reached } from "../marks.ts";
+import { entryBytesMax } from "./shape.ts";
+
+/** Bytes fetched at once while a journal bucket is walked; of a bucket that holds nothing the first few tell. */
+const SCAN_BYTES = 16 * 1024;
+const FIRST_SCAN_BYTES = 4096;
+
+type Look = JournalEntry | "zeros" | "claim" | "other";
+
+/** Reads entries out of one journal bucket, a window of it at a time. */
+class BucketScan {
+  readonly usableBytes: number;
+  readonly blockBytes: number;
+  readonly entryBytesMax: number;
+  private readonly io: BucketIo;
+  private readonly device: number;
+  private readonly startBytes: number;
+  private readonly uuid: Uint8Array;
+  private window: Uint8Array = new Uint8Array(0);
+  private windowAt = 0;
+
+  constructor(io: BucketIo, { device, bucket }: JournalBucket, uuid: Uint8Array) {
+    const { layout } = io.member(device);
+    this.io = io;
+    this.device = device;
+    this.uuid = uuid;
+    this.startBytes = layout.start(bucket);
+    this.usableBytes = layout.usableBytes;
+    this.blockBytes = layout.blockBytes;
+    this.entryBytesMax = entryBytesMax(layout.usableBytes);
+  }
+
+  private shows(at: number, lengthBytes: number): boolean {
+    const wanted = Math.min(lengthBytes, this.usableBytes - at);
+    return at >= this.windowAt && at + wanted <= this.windowAt + this.window.length;
+  }
+
+  /** Makes the window hold what lies at `at`, at least so many bytes or up to the end of the bucket. */
+  private show(at: number, lengthBytes: number): Effect.Effect<void, DeviceError> {
+    if (this.shows(at, lengthBytes)) return Effect.void;
+    const wanted = Math.min(lengthBytes, this.usableBytes - at);
+    const length = Math.min(Math.max(wanted, at === 0 ? FIRST_SCAN_BYTES : SCAN_BYTES), this.usableBytes - at);
+    return Effect.map(this.io.read(this.device, this.startBytes + at, length), (bytes) => {
+      this.window = bytes;
+      this.windowAt = at;
+    });
+  }
+
+  /** What is looked at next is read from the device again. */
+  private forget(): void {
+    this.window = new Uint8Array(0);
+  }
+
+  /** What begins at `at`: an entry that verifies, zeros, or something else that seems to be an entry or does not. */
+  look(at: number): Effect.Effect<Look, DeviceError> {
+    const self = this;
+    // Entry after entry stands in the window: then there is nothing to wait for.
+    const seen = this.see(at);
+    if (typeof seen !== "number" && seen !== "claim") return Effect.succeed(seen);
+    return Effect.gen(function* () {
+      for (let tries = 1; ;) {
+        const now = self.see(at);
+        if (typeof now === "number") yield* self.show(at, now);
+        else if (now !== "claim" || tries++ >= VERIFY_TRIES_MAX) return now;
+        else self.forget();
+      }
+    });
+  }
+
+  /** What the window shows at `at`, or how many bytes from there it has to show first. */
+  private see(at: number): Look | number {
+    if (!this.shows(at, this.blockBytes)) return this.blockBytes;
+    const claimedBytes = this.claimAt(at);
+    if (claimedBytes === undefined) return this.isZeroBlock(at) ? "zeros" : "other";
+    const lengthBytes = Math.min(claimedBytes, this.entryBytesMax);
+    if (!this.shows(at, lengthBytes)) return lengthBytes;
+    return decodeEntry(this.window, at - this.windowAt, this.uuid) ?? "claim";
+  }
+
+  /** The next block from `at` on that is not all zeros, or `end`. */
+  behindZeros(at: number, end: number): Effect.Effect<number, DeviceError> {
+    const self = this;
+    return Effect.gen(function* () {
+      let next = at;
+      while (next < end) {
+        yield* self.show(next, SCAN_BYTES);
+        const windowEnd = Math.min(end, self.windowAt + self.window.length);
+        while (next < windowEnd && self.isZeroBlock(next)) next += self.blockBytes;
+        if (next < windowEnd) return next;
+      }
+      return end;
+    });
+  }
+
+  /** Length of the entry that seems to begin here. Only decides what is read. */
+  private claimAt(at: number): number | undefined {
+    const from = at - this.windowAt;
+    const uuidAt = from + RecordHeader.at.uuid;
+    for (let index = 0; index < UUID_BYTES; index++) {
+      if (this.window[uuidAt + index] !== this.uuid[index]) return undefined;
+    }
+    return viewOf(this.window).getUint32(from + RecordHeader.at.lengthBytes, true);
+  }
+
+  private isZeroBlock(at: number): boolean {
+    const { window, blockBytes } = this;
+    const from = at - this.windowAt;
+    for (let index = from; index < from + blockBytes; index++) if (window[index] !== 0) return false;
+    return true;
+  }
+}
+
+class JournalSearch {
+  readonly found: Array<FoundEntry> = [];
+  private readonly io: BucketIo;
+  private readonly buckets: ReadonlyArray<JournalBucket>;
+  private readonly uuid: Uint8Array;
+  /** By slot: where its zeros begin; undefined where something else ends it. */
+  private readonly zerosFrom: Array<number | undefined> = [];
+
+  constructor(io: BucketIo, buckets: ReadonlyArray<JournalBucket>, uuid: Uint8Array) {
+    this.io = io;
+    this.buckets = buckets;
+    this.uuid = uuid;
+  }
+
+  get all(): Effect.Effect<ReadonlyArray<FoundEntry>, DeviceError> {
+    const self = this;
+    return Effect.gen(function* () {
+      for (let slot = 0; slot < self.buckets.length; slot++) yield* self.bucket(slot, 0, false);
+      for (let known = 0; known < self.found.length;) {
+        known = self.found.length;
+        for (const slot of self.ends()) yield* self.bucket(slot, self.zerosFrom[slot]!, true);
+      }
+      return self.found;
+    });
+  }
+
+  /** Slots in whose zeros the journal may go on: the one with the newest entry, and the empty one that is next in turn. */
+  private ends(): ReadonlyArray<number> {
+    let newest: FoundEntry | undefined;
+    for (const each of this.found) if (each.entry.sequence > (newest?.entry.sequence ?? 0)) newest = each;
+    if (newest === undefined) return [];
+    const { length } = this.buckets;
+    const inTurn = this.buckets.map((_, step) => (newest.slot + 1 + step) % length);
+    const next = inTurn.find((slot) => this.zerosFrom[slot] === 0);
+    const slots = next === undefined || next === newest.slot ? [newest.slot] : [newest.slot, next];
+    return slots.filter((slot) => {
+      const { device, bucket } = this.buckets[slot]!;
+      // A sequential zone has no holes.
+      return this.zerosFrom[slot] !== undefined && this.io.isConventional(device, bucket);
+    });
+  }
+
+  /** Takes the entries of one bucket from `from` on, in the order in which they lie. */
+  private bucket(slot: number, from: number, behindZeros: boolean): Effect.Effect<void, DeviceError> {
+    const self = this;
+    const { io, found } = this;
+    const bucket = this.buckets[slot]!;
+    const scan = new BucketScan(io, bucket, this.uuid);
+    const { layout } = io.member(bucket.device);
+    return Effect.gen(function* () {
+      let previous = found.findLast((each) => each.slot === slot)?.entry;
+      /** End of the search that goes on; nothing is searched for while entry follows entry. */
+      let searchEnd = behindZeros ? from + scan.entryBytesMax : undefined;
+      self.zerosFrom[slot] = undefined;
+      for (let at = from; at < Math.min(searchEnd ?? Number.POSITIVE_INFINITY, scan.usableBytes);) {
+        const entry = yield* scan.look(at);
+        if (entry === "zeros" && (!behindZeros || searchEnd === undefined)) {
+          self.zerosFrom[slot] = at;
+          return;
+        }
+        if (entry === "zeros") {
+          at = yield* scan.behindZeros(at + scan.blockBytes, Math.min(searchEnd!, scan.usableBytes));
+          continue;
+        }
+        if (typeof entry === "string") {
+          if (searchEnd === undefined || entry === "claim") searchEnd = at + scan.entryBytesMax;
+          at += scan.blockBytes;
+          continue;
+        }
+        // What an earlier turn of the ring left in the bucket.
+        if (previous !== undefined && entry.sequence <= previous.sequence) return;
+        if (searchEnd !== undefined) reached("journal entry found behind one that cannot be read");
+        found.push({ slot, entry });
+        previous = entry;
+        searchEnd = undefined;
+        at += layout.roundUp(entry.lengthBytes);
+      }
+    });
+  }
+}
+
+export const findEntries = (
+  io: BucketIo,
+  buckets: ReadonlyArray<JournalBucket>,
+  uuid: Uint8Array,
+): Effect.Effect<ReadonlyArray<FoundEntry>, DeviceError> => new JournalSearch(io, buckets, uuid).all;
