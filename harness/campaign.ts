@@ -47,6 +47,8 @@ export interface CampaignOptions {
   /** Ends the campaign at the first failure. */
   readonly stopAtFailure?: boolean;
   readonly progress?: (done: number, total: number, soFar: Totals) => void;
+  /** Hears each result, in the order in which they come. */
+  readonly seen?: (result: SeedResult) => void;
 }
 
 export interface Totals {
@@ -100,19 +102,23 @@ const unlocated = ({ events }: Trace): string =>
     ? `only after the first ${EVENTS_RECORDED_MAX} of ${events} events`
     : "but two further runs agree, so it happens only now and then";
 
+/** Whether a seed of the scenario in this place is among the share that is run twice. */
+export const runsTwice = (seed: number, index: number, share: number): boolean =>
+  mix32(seed, index, 0x7477) / 2 ** 32 < share;
+
 /** Seed by seed over all scenarios, so that a campaign cut short has seen a little of everything. */
 function jobsOf({ names, seeds, verifyShare }: CampaignOptions): Array<Job> {
   const jobs: Array<Job> = [];
   for (let seed = seeds.from; seed <= seeds.to; seed++) {
     names.forEach((scenario, index) => {
-      jobs.push({ scenario, seed, twice: mix32(seed, index, 0x7477) / 2 ** 32 < verifyShare });
+      jobs.push({ scenario, seed, twice: runsTwice(seed, index, verifyShare) });
     });
   }
   return jobs;
 }
 
 /** Workers load the scenarios by the address of their module. */
-function seedWorkers(registryUrl: string, count: number): WorkerPool<Job, SeedResult> {
+export function seedWorkers(registryUrl: string, count: number): WorkerPool<Job, SeedResult> {
   const setup: WorkerSetup = { registryUrl };
   const nameOf = ({ scenario, seed }: Job): string => `${scenario}:${seed}`;
   return new WorkerPool({ entry: new URL("./worker.js", import.meta.url), setup, count, ended, nameOf });
@@ -134,7 +140,8 @@ type Replay = (scenario: string, seed: number) => string;
 
 export const replayCommand = (scenario: string, seed: number): string => `varve replay ${scenario}:${seed}`;
 
-function keep(folder: string, { scenario, seed, hash, failure }: SeedResult, replay: string): void {
+/** Writes the record of a failure into a folder. */
+export function keepFailure(folder: string, { scenario, seed, hash, failure }: SeedResult, replay: string): void {
   mkdirSync(folder, { recursive: true });
   const record = { scenario, seed, hash, failure, replay };
   const name = `${scenario.replaceAll("/", "-")}-${seed}.json`;
@@ -158,9 +165,10 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     if (job.twice) twice++;
     if (result.failure !== undefined) {
       totals.failures++;
-      if (failuresFolder !== undefined) keep(failuresFolder, result, replay(result.scenario, result.seed));
+      if (failuresFolder !== undefined) keepFailure(failuresFolder, result, replay(result.scenario, result.seed));
       if (options.stopAtFailure === true) stop = true;
     }
+    options.seen?.(result);
     progress?.(results.length, jobs.length, totals);
   };
   const over = (): boolean => stop || (options.timeMs !== undefined && performance.now() - started > options.timeMs);

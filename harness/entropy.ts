@@ -6,6 +6,19 @@
  */
 import seedrandom from "seedrandom";
 
+function stateOf(seed: number): readonly [number, number, number, number] {
+  let state = seed | 0;
+  const next = (): number => {
+    state = (state + 0x9e3779b9) | 0;
+    let mixed = state ^ (state >>> 16);
+    mixed = Math.imul(mixed, 0x21f0aaad);
+    mixed ^= mixed >>> 15;
+    mixed = Math.imul(mixed, 0x735a2d97);
+    return (mixed ^ (mixed >>> 15)) >>> 0;
+  };
+  return [next(), next(), next(), next()];
+}
+
 export class Prng {
   private a: number;
   private b: number;
@@ -13,19 +26,12 @@ export class Prng {
   private d: number;
 
   constructor(seed: number) {
-    let state = seed | 0;
-    const next = (): number => {
-      state = (state + 0x9e3779b9) | 0;
-      let mixed = state ^ (state >>> 16);
-      mixed = Math.imul(mixed, 0x21f0aaad);
-      mixed ^= mixed >>> 15;
-      mixed = Math.imul(mixed, 0x735a2d97);
-      return (mixed ^ (mixed >>> 15)) >>> 0;
-    };
-    this.a = next();
-    this.b = next();
-    this.c = next();
-    this.d = next();
+    [this.a, this.b, this.c, this.d] = stateOf(seed);
+  }
+
+  /** Goes on with the numbers of another seed. */
+  reseed(seed: number): void {
+    [this.a, this.b, this.c, this.d] = stateOf(seed);
   }
 
   /** An integer in [0, 2^32). */
@@ -68,18 +74,31 @@ export class Prng {
 
 export class Entropy {
   readonly seed: string;
+  /** Streams in use, if they may have to be reseeded. */
+  private readonly streams: Array<readonly [name: string, stream: Prng]> | undefined;
+  private branch = "";
 
-  constructor(seed: string) {
+  constructor(seed: string, reseedable = false) {
     this.seed = seed;
+    this.streams = reseedable ? [] : undefined;
   }
 
   /** The stream of this name; the same one each time it is asked for anew. */
   stream(name: string): Prng {
-    return new Prng(this.number(name));
+    const stream = new Prng(this.number(name));
+    this.streams?.push([name, stream]);
+    return stream;
+  }
+
+  /** From here on everything is drawn anew, by another seed: streams that are in use and those to come. */
+  reseed(seed: number): void {
+    if (this.streams === undefined) throw new Error("this entropy was not made to be reseeded");
+    this.branch = `~${seed}`;
+    for (const [name, stream] of this.streams) stream.reseed(this.number(name));
   }
 
   /** A 32-bit seed for something that derives its own numbers. */
   number(name: string): number {
-    return seedrandom(`${this.seed}/${name}`).int32();
+    return seedrandom(`${this.seed}/${name}${this.branch}`).int32();
   }
 }

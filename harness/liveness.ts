@@ -11,6 +11,14 @@ import type { Filesystem } from "../engine/fs/types.ts";
 /** Virtual time within which a pool must have come to rest; the slowest disks take seconds for an operation. */
 export const REST_MS_MAX = 600_000;
 
+export class NotAtRest {
+  readonly _tag = "NotAtRest";
+  readonly message: string;
+  constructor(message: string) {
+    this.message = message;
+  }
+}
+
 /** What keeps the pool from being at rest, in a line. */
 function unrest({ runtime }: Pool, dirtyBytes: number): string {
   const { supervisor } = runtime;
@@ -26,6 +34,6 @@ export function comesToRest(pool: Pool, filesystem: Filesystem): Effect.Effect<v
     const { dirtyBytes } = yield* pool.usage;
     if (synced._tag === "Some" && dirtyBytes === 0) return;
     const how = synced._tag === "Some" ? "after a syncfs" : `${REST_MS_MAX / 1000} s after the last fault`;
-    return yield* Effect.fail(new Error(`${how} the pool is not at rest: ${unrest(pool, dirtyBytes)}`));
+    return yield* Effect.fail(new NotAtRest(`${how} the pool is not at rest: ${unrest(pool, dirtyBytes)}`));
   });
 }

@@ -40,6 +40,8 @@ export interface RecoveryOptions {
   readonly name: string;
   readonly recoveryShare: number;
   readonly tolerance: Tolerance;
+  /** The disk may be so bad that the pool cannot be written any more: then what can be read of it must be right. */
+  readonly mayFail: boolean;
   /** Share of recovered pools that are used and crashed again. */
   readonly livesShare: number;
   /** Crashes before this one. */
@@ -91,6 +93,26 @@ export function verifyPool(
   });
 }
 
+/** What a pool says that can no longer be written. */
+const GAVE_UP = /^(?:PoolFailed|DeviceFailed|FsError: InputOutput)/u;
+
+function judgeReadOnly(image: CrashImage, mark: Mark, oracle: Oracle, options: RecoveryOptions): Array<string> {
+  const { open, entropy, name, startMs } = options;
+  const disk = SimDisk.fromImage(image, { name: "disk0", seed: 1, statistics: false });
+  const world = new World({ seed: entropy.number(`${name}, read only`), startMs });
+  const { value, problem } = runIn(
+    world,
+    Effect.scoped(
+      Effect.gen(function* () {
+        const pool = yield* openPool([disk], { ...open, readOnly: true });
+        const tree = yield* collectTree(pool.filesystem);
+        return [...oracle.judge(mark, tree).problems];
+      }),
+    ),
+  );
+  return problem === undefined ? (value ?? []) : [`read only: ${problem}`];
+}
+
 export function judgeCrashState(image: CrashImage, mark: Mark, oracle: Oracle, options: RecoveryOptions): Judged {
   const { entropy, name, open, trace } = options;
   const random = entropy.stream(name);
@@ -126,7 +148,12 @@ export function judgeCrashState(image: CrashImage, mark: Mark, oracle: Oracle, o
       }),
     ),
   );
-  const problems = judged.problem === undefined ? [...(judged.value ?? [])] : [judged.problem];
+  const problems =
+    judged.problem === undefined
+      ? [...(judged.value ?? [])]
+      : options.mayFail && GAVE_UP.test(judged.problem)
+        ? judgeReadOnly(image, mark, oracle, options)
+        : [judged.problem];
   for (const violation of disk.violations) problems.push(`device: ${JSON.stringify(violation)}`);
   trace.fold("recovery", world.trace);
   let { events } = world.trace;

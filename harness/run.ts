@@ -50,6 +50,8 @@ export interface RunOptions {
   readonly trace?: Trace;
   /** Hears each operation that the programs of the clients carry out, by number of the client. */
   readonly note?: (client: number, operation: Operation) => void;
+  /** Hears of every step of the clients' part, and may let everything from there on be drawn by another seed. */
+  readonly onStep?: (step: number, reseed: (seed: number) => void) => void;
 }
 
 /** Share of recovered pools that live on, unless the scenario says otherwise. */
@@ -96,7 +98,7 @@ class Seed {
   readonly entropy: Entropy;
   readonly plan: ScenarioPlan;
   readonly trace: Trace;
-  readonly note: RunOptions["note"];
+  readonly options: RunOptions;
   readonly oracle: Oracle;
   readonly disk: SimDisk;
   readonly harvest: Harvest;
@@ -110,12 +112,13 @@ class Seed {
   events = 0;
   crashStates = 0;
 
-  constructor(scenario: Scenario, seed: number, trace: Trace, note: RunOptions["note"]) {
-    const entropy = new Entropy(`${scenario.name}:${seed}`);
+  constructor(scenario: Scenario, seed: number, trace: Trace, options: RunOptions) {
+    const reseedable = options.onStep !== undefined;
+    const entropy = new Entropy(`${scenario.name}:${seed}`, reseedable);
     this.plan = scenario.plan(entropy);
-    this.entropy = this.plan.draws === undefined ? entropy : new Entropy(this.plan.draws);
+    this.entropy = this.plan.draws === undefined ? entropy : new Entropy(this.plan.draws, reseedable);
     this.trace = trace;
-    this.note = note;
+    this.options = options;
     this.oracle = new Oracle(this.plan.tolerance);
     const { statesMax, pointShare, only } = this.plan.crash;
     this.harvest = new Harvest(this.entropy.stream("crash points"), statesMax, pointShare, only);
@@ -142,7 +145,18 @@ class Seed {
     const policy = random.chance(0.5) ? "uniform" : "priorities";
     const preemptShare = random.pick([0, 0.01, 0.05]);
     const { trace } = this;
-    return new World({ seed: random.u32(), policy, preemptShare, trace, virtualMsMax: VIRTUAL_MS_MAX });
+    const onStep = name === "run" ? this.onStep : undefined;
+    return new World({ seed: random.u32(), policy, preemptShare, trace, virtualMsMax: VIRTUAL_MS_MAX, onStep });
+  }
+
+  private get onStep(): ((world: World) => void) | undefined {
+    const { onStep } = this.options;
+    if (onStep === undefined) return undefined;
+    return (world) =>
+      onStep(world.steps, (seed) => {
+        world.reseed(seed);
+        this.entropy.reseed(seed);
+      });
   }
 
   private within<A>(name: string, effect: Effect.Effect<A, unknown>): { value: A | undefined; problem?: string } {
@@ -232,7 +246,7 @@ class Seed {
       },
     });
     const random = this.entropy.stream(name);
-    const { note } = this;
+    const { note } = this.options;
     const program = this.plan.clients[index]!({
       ...{ name, filesystem, random, model: oracle.model, pool },
       ...(note === undefined ? {} : { note: (operation: Operation) => note(index, operation) }),
@@ -249,6 +263,7 @@ class Seed {
       const judged = judgeCrashState(image, mark, oracle, {
         ...{ open, entropy, name, recoveryShare, livesShare, trace, lives: 0 },
         tolerance: this.plan.tolerance,
+        mayFail: this.plan.mayFail ?? false,
         startMs: this.endMs,
       });
       this.simulatedMs += judged.simulatedMs;
@@ -315,9 +330,9 @@ function verdict(
   scenario: Scenario,
   seed: number,
   trace: Trace,
-  note: RunOptions["note"],
+  options: RunOptions,
 ): { run: Seed; failure: SeedFailure | undefined } {
-  const run = new Seed(scenario, seed, trace, note);
+  const run = new Seed(scenario, seed, trace, options);
   let where: SeedFailure["where"] = "run";
   try {
     let failure = run.run();
@@ -340,7 +355,7 @@ export function runSeed(scenario: Scenario, seed: number, options: RunOptions = 
   resetMarks();
   const release = setTraps();
   try {
-    const { run, failure } = verdict(scenario, seed, trace, options.note);
+    const { run, failure } = verdict(scenario, seed, trace, options);
     if (failure !== undefined) trace.text("failure", withoutStack(failure.message));
     return {
       scenario: scenario.name,

@@ -41,6 +41,8 @@ export interface WorldOptions {
   readonly virtualMsMax?: number;
   readonly trace?: Trace;
   readonly startMs?: number;
+  /** Hears of every step before it is taken. */
+  readonly onStep?: ((world: World) => void) | undefined;
 }
 
 const STEPS_MAX = 2_000_000;
@@ -85,6 +87,7 @@ export class World implements Scheduler.Scheduler {
   private readonly runnable: Array<Task> = [];
   private readonly timers: Array<Timer> = [];
   private timerOrder = 0;
+  private readonly onStep: ((world: World) => void) | undefined;
   private fresh = false;
   private running = false;
   readonly clock: Clock.Clock;
@@ -100,6 +103,7 @@ export class World implements Scheduler.Scheduler {
     this.virtualMsMax = options.virtualMsMax ?? Number.POSITIVE_INFINITY;
     this.startMs = options.startMs ?? EPOCH_MS;
     this.nowMs = this.startMs;
+    this.onStep = options.onStep;
     this.clock = this.makeClock();
     const random = {
       nextIntUnsafe: () => this.values.u32() - 2 ** 31,
@@ -110,6 +114,12 @@ export class World implements Scheduler.Scheduler {
       Context.add(Clock.Clock, this.clock),
       Context.add(Random.Random, random),
     );
+  }
+
+  /** The choices from here on are those of another seed. */
+  reseed(seed: number): void {
+    this.choices.reseed(seed);
+    this.values.reseed(seed ^ 0x5bd1e995);
   }
 
   makeDispatcher(): Scheduler.SchedulerDispatcher {
@@ -258,6 +268,7 @@ export class World implements Scheduler.Scheduler {
         const exit = fiber.pollUnsafe();
         if (exit !== undefined) return exit;
         if (++this.steps > this.stepsMax) throw this.endless(`no end after ${this.stepsMax} steps: a livelock`);
+        this.onStep?.(this);
         if (this.runnable.length === 0) {
           if (!this.advance()) throw this.endless("nothing can run and no timer is set: a deadlock");
           if (this.nowMs - this.startMs > this.virtualMsMax) throw this.endless("no end in sight: a livelock");

@@ -2,12 +2,14 @@
  * `varve campaign`: seeds of scenarios on simulated disks, crashed and judged; a line for each failing seed.
  */
 import { runCampaign, type CampaignResult } from "../../harness/campaign.ts";
-import type { CommandSpec } from "../command.ts";
+import type { CommandSpec, Options } from "../command.ts";
 import { Status, UsageError } from "../exit.ts";
+import { gateObject, gateWanted, printVerdict } from "../gate.ts";
 import { chooseScenarios, type Chosen, defaultJobs, parseSeeds } from "../laboratory.ts";
 import { invocation } from "../invocation.ts";
 import { Output, Progress } from "../output.ts";
 import { formatCount } from "../quantity.ts";
+import { CampaignReport, refuseReport } from "../report.ts";
 
 const SEEDS_DEFAULT = "20";
 const VERIFY_DEFAULT = 0.1;
@@ -31,27 +33,47 @@ export const command: CommandSpec = {
     },
     { flags: "--failures <folder>", kind: "text", summary: `where records of failures go (${FAILURES_FOLDER})` },
     { flags: "--stop", kind: "flag", summary: "end at the first failure" },
+    {
+      flags: "--corpus <folder>",
+      kind: "text",
+      summary: "seeds without end, and those worth running again kept there",
+    },
+    { flags: "--gate", kind: "flag", summary: "fail when a mark of the engine is reached too seldom; all scenarios" },
+    { flags: "--report <file>", kind: "text", summary: "write a page of HTML: outcome, marks, and one seed in detail" },
+    {
+      flags: "--report-seed <scenario:seed>",
+      kind: "text",
+      summary: "with --report: the seed in detail (the first that failed, or the first of all)",
+    },
     { flags: "--target <name>", kind: "text", summary: "crash another filesystem: ext4, xfs or btrfs (takes root)" },
     { flags: "--states <count>", kind: "count", summary: "crash states of each seed, with --target (40)" },
     { flags: "--atomic <bytes>", kind: "bytes", summary: "unit that is never torn, with --target (512)" },
   ],
   notes: [
-    "Exit status: 0 no failure, 1 a seed failed, 2 used wrongly, 3 could not run.",
+    "Exit status: 0 no failure, 1 a seed failed or the gate did, 2 used wrongly, 3 could not run.",
     "The same seeds give the same hash, however many jobs there are.",
   ].join("\n"),
   run: async (args, options) => {
+    const gate = gateWanted(args, options);
     const target = options.text("target");
     if (target !== undefined) {
+      refuseReport(options, "--target");
       const { targetCampaign } = await import("../targets/command.ts");
       return targetCampaign(target, args, options);
+    }
+    const corpus = options.text("corpus");
+    if (corpus !== undefined) {
+      refuseReport(options, "--corpus");
+      const { corpusCampaign } = await import("../corpus.ts");
+      return corpusCampaign(corpus, args, options, parseShare(options));
     }
     const output = new Output(options);
     const progress = new Progress();
     const seeds = parseSeeds(options.text("seeds") ?? SEEDS_DEFAULT);
-    const verifyShare = Number(options.text("verify") ?? VERIFY_DEFAULT);
-    if (!(verifyShare >= 0 && verifyShare <= 1)) throw new UsageError("--verify takes a share from 0 to 1");
+    const verifyShare = parseShare(options);
     const timeMs = options.number("time");
     const { registry, names, close } = await chooseScenarios(args);
+    const report = CampaignReport.wanted(options, registry.scenarios, names, close);
     const result = await runCampaign({
       registry,
       names,
@@ -65,14 +87,31 @@ export const command: CommandSpec = {
         const trouble = failures === 0 ? "" : `, ${failures} failed`;
         progress.update(done, total, `${formatCount(crashStates)} crash states${trouble}`);
       },
+      ...(gate === undefined && report === undefined
+        ? {}
+        : {
+            seen: (seed) => {
+              gate?.take(seed);
+              report?.take(seed);
+            },
+          }),
     }).finally(close);
     progress.clear();
     const { hashes, ...rest } = result;
-    output.object({ ...rest, seedHashes: hashes });
+    const verdict = gate?.verdict(names.length);
+    output.object({ ...rest, seedHashes: hashes, ...(verdict === undefined ? {} : { gate: gateObject(verdict) }) });
     summary(output, result, registry);
-    return result.failures.length === 0 ? Status.fine : Status.found;
+    if (verdict !== undefined) printVerdict(output, verdict);
+    await report?.write(result, args, output);
+    return result.failures.length === 0 && (verdict?.missed ?? []).length === 0 ? Status.fine : Status.found;
   },
 };
+
+function parseShare(options: Options): number {
+  const share = Number(options.text("verify") ?? VERIFY_DEFAULT);
+  if (!(share >= 0 && share <= 1)) throw new UsageError("--verify takes a share from 0 to 1");
+  return share;
+}
 
 function summary(output: Output, result: CampaignResult, { address }: Chosen["registry"]): void {
   const varve = invocation();

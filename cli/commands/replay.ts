@@ -12,7 +12,9 @@ import { INVOKED_AS, invocation } from "../invocation.ts";
 import { chooseSeed } from "../laboratory.ts";
 import { Output } from "../output.ts";
 import { formatCount } from "../quantity.ts";
+import { refuseReport, type ReplayReport, replayWithReport, reportFile } from "../report.ts";
 import { BUDGET_DEFAULT, REGRESSIONS_FOLDER, shrinkSeed } from "../shrinking.ts";
+import { showWhere, SUFFIXES_DEFAULT } from "../where.ts";
 
 export const command: CommandSpec = {
   name: "replay",
@@ -24,6 +26,21 @@ export const command: CommandSpec = {
     { flags: "--shrink", kind: "flag", summary: "write the shortest script that fails as this seed does" },
     { flags: "--out <file>", kind: "text", summary: `with --shrink: the file to write (in ${REGRESSIONS_FOLDER})` },
     { flags: "--budget <runs>", kind: "count", summary: `with --shrink: runs to spend on it (${BUDGET_DEFAULT})` },
+    {
+      flags: "--report <file>",
+      kind: "text",
+      summary: "write a page of HTML: timeline, buckets, writes, and the failure",
+    },
+    {
+      flags: "--where",
+      kind: "flag",
+      summary: "show where it went wrong, by runs that go on from there by other seeds",
+    },
+    {
+      flags: "--suffixes <count>",
+      kind: "count",
+      summary: `with --where: such runs from each step (${SUFFIXES_DEFAULT})`,
+    },
     { flags: "--mutant <name>", kind: "text", summary: "on a build with this planted bug (varve mutants --list)" },
   ],
   notes: "Exit status: 0 the seed passed, 1 it failed, 2 used wrongly, 3 could not run or shrink it.",
@@ -33,27 +50,37 @@ export const command: CommandSpec = {
     const traced = options.flag("trace");
     if (options.number("until") !== undefined && !traced) throw new UsageError("--until goes with --trace");
     if (!shrinks && (out ?? budget) !== undefined) throw new UsageError("--out and --budget go with --shrink");
+    if (shrinks) refuseReport(options, "--shrink");
+    const where = options.flag("where");
+    if (!where && options.number("suffixes") !== undefined) throw new UsageError("--suffixes goes with --where");
+    if (where && (shrinks || traced)) throw new UsageError("--where goes without --shrink and --trace");
+    if (where) refuseReport(options, "--where");
     if (shrinks && traced) throw new UsageError("--trace does not go with --shrink");
     const { scenario, seed, close } = await chooseSeed(args[0] ?? "");
     try {
       if (mutant !== undefined) return await onMutant(mutant, args, options);
       const output = new Output(options);
+      if (where) return showWhere(scenario, seed, options.number("suffixes") ?? SUFFIXES_DEFAULT, output);
       if (shrinks) return shrinkSeed({ scenario, seed, out, budget: budget ?? BUDGET_DEFAULT }, output);
-      return replay(scenario, seed, output, traced ? { until: options.number("until") } : undefined);
+      const file = reportFile(options);
+      const report = file === undefined ? undefined : { file, command: `varve replay ${args[0]}` };
+      return await replay(scenario, seed, output, traced ? { until: options.number("until") } : undefined, report);
     } finally {
       close();
     }
   },
 };
 
-function replay(
+async function replay(
   scenario: Scenario,
   seed: number,
   output: Output,
   traced: { readonly until: number | undefined } | undefined,
-): number {
+  report: ReplayReport | undefined,
+): Promise<number> {
   const trace = new Trace(traced !== undefined);
-  const result = runSeed(scenario, seed, { trace });
+  const recorded = report === undefined ? undefined : await replayWithReport(report, scenario, seed);
+  const result = recorded === undefined || traced !== undefined ? runSeed(scenario, seed, { trace }) : recorded;
   const events = trace.recorded?.slice(0, traced?.until);
   events?.forEach((event, index) => output.print(`${String(index).padStart(7)}  ${event}`));
   output.object(events === undefined ? result : { ...result, trace: events });
@@ -66,6 +93,7 @@ function replay(
   ]);
   if (result.failure === undefined) output.print("passed");
   else output.print(`FAILED (${result.failure.where}): ${result.failure.message}`);
+  if (report !== undefined) output.print(`Report: ${report.file}`);
   return result.failure === undefined ? Status.fine : Status.found;
 }
 
@@ -73,8 +101,8 @@ function replay(
 async function onMutant(id: string, args: ReadonlyArray<string>, options: Options): Promise<number> {
   const mutant = catalogue.find((each) => each.id === id);
   if (mutant === undefined) throw new UsageError(`no mutant "${id}": \`varve mutants --list\` shows them`);
-  const flags = ["trace", "shrink", "json"].filter((name) => options.flag(name)).map((name) => `--${name}`);
-  const valued = ["until", "out", "budget"].flatMap((name) => {
+  const flags = ["trace", "shrink", "where", "json"].filter((name) => options.flag(name)).map((name) => `--${name}`);
+  const valued = ["until", "out", "budget", "report", "suffixes"].flatMap((name) => {
     const value = options.text(name) ?? options.number(name);
     return value === undefined ? [] : [`--${name}`, String(value)];
   });

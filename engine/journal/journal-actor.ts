@@ -23,7 +23,7 @@ const REF_BYTES = 32;
 const SEALED_ENTRIES_MAX = 2;
 /** Unflushed entries are flushed without anybody asking once they are this much. */
 const UNFLUSHED_BYTES_MAX = 8 * 1024 * 1024;
-const WRITE_TRIES_MAX = 3;
+const WRITE_TRIES_MAX = 6;
 
 /** Commits that will become one entry. */
 export class Gathering {

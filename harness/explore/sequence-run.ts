@@ -194,7 +194,7 @@ class Run {
   /** Judges what `run` has kept; returns what is wrong with the first state that is wrong. */
   judge(entropy: Entropy): string | undefined {
     for (const { image, mark, digest, label } of this.fresh) {
-      const once = { recoveryShare: 0, tolerance: STRICT, livesShare: 0, lives: 0, startMs: EPOCH_MS };
+      const once = { recoveryShare: 0, tolerance: STRICT, mayFail: false, livesShare: 0, lives: 0, startMs: EPOCH_MS };
       const options = { open: OPEN, entropy, name: digest, trace: new Trace(), ...once };
       const { problems } = judgeCrashState(image, mark, this.oracle, options);
       if (problems.length > 0) return [`crash at ${label}:`, ...problems].join("\n");

@@ -1,0 +1,97 @@
+/**
+ * The marks of the engine, each with how many of 1,000 seeds reach it at least, over all scenarios alike.
+ *
+ * The table and `reached(...)` in the sources name the same marks; a test says so. A rate is at most a quarter of what
+ * was measured (see `MARGIN` in harness/gate/gate.ts), so that it holds until a scenario or the engine loses a path.
+ */
+
+export const RATES: Readonly<Record<string, number>> = {
+  "appends shared a write": 100,
+  "btree bucket collected": 15,
+  "bucket freed": 100,
+  "bucket retired after a write error": 0.2,
+  "clearing of many rows logged": 6,
+  "collecting btree nodes": 15,
+  "collecting extents": 15,
+  // Needs the buckets that are kept for the collector to be used up.
+  "collection found no room": 0.005,
+  "collection raced with a write": 1.5,
+  "commit waited for journal space": 8,
+  // Needs clients that fill entries faster than a slow journal takes them.
+  "commit waited for the journal to write": 0.02,
+  // Needs bytes that look compressible and are not; few are drawn.
+  "compression gave too little": 0.1,
+  "device operation retried": 2,
+  "extent divided by the collector": 10,
+  "extent laid over in several transactions": 0.6,
+  // Needs a read that goes wrong once, of an extent and not of a node.
+  "extent that did not verify read again": 0.5,
+  "extent trimmed at its end": 150,
+  "extent trimmed at its front": 150,
+  "extent unreadable": 1,
+  "free bucket kept for the recovery": 20,
+  // Needs a merge of leaves, and a crash before the nodes above them are written.
+  "gap closed in replay": 0.08,
+  "incompressible data not tried": 6,
+  "inline rows joined": 10,
+  "inode numbers set aside": 200,
+  "interior split": 15,
+  "journal bucket abandoned after a write error": 0.4,
+  "journal ended at an entry whose references do not verify": 150,
+  "journal entry found behind one that cannot be read": 2,
+  "journal entry of an earlier epoch ignored": 20,
+  "journal wrapped": 8,
+  "large file unlinked": 4,
+  "leaf compacted": 15,
+  "leaf evicted": 20,
+  "leaf split": 60,
+  "leaves merged": 30,
+  // Needs a crash between two transactions of a clearing, which follow each other at once.
+  "logged operation resumed": 0.02,
+  "metadata waited for space": 3,
+  "names of one hash": 60,
+  // Needs a read that goes wrong once, of a node.
+  "node that did not verify read again": 0.03,
+  // Needs a split whose new half is written, and a crash before the old one is.
+  "node trimmed to its range": 0.04,
+  // Needs rot in a node that is not in memory.
+  "node unreadable": 0.15,
+  // Needs a disk on which every place that is tried fails.
+  "node write failed": 0.15,
+  "node written as a delta": 200,
+  "one flush answered several syncs": 50,
+  "open file unlinked": 80,
+  "orphan removed": 50,
+  "partly live extent collected": 6,
+  "partly written zone finished": 100,
+  // Needs a disk that fails for good, in more places than are tried.
+  "pool failed": 0.1,
+  // Needs a crash with a single bucket of the journal left.
+  "recovered with the journal full": 0.4,
+  "rejected journal entry superseded": 150,
+  "rename replaced a name": 150,
+  "rename waited for data": 100,
+  "reserve bucket taken": 3,
+  "root split": 60,
+  // Needs a read between two transactions of a clearing, which follow each other at once.
+  "rows hidden that are being taken out": 0.015,
+  "staging arena grown": 20,
+  "superblock log switched buckets": 200,
+  "torn journal tail dropped": 2,
+  "transaction restarted for a node": 200,
+  "unclean pool recovered": 200,
+  "write waited for space": 10,
+  "writeback failed and kept its data": 0.08,
+  // Needs a file to be removed while its bytes are written to a disk that fails for good.
+  "writeback failed for a removed file": 0.05,
+  "writer waited for writeback": 80,
+};
+
+/** Marks that no seed reaches, and why that is so. */
+export const UNREACHED: Readonly<Record<string, string>> = {
+  "failed writeback reported":
+    "while a disk fails the fsync that would tell fails too; none has yet come when writing went well again",
+  "node moved while it was read":
+    "a read that does not verify must meet a node that is written elsewhere during that very read",
+  "unreadable extent left by the collector": "bits turn in closed pools, which are then read and not collected",
+};
