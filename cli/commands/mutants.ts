@@ -25,9 +25,10 @@ export const command: CommandSpec = {
     const unknown = args.find((id) => catalogue.every((mutant) => mutant.id !== id));
     if (unknown !== undefined) throw new UsageError(`no mutant "${unknown}": \`varve mutants --list\` shows them`);
     const chosen = args.length === 0 ? catalogue : catalogue.filter(({ id }) => args.includes(id));
+    const width = Math.max(...chosen.map(({ id }) => id.length)) + 2;
     if (options.flag("list")) {
       output.object(chosen.map(({ id, breaks, file }) => ({ id, breaks, file })));
-      for (const { id, breaks } of chosen) output.print(`${id.padEnd(28)}${breaks}`);
+      for (const { id, breaks } of chosen) output.print(`${id.padEnd(width)}${breaks}`);
       return Status.fine;
     }
     const progress = new Progress();
@@ -41,13 +42,16 @@ export const command: CommandSpec = {
       results.push(result);
       progress.clear();
       const verdict = result.caught ? `caught after ${result.seeds} seeds by ${result.scenario}` : "SURVIVED";
-      output.print(`${mutant.id.padEnd(28)}${verdict}`);
+      output.print(`${mutant.id.padEnd(width)}${verdict}`);
       const line = result.message?.split("\n").find((each) => !each.startsWith("crash state")) ?? "";
-      if (line !== "") output.print(`${" ".repeat(28)}${line.slice(0, 150)}`);
+      if (line !== "") output.print(`${" ".repeat(width)}${line.slice(0, 150)}`);
     }
     const survivors = results.filter(({ caught }) => !caught);
-    output.object({ budget, caught: results.length - survivors.length, survived: survivors.length, results });
-    output.print(`${results.length - survivors.length} of ${results.length} caught`);
+    const caught = results.filter((result) => result.caught);
+    const medianSeeds = caught.map(({ seeds }) => seeds).sort((a, b) => a - b)[Math.floor(caught.length / 2)];
+    output.object({ budget, caught: caught.length, survived: survivors.length, medianSeeds, results });
+    const median = medianSeeds === undefined ? "" : `, after ${medianSeeds} seeds at the median`;
+    output.print(`${caught.length} of ${results.length} caught${median}`);
     return survivors.length === 0 ? Status.fine : Status.found;
   },
 };
