@@ -81,6 +81,7 @@ export const RATES: Readonly<Record<string, number>> = {
   "transaction restarted for a node": 200,
   "unclean pool recovered": 200,
   "write waited for space": 10,
+  "failed writeback reported": 0.04,
   "writeback failed and kept its data": 0.08,
   // Needs a file to be removed while its bytes are written to a disk that fails for good.
   "writeback failed for a removed file": 0.05,
@@ -89,8 +90,6 @@ export const RATES: Readonly<Record<string, number>> = {
 
 /** Marks that no seed reaches, and why that is so. */
 export const UNREACHED: Readonly<Record<string, string>> = {
-  "failed writeback reported":
-    "while a disk fails the fsync that would tell fails too; none has yet come when writing went well again",
   "node moved while it was read":
     "a read that does not verify must meet a node that is written elsewhere during that very read",
   "unreadable extent left by the collector": "bits turn in closed pools, which are then read and not collected",
