@@ -3,50 +3,29 @@
  * folder of its own, so that a `dist/` that is in use stays as it is.
  */
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type * as Campaign from "./campaign.ts";
 import { catalogue } from "./mutants/catalogue.ts";
 import { applyEdits } from "./mutants/mutant.ts";
 import { runMutant } from "./mutants/run.ts";
+import { buildApart, type Ended, runBuilt, sources } from "./test-build.ts";
 
-const sources = fileURLToPath(new URL("..", import.meta.url));
 let folder = "";
 let dist = "";
 
 beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), "varve-built-"));
-  dist = join(folder, "dist");
-  symlinkSync(join(sources, "node_modules"), join(folder, "node_modules"));
-  writeFileSync(join(folder, "package.json"), readFileSync(join(sources, "package.json")));
-  const compiler = join(sources, "node_modules", "typescript", "bin", "tsc");
-  const built = spawnSync(process.execPath, [compiler, "-p", "tsconfig.build.json", "--outDir", dist], {
-    cwd: sources,
-    encoding: "utf8",
-  });
-  expect(built.stdout).toBe("");
+  ({ folder, dist } = buildApart("built"));
 }, 120_000);
 
 afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-interface Ended {
-  readonly status: number | null;
-  readonly out: string;
-  readonly errors: string;
-}
-
-function varve(...args: ReadonlyArray<string>): Ended {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [join(dist, "cli", "varve.js"), ...args], {
-    cwd: folder,
-    encoding: "utf8",
-  });
-  return { status, out: stdout, errors: stderr };
-}
+const varve = (...args: ReadonlyArray<string>): Ended => runBuilt(dist, folder, args);
 
 /** A campaign on workers of the build, with scenarios of this module. */
 async function onWorkers(

@@ -151,7 +151,7 @@ export function judgeCrashState(image: CrashImage, mark: Mark, oracle: Oracle, o
   const problems =
     judged.problem === undefined
       ? [...(judged.value ?? [])]
-      : options.mayFail && GAVE_UP.test(judged.problem)
+      : options.mayFail && image.bad.refusesWrites && GAVE_UP.test(judged.problem)
         ? judgeReadOnly(image, mark, oracle, options)
         : [judged.problem];
   for (const violation of disk.violations) problems.push(`device: ${JSON.stringify(violation)}`);

@@ -161,6 +161,11 @@ export class BadRanges {
     this.unwritable.push([offsetBytes, offsetBytes + lengthBytes]);
   }
 
+  /** Is there a place that can no longer be written? */
+  get refusesWrites(): boolean {
+    return this.unwritable.length > 0;
+  }
+
   failsRead(offsetBytes: number, lengthBytes: number): boolean {
     return this.unreadable.some(([from, to]) => offsetBytes < to && offsetBytes + lengthBytes > from);
   }

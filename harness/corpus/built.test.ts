@@ -2,25 +2,14 @@
  * The continuous campaign and the gate on a build, where there are workers and a command line. It is built once, into a
  * folder of its own, with quick scenarios in the place of the real ones.
  */
-import { spawn, spawnSync } from "node:child_process";
-import {
-  appendFileSync,
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { spawn } from "node:child_process";
+import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseCorpus } from "./state-file.ts";
 import type { CorpusState } from "./state.ts";
+import { buildApart, type Ended, runBuilt } from "../test-build.ts";
 
-const sources = fileURLToPath(new URL("../..", import.meta.url));
 let folder = "";
 let dist = "";
 
@@ -33,16 +22,7 @@ export const scenarios = [quick, lively, { ...(broken ? losesWrites : quick), na
 `;
 
 beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), "varve-corpus-built-"));
-  dist = join(folder, "dist");
-  symlinkSync(join(sources, "node_modules"), join(folder, "node_modules"));
-  writeFileSync(join(folder, "package.json"), readFileSync(join(sources, "package.json")));
-  const compiler = join(sources, "node_modules", "typescript", "bin", "tsc");
-  const built = spawnSync(process.execPath, [compiler, "-p", "tsconfig.build.json", "--outDir", dist], {
-    cwd: sources,
-    encoding: "utf8",
-  });
-  expect(built.stdout).toBe("");
+  ({ folder, dist } = buildApart("corpus-built"));
   writeFileSync(join(dist, "scenarios", "index.js"), SCENARIOS);
 }, 240_000);
 
@@ -50,17 +30,7 @@ afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-interface Ended {
-  readonly status: number | null;
-  readonly out: string;
-  readonly errors: string;
-}
-
-function varve(...args: ReadonlyArray<string>): Ended {
-  const command = [join(dist, "cli", "varve.js"), "campaign", ...args];
-  const { status, stdout, stderr } = spawnSync(process.execPath, command, { cwd: folder, encoding: "utf8" });
-  return { status, out: stdout, errors: stderr };
-}
+const varve = (...args: ReadonlyArray<string>): Ended => runBuilt(dist, folder, ["campaign", ...args]);
 
 /** The same, interrupted when its first line of progress is there. */
 async function interrupted(...args: ReadonlyArray<string>): Promise<Ended> {

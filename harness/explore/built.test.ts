@@ -2,50 +2,29 @@
  * What can only be seen on a build: worker threads, the command line, planted bugs. It is built once, into a folder of
  * its own.
  */
-import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { spawn } from "node:child_process";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { catalogue } from "../mutants/catalogue.ts";
 import { buildMutant } from "../mutants/run.ts";
 import { alphabetOf } from "./alphabet.ts";
 import { startState } from "./progress.ts";
 import { writeState } from "./state-file.ts";
+import { buildApart, type Ended, runBuilt } from "../test-build.ts";
 
-const sources = fileURLToPath(new URL("../..", import.meta.url));
 let folder = "";
 let dist = "";
 
 beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), "varve-explore-built-"));
-  dist = join(folder, "dist");
-  symlinkSync(join(sources, "node_modules"), join(folder, "node_modules"));
-  writeFileSync(join(folder, "package.json"), readFileSync(join(sources, "package.json")));
-  const compiler = join(sources, "node_modules", "typescript", "bin", "tsc");
-  const built = spawnSync(process.execPath, [compiler, "-p", "tsconfig.build.json", "--outDir", dist], {
-    cwd: sources,
-    encoding: "utf8",
-  });
-  expect(built.stdout).toBe("");
+  ({ folder, dist } = buildApart("explore-built"));
 }, 240_000);
 
 afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-interface Ended {
-  readonly status: number | null;
-  readonly out: string;
-  readonly errors: string;
-}
-
-function varve(root: string, ...args: ReadonlyArray<string>): Ended {
-  const command = [join(root, "cli", "varve.js"), "explore", ...args];
-  const { status, stdout, stderr } = spawnSync(process.execPath, command, { cwd: folder, encoding: "utf8" });
-  return { status, out: stdout, errors: stderr };
-}
+const varve = (root: string, ...args: ReadonlyArray<string>): Ended => runBuilt(root, folder, ["explore", ...args]);
 
 interface Told {
   readonly sequences: number;

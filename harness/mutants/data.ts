@@ -154,4 +154,11 @@ export const dataMutants: ReadonlyArray<Mutant> = [
     edits: [{ find: "modified: modified ?? row.modified,", replace: "modified: row.modified," }],
     scenarios: ["attributes", "concurrent-mixed"],
   },
+  {
+    id: "misread-not-read-again",
+    breaks: "what does not verify is lost at once, though only the reading of it went wrong",
+    file: "engine/device/bucket-io.js",
+    edits: [{ find: "VERIFY_TRIES_MAX = 3;", replace: "VERIFY_TRIES_MAX = 1;" }],
+    scenarios: ["misreads", "zoned/misreads"],
+  },
 ];
