@@ -19,7 +19,8 @@ const LEAF_PAGES = 1 << LEAF_BITS;
 const LEAF_MASK = LEAF_PAGES - 1;
 const SLAB_BYTES = 1 << 20;
 
-const ZEROS = new Uint8Array(PAGE_BYTES);
+/** What holes read as, up to this length; never written. */
+const ZEROS = new Uint8Array(64 * 1024);
 
 export class Page {
   readonly bytes: Uint8Array;
@@ -148,8 +149,9 @@ export class Media {
     const within = offsetBytes % PAGE_BYTES;
     if (within + lengthBytes <= PAGE_BYTES) {
       const page = this.page(Math.floor(offsetBytes / PAGE_BYTES));
-      const bytes = page === undefined ? ZEROS : page.bytes;
-      if (page?.token === this.token) return bytes.slice(within, within + lengthBytes);
+      if (page === undefined) return ZEROS.subarray(0, lengthBytes);
+      const { bytes } = page;
+      if (page.token === this.token) return bytes.slice(within, within + lengthBytes);
       return lengthBytes === PAGE_BYTES ? bytes : bytes.subarray(within, within + lengthBytes);
     }
     const run = this.contiguous(offsetBytes, lengthBytes);
@@ -159,12 +161,20 @@ export class Media {
     return target;
   }
 
-  /** A view over several pages that lie side by side in memory, as those of one write do, and are not to change. */
+  /**
+   * A view over several pages that lie side by side in memory, as those of one write do, and are not to change; or over
+   * zeros, if all are holes.
+   */
   private contiguous(offsetBytes: number, lengthBytes: number): Uint8Array | undefined {
     const first = Math.floor(offsetBytes / PAGE_BYTES);
     const last = Math.floor((offsetBytes + lengthBytes - 1) / PAGE_BYTES);
     const page = this.page(first);
-    if (page === undefined || page.token === this.token) return undefined;
+    if (page === undefined) {
+      if (lengthBytes > ZEROS.length) return undefined;
+      for (let number = first + 1; number <= last; number++) if (this.page(number) !== undefined) return undefined;
+      return ZEROS.subarray(0, lengthBytes);
+    }
+    if (page.token === this.token) return undefined;
     const { buffer, byteOffset } = page.bytes;
     for (let number = first + 1; number <= last; number++) {
       const next = this.page(number);

@@ -26,7 +26,7 @@ export interface Row extends Key {
 }
 
 interface Slice {
-  readonly rows: Array<Row>;
+  readonly rows: ReadonlyArray<Row>;
   /** Where the next slice begins; undefined at the end of the table. */
   readonly next: Key | undefined;
 }
@@ -37,21 +37,52 @@ export const isBefore = (a: Key, b: Key): boolean =>
   a.inode < b.inode ||
   (a.inode === b.inode && (a.offset < b.offset || (a.offset === b.offset && a.snapshot < b.snapshot)));
 
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+const EMPTY = new DataView(new ArrayBuffer(0));
+/** Bytes that a slice is first given; it takes more as rows come. */
+const SLICE_BYTES_START = 2048;
+
+/** Values of the rows of one slice, one behind the other. */
+class Values {
+  used = 0;
+  private bytes = new Uint8Array(SLICE_BYTES_START);
+
+  get view(): DataView {
+    return new DataView(this.bytes.buffer);
+  }
+
+  /** Copies a value in; returns where it stands. */
+  take(view: DataView, at: number, length: number): number {
+    if (this.used + length > this.bytes.length) {
+      const grown = new Uint8Array(Math.max(2 * this.bytes.length, this.used + length));
+      grown.set(this.bytes);
+      this.bytes = grown;
+    }
+    const start = this.used;
+    this.bytes.set(new Uint8Array(view.buffer, view.byteOffset + at, length), start);
+    // Values are looked at in words.
+    this.used = (start + length + 7) & ~7;
+    return start;
+  }
+}
+
 function readSlice(transactor: Transactor, table: number, from: Key): Effect.Effect<Slice, PoolFailed> {
   return transactor.transact<Slice, never>((tx) => {
-    const rows: Array<Row> = [];
-    let bytes = 0;
+    const rows: Array<Mutable<Row>> = [];
+    let values: Values | undefined;
     let next: Key | undefined;
     const scan = tx.scan(table, from.inode, from.offset, from.snapshot);
     while (scan.next()) {
       const { inode, offset, snapshot, length } = scan;
-      const copy = new Uint8Array(scan.view.buffer, scan.view.byteOffset + scan.at, length).slice();
-      rows.push({ inode, offset, snapshot, view: new DataView(copy.buffer), at: 0, length });
-      bytes += length;
-      if (rows.length < SLICE_ROWS_MAX && bytes < SLICE_BYTES_MAX) continue;
+      values ??= new Values();
+      rows.push({ inode, offset, snapshot, view: EMPTY, at: values.take(scan.view, scan.at, length), length });
+      if (rows.length < SLICE_ROWS_MAX && values.used < SLICE_BYTES_MAX) continue;
       next = { inode, offset, snapshot: snapshot + 1 };
       break;
     }
+    const view = values?.view ?? EMPTY;
+    for (const row of rows) row.view = view;
     return { rows, next };
   });
 }

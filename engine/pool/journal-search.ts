@@ -19,6 +19,8 @@ import { entryBytesMax } from "./shape.ts";
 /** Bytes fetched at once while a journal bucket is walked; of a bucket that holds nothing the first few tell. */
 const SCAN_BYTES = 16 * 1024;
 const FIRST_SCAN_BYTES = 4096;
+/** Where nothing but zeros is expected. */
+const ZEROS_SCAN_BYTES = 64 * 1024;
 
 type Look = JournalEntry | "zeros" | "claim" | "other";
 
@@ -98,7 +100,7 @@ class BucketScan {
     return Effect.gen(function* () {
       let next = at;
       while (next < end) {
-        yield* self.show(next, SCAN_BYTES);
+        yield* self.show(next, Math.min(ZEROS_SCAN_BYTES, end - next));
         const windowEnd = Math.min(end, self.windowAt + self.window.length);
         while (next < windowEnd && self.isZeroBlock(next)) next += self.blockBytes;
         if (next < windowEnd) return next;
@@ -118,11 +120,19 @@ class BucketScan {
   }
 
   private isZeroBlock(at: number): boolean {
-    const { window, blockBytes } = this;
-    const from = at - this.windowAt;
-    for (let index = from; index < from + blockBytes; index++) if (window[index] !== 0) return false;
-    return true;
+    return isZeros(this.window, at - this.windowAt, this.blockBytes);
   }
+}
+
+/** Looks at four bytes at a time where they are aligned. */
+function isZeros(bytes: Uint8Array, from: number, lengthBytes: number): boolean {
+  const address = bytes.byteOffset + from;
+  const units =
+    (address | lengthBytes) % 4 === 0
+      ? new Int32Array(bytes.buffer, address, lengthBytes / 4)
+      : bytes.subarray(from, from + lengthBytes);
+  for (let index = 0; index < units.length; index++) if (units[index] !== 0) return false;
+  return true;
 }
 
 class JournalSearch {

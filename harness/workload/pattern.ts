@@ -9,26 +9,35 @@ export type Texture = "text" | "noise";
 const CELL_BYTES = 64;
 const FILLER = "the quick brown fox jumps over the lazy dog and writes it all down. ";
 
+/** The filler over and over, so that a run of it from any place can be copied. */
+const FILLER_RUN = new TextEncoder().encode(FILLER.repeat(Math.ceil((64 * 1024) / FILLER.length)));
+
 export function patternBytes(tag: number, lengthBytes: number, texture: Texture): Uint8Array {
   const bytes = new Uint8Array(lengthBytes);
+  if (texture === "text") fillWithText(bytes, tag % FILLER.length);
   let noise = (tag * 0x9e3779b1) | 1;
   for (let cell = 0; cell < lengthBytes; cell += CELL_BYTES) {
     const end = Math.min(lengthBytes, cell + CELL_BYTES);
     const head = `<w${tag}+${cell}>`;
     let at = cell;
     for (; at < end && at - cell < head.length; at++) bytes[at] = head.charCodeAt(at - cell);
+    if (texture === "text") continue;
     for (; at < end; at++) {
-      if (texture === "text") {
-        bytes[at] = FILLER.charCodeAt((at + tag) % FILLER.length);
-      } else {
-        noise ^= noise << 13;
-        noise ^= noise >>> 17;
-        noise ^= noise << 5;
-        bytes[at] = noise & 0xff;
-      }
+      noise ^= noise << 13;
+      noise ^= noise >>> 17;
+      noise ^= noise << 5;
+      bytes[at] = noise & 0xff;
     }
   }
   return bytes;
+}
+
+/** Fills with the filler from its place `phase` on. */
+function fillWithText(bytes: Uint8Array, phase: number): void {
+  const whole = FILLER_RUN.length - FILLER.length;
+  for (let at = 0; at < bytes.length; at += whole) {
+    bytes.set(FILLER_RUN.subarray(phase, phase + Math.min(whole, bytes.length - at)), at);
+  }
 }
 
 /** Says what the bytes around `at` are, as far as their tags tell. */
