@@ -7,6 +7,7 @@ import { crashCaseStories } from "./crash-cases.ts";
 import { extentStories } from "./extents.ts";
 import { faultStories } from "./faults.ts";
 import { generalStories } from "./general.ts";
+import { hostileStories } from "./hostile.ts";
 import { lifeStories } from "./lives.ts";
 import { onBothMedia } from "./pools.ts";
 import { regressions } from "./regressions/index.ts";
@@ -20,6 +21,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
     ...lifeStories,
     ...faultStories,
     ...crashCaseStories,
+    ...hostileStories,
   ].flatMap(onBothMedia),
   ...regressions,
 ];

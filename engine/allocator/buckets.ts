@@ -8,6 +8,7 @@
  */
 import type { BucketIo } from "../device/bucket-io.ts";
 import { reached } from "../marks.ts";
+import { Malformed } from "../format/malformed.ts";
 
 export const BucketClass = { none: 0, btree: 1, data: 2, collected: 3 } as const;
 export type WriteClass = "btree" | "data" | "collected";
@@ -77,7 +78,9 @@ export class Buckets {
   }
 
   private id({ device, bucket }: BucketAddress): number {
-    return this.base[device]! + bucket;
+    const id = this.base[device]! + bucket;
+    if (!(id < (this.base[device + 1] ?? this.state.length))) throw new Malformed(`there is no bucket ${bucket}`);
+    return id;
   }
 
   private address(id: number): BucketAddress {
@@ -121,7 +124,7 @@ export class Buckets {
   /** What recovery knows of a bucket, from its alloc row or from a node pointer into it. */
   restore(at: BucketAddress, bucketClass: number, generation: number, liveBytes: number): void {
     const id = this.id(at);
-    if (this.state[id] === BucketState.reserved) throw new Error(`bucket ${at.bucket} is reserved and referred to`);
+    if (this.state[id] === BucketState.reserved) throw new Malformed(`bucket ${at.bucket} is reserved and referred to`);
     this.generation[id] = Math.max(this.generation[id]!, generation);
     if (liveBytes === 0) return;
     if (this.state[id] === BucketState.free) {

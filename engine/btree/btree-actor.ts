@@ -4,12 +4,14 @@
  * A body that misses a node, or finds no room in the journal, is set aside and run again from its start; others go on
  * meanwhile. A commit is one synchronous step: triggers stage the secondary rows, every touched leaf is made sure to
  * be resident, the journal takes the rows, the leaves take them, the hooks run, the asker is answered. Nothing before
- * the journal's append changes any state, so a body that is set aside leaves no trace.
+ * the journal's append changes any state, so a body that is set aside leaves no trace. Nor does one that comes upon
+ * rows that make no sense: it fails alone, and the pool goes on.
  */
 import type * as Effect from "effect/Effect";
 import * as Exit from "effect/Exit";
-import { Actor, type Pending, type PoolFailed, type Supervisor } from "../actor.ts";
+import { Actor, type Pending, PoolFailed, type Supervisor } from "../actor.ts";
 import type { Buckets } from "../allocator/buckets.ts";
+import { Malformed } from "../format/malformed.ts";
 import type { Journal } from "../journal/journal-actor.ts";
 import { reached } from "../marks.ts";
 import type { NodeLoader } from "./node-loader.ts";
@@ -90,8 +92,10 @@ export class BtreeActor implements Transactor {
         this.touchLeaves();
       }
     } catch (reason) {
-      if (reason !== NOT_RESIDENT) throw reason;
-      return this.load(request);
+      if (reason === NOT_RESIDENT) return this.load(request);
+      if (!(reason instanceof Malformed)) throw reason;
+      reached("malformed row met");
+      return request.pending.fail(new PoolFailed(`the pool contradicts itself: ${reason.message}`));
     }
     if (answer instanceof Abort) return request.pending.fail(answer.error);
     if (staging.count > 0 || staging.refs.length > 0) {

@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect";
 import type { DeviceError } from "../../devices/device.ts";
 import { PoolFailed, type Supervisor } from "../actor.ts";
 import { type BucketIo, VERIFY_TRIES_MAX } from "../device/bucket-io.ts";
+import { Malformed } from "../format/malformed.ts";
 import { applyNodeDelta, decodeNodeImage } from "../format/node.ts";
 import { decodePointer, type NodePointer } from "../format/pointer.ts";
 import { reached } from "../marks.ts";
@@ -84,7 +85,8 @@ export class NodeLoader {
           );
         }
         self.loads++;
-        self.attach(node, leaf);
+        const wrong = self.attached(node, leaf);
+        if (wrong !== undefined) return yield* Effect.fail(wrong);
       }
     });
   }
@@ -128,6 +130,17 @@ export class NodeLoader {
     const part = leaf.slice(0, count);
     leaf.free();
     return part;
+  }
+
+  /** Takes the rows in, or says what is wrong with them. */
+  private attached(node: Node, rows: Leaf): PoolFailed | undefined {
+    try {
+      this.attach(node, rows);
+      return undefined;
+    } catch (reason) {
+      if (!(reason instanceof Malformed)) throw reason;
+      return new PoolFailed(`btree node of table ${node.table}, level ${node.level}: ${reason.message}`);
+    }
   }
 
   private attach(node: Node, rows: Leaf): void {

@@ -8,7 +8,7 @@
  */
 import * as Effect from "effect/Effect";
 import * as Semaphore from "effect/Semaphore";
-import type { PoolFailed, Supervisor } from "../actor.ts";
+import { PoolFailed, type Supervisor } from "../actor.ts";
 import type { BucketAddress, Buckets } from "../allocator/buckets.ts";
 import type { AppendError, Placement, WritePoint } from "../allocator/write-point.ts";
 import type { BucketIo } from "../device/bucket-io.ts";
@@ -82,15 +82,33 @@ export class NodeWriter {
       for (;;) {
         const oldest = trees.dirty.oldest;
         if (oldest === undefined || oldest.pin >= beforeSequence) return;
-        yield* self.one.withPermits(1)(self.batch(() => nodesToFlush(trees, beforeSequence, BATCH_NODES_MAX)));
+        yield* self.writeOldest(beforeSequence);
       }
     });
   }
 
+  /** Writes a batch of the nodes with the oldest pins; fails, and the pool with it, if none of them can be written. */
+  private writeOldest(beforeSequence: number): Effect.Effect<void, AppendError | PoolFailed> {
+    const { trees, supervisor } = this.services;
+    return this.one.withPermits(1)(
+      Effect.suspend(() => {
+        const { oldest } = trees.dirty;
+        const chosen = this.batch(() => nodesToFlush(trees, beforeSequence, BATCH_NODES_MAX));
+        return Effect.flatMap(chosen, (written) => {
+          if (written > 0 || oldest === undefined || trees.dirty.oldest !== oldest) return Effect.void;
+          // Whoever had its turn before may have written all that was asked for.
+          if (oldest.pin >= beforeSequence) return Effect.void;
+          const failure = new PoolFailed(`a btree node of table ${oldest.table} can never be written`);
+          supervisor.fail(failure.detail);
+          return Effect.fail(failure);
+        });
+      }),
+    );
+  }
+
   /** Writes the oldest nodes, so that leaves can be evicted. */
   get flushSome(): Effect.Effect<void, AppendError | PoolFailed> {
-    const { trees } = this.services;
-    return this.one.withPermits(1)(this.batch(() => nodesToFlush(trees, Number.POSITIVE_INFINITY, BATCH_NODES_MAX)));
+    return this.writeOldest(Number.POSITIVE_INFINITY);
   }
 
   /** Too many leaves are resident: writes some, so that they can be evicted. */
@@ -156,26 +174,34 @@ export class NodeWriter {
     return [...chosen].sort((a, b) => a.level - b.level);
   }
 
-  private batch(choose: () => Array<Node>): Effect.Effect<void, AppendError | PoolFailed> {
+  /** Writes the chosen nodes, the lowest level first; returns how many it wrote. */
+  private batch(choose: () => Array<Node>): Effect.Effect<number, AppendError | PoolFailed> {
     const self = this;
     return Effect.gen(function* () {
       const nodes = choose();
       let from = 0;
+      let written = 0;
       while (from < nodes.length) {
         const { level } = nodes[from]!;
         let to = from;
         while (to < nodes.length && nodes[to]!.level === level) to++;
-        yield* self.writeOneLevel(new Set(nodes.slice(from, to)));
+        written += yield* self.writeOneLevel(new Set(nodes.slice(from, to)));
         from = to;
       }
+      return written;
     });
   }
 
-  private writeOneLevel(wanted: Set<Node>): Effect.Effect<void, AppendError | PoolFailed> {
+  private writeOneLevel(wanted: Set<Node>): Effect.Effect<number, AppendError | PoolFailed> {
     const self = this;
     return Effect.gen(function* () {
-      let written = yield* self.writeChunk(wanted);
-      while (written > 0 && wanted.size > 0) written = yield* self.writeChunk(wanted);
+      let chunk = yield* self.writeChunk(wanted);
+      let written = chunk;
+      while (chunk > 0 && wanted.size > 0) {
+        chunk = yield* self.writeChunk(wanted);
+        written += chunk;
+      }
+      return written;
     });
   }
 

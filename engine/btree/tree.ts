@@ -6,6 +6,7 @@
  * quarter is dead, else split; leaves that run empty are merged with a neighbour. Interior nodes stay resident once
  * loaded; leaves can be evicted when they are clean.
  */
+import { Malformed } from "../format/malformed.ts";
 import type { NodePointer } from "../format/pointer.ts";
 import { reached } from "../marks.ts";
 import { FRAME_BYTES } from "./frame.ts";
@@ -127,7 +128,9 @@ export class Tree {
         f[4] = interior.offset[index + 1]!;
         f[5] = interior.snapshot[index + 1]!;
       }
-      node = interior.kids[index]!;
+      const kid = interior.kids[index];
+      if (kid === undefined) throw new Malformed(`a node of table ${this.table} has no child for one of its keys`);
+      node = kid;
     }
     return node;
   }
@@ -425,7 +428,7 @@ export class Tree {
 
   private replaceWithoutGap(node: Node, sequence: number): void {
     const left = this.neighbour(node, -1);
-    if (left?.interior === undefined) throw new Error("the node before a gap is not resident");
+    if (left?.interior === undefined) throw new Malformed(`table ${this.table} has a gap with nothing before it`);
     const { parent } = node;
     const siblings = parent!.interior!;
     siblings.remove(siblings.kids.indexOf(node));

@@ -12,6 +12,7 @@ import { decodeExtent, type ExtentValue, rowLiveBytes } from "../format/values/e
 import { SNAPSHOT_ROOT, Table } from "../format/tables.ts";
 import type { LiveChange } from "../allocator/buckets.ts";
 import { REMOVED, type Staging } from "./staging.ts";
+import { Malformed } from "../format/malformed.ts";
 
 /** What triggers must know of buckets. */
 export interface BucketFacts {
@@ -103,7 +104,7 @@ export class Triggers {
     const known = this.deltas.find((delta) => delta.device === device && delta.bucket === bucket);
     if (known === undefined) this.deltas.push({ device, bucket, generation, bytes });
     else {
-      if (known.generation !== generation) throw new Error(`bucket ${bucket} has extents of two generations`);
+      if (known.generation !== generation) throw new Malformed(`bucket ${bucket} has extents of two generations`);
       known.bytes += bytes;
     }
     return Math.abs(bytes);
@@ -118,10 +119,10 @@ export class Triggers {
         liveBytes += row.liveBytes;
         bucketClass = row.bucketClass;
       } else if (row.generation > generation || row.liveBytes !== 0) {
-        throw new Error(`bucket ${bucket}: extent of generation ${generation}, row of ${row.generation}`);
+        throw new Malformed(`bucket ${bucket}: extent of generation ${generation}, row of ${row.generation}`);
       }
     }
-    if (liveBytes < 0) throw new Error(`bucket ${bucket} has less than nothing live`);
+    if (liveBytes < 0) throw new Malformed(`bucket ${bucket} has less than nothing live`);
     staging.put(Table.alloc, device, bucket, 0, ALLOC_BYTES);
     encodeAlloc(staging.out, staging.outAt, { generation, bucketClass, liveBytes });
     this.changes.push({ device, bucket, liveBytes });
@@ -131,7 +132,7 @@ export class Triggers {
     const before = staging.find(Table.accounting, counter, 0, SNAPSHOT_ROOT)
       ? decodeCounter(staging.view, staging.at, staging.length)
       : 0;
-    if (before + change < 0) throw new Error(`counter ${counter} falls below nothing`);
+    if (before + change < 0) throw new Malformed(`counter ${counter} falls below nothing`);
     staging.put(Table.accounting, counter, 0, SNAPSHOT_ROOT, COUNTER_BYTES);
     encodeCounter(staging.out, staging.outAt, before + change);
   }

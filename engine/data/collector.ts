@@ -18,6 +18,7 @@ import { encode, type Encoded } from "./encode.ts";
 import type { Reader } from "./reader.ts";
 import type { EngineServices } from "./services.ts";
 import { Tail } from "./tail.ts";
+import { Malformed } from "../format/malformed.ts";
 
 /** Rows that are copied in one batch. */
 const BATCH_ROWS = 32;
@@ -91,9 +92,9 @@ function liveRows(
   while (rows.length < BATCH_ROWS && scan.next() && scan.inode === device && scan.offset < to) {
     const addressBytes = scan.offset;
     const { inode, offset, snapshot } = decodeBackpointer(scan.view, scan.at, scan.length);
-    if (!tx.find(Table.extents, inode, offset, snapshot)) throw new Error("a backpointer leads to no extent");
+    if (!tx.find(Table.extents, inode, offset, snapshot)) throw new Malformed("a backpointer leads to no extent");
     const extent = decodeExtent(tx.view, tx.at, tx.length);
-    if (extent.kind !== "data") throw new Error("a backpointer leads to an extent without a pointer");
+    if (extent.kind !== "data") throw new Malformed("a backpointer leads to an extent without a pointer");
     rows.push({ inode, offset, snapshot, addressBytes, extent });
   }
   return rows;

@@ -5,6 +5,7 @@
  * a stored extent stay referred to by as many rows as are left of it. One call changes a bounded number of rows and
  * says how far it got, so that no transaction grows without limit.
  */
+import { Malformed } from "../format/malformed.ts";
 import { SNAPSHOT_ROOT, Table } from "../format/tables.ts";
 import {
   decodeExtent,
@@ -30,12 +31,15 @@ export interface ExtentRow {
 export function rowsIn(tx: Transaction, inode: number, start: number, end: number, rowsMax: number): Array<ExtentRow> {
   const rows: Array<ExtentRow> = [];
   const scan = tx.scan(Table.extents, inode, start + 1, 0);
+  let before = 0;
   while (rows.length < rowsMax && scan.next() && scan.inode === inode) {
     const extent = decodeExtent(scan.view, scan.at, scan.length);
     const rowEnd = scan.offset;
     const rowStart = rowEnd - extentLengthBytes(extent);
+    if (rowStart < before) throw new Malformed(`extents of inode ${inode} overlap before byte ${rowEnd}`);
     if (rowStart >= end) break;
     rows.push({ start: rowStart, end: rowEnd, extent });
+    before = rowEnd;
   }
   return rows;
 }

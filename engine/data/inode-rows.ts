@@ -2,6 +2,7 @@
  * Inode rows inside transactions: load, store, what kind of inode a row is, and whether anybody can reach it.
  */
 import type { Transaction } from "../btree/transaction.ts";
+import { Malformed } from "../format/malformed.ts";
 import { SNAPSHOT_ROOT, Table } from "../format/tables.ts";
 import { decodeInode, encodeInode, INODE_BYTES, type InodeValue } from "../format/values/inode.ts";
 import { FileType, FsError, type Timestamp } from "../fs/types.ts";
@@ -14,6 +15,13 @@ export const isRegular = (inode: InodeValue): boolean => typeOf(inode.mode) === 
 export function loadInode(tx: Transaction, inode: number): InodeValue | undefined {
   if (!tx.find(Table.inodes, inode, 0, SNAPSHOT_ROOT)) return undefined;
   return decodeInode(tx.view, tx.at, tx.length);
+}
+
+/** The row of an inode that something refers to. */
+export function inodeThere(tx: Transaction, inode: number): InodeValue {
+  const row = loadInode(tx, inode);
+  if (row === undefined) throw new Malformed(`inode ${inode} is referred to and has no row`);
+  return row;
 }
 
 /** The row of an inode that can be reached; without a name and not open, it only waits to be removed. */

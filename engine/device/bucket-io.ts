@@ -6,7 +6,8 @@
  * what a bucket holds. Writes are whole blocks and, within a bucket, front to back: callers see to it.
  */
 import * as Effect from "effect/Effect";
-import type { Device, DeviceError } from "../../devices/device.ts";
+import { type Device, type DeviceError, OutOfRange } from "../../devices/device.ts";
+import { Malformed } from "../format/malformed.ts";
 import { reached } from "../marks.ts";
 
 /** Tries of an operation that fails with a transient error, the first one included. */
@@ -84,8 +85,14 @@ export class BucketIo {
 
   member(device: number): Member {
     const member = this.members[device];
-    if (member === undefined) throw new Error(`no member device ${device}`);
+    if (member === undefined) throw new Malformed(`there is no member device ${device}`);
     return member;
+  }
+
+  /** Is the address in a bucket of a member? */
+  has(device: number, addressBytes: number): boolean {
+    const layout = this.members[device]?.layout;
+    return layout !== undefined && layout.bucketOf(addressBytes) < layout.count;
   }
 
   private retrying<A>(operation: Effect.Effect<A, DeviceError>): Effect.Effect<A, DeviceError> {
@@ -104,7 +111,9 @@ export class BucketIo {
 
   /** Bytes at any byte address; fewer blocks than the range touches are never read. */
   read(device: number, addressBytes: number, lengthBytes: number): Effect.Effect<Uint8Array, DeviceError> {
-    const { device: disk, layout } = this.member(device);
+    const member = this.members[device];
+    if (member === undefined) return Effect.fail(new OutOfRange(`device ${device}`, addressBytes, lengthBytes));
+    const { device: disk, layout } = member;
     const { blockBytes } = layout;
     const from = addressBytes - (addressBytes % blockBytes);
     const length = layout.roundUp(addressBytes + lengthBytes - from);

@@ -8,6 +8,7 @@
  */
 import { xxh64 } from "@node-rs/xxhash";
 import { bytes, checksum64, layout, u16, u32, u64 } from "./layout.ts";
+import { Malformed } from "./malformed.ts";
 
 const TWO32 = 0x1_0000_0000;
 /** High words of integers below 2^53 are below this. */
@@ -33,7 +34,7 @@ export const RecordHeader = layout("record header", "Every record begins with it
 export const RECORD_HEADER_BYTES = RecordHeader.bytes;
 
 function fail(what: string): never {
-  throw new Error(what);
+  throw new Malformed(what);
 }
 
 /** An integer below 2^53 from two u32. */

@@ -6,6 +6,7 @@
  */
 import { Reader, Writer } from "./codec.ts";
 import { checksum64, layout, u8, u16, u32, u64, variable } from "./layout.ts";
+import { Malformed } from "./malformed.ts";
 
 export const POINTER_RECORDS_MAX = 4;
 
@@ -81,6 +82,6 @@ export function readPointer(reader: Reader): NodePointer | undefined {
 export function decodePointer(view: DataView, at: number, length: number): NodePointer {
   const reader = new Reader(view, at, at + length);
   const pointer = readPointer(reader);
-  if (pointer === undefined || reader.left !== 0) throw new Error("malformed node pointer");
+  if (pointer === undefined || reader.left !== 0) throw new Malformed("malformed node pointer");
   return pointer;
 }

@@ -10,13 +10,14 @@ import type { PoolFailed } from "../actor.ts";
 import { Abort, type Transaction } from "../btree/transaction.ts";
 import { rowsIn } from "../data/extent-map.ts";
 import type { EngineServices } from "../data/services.ts";
+import { Malformed } from "../format/malformed.ts";
 import type { InodeValue } from "../format/values/inode.ts";
 import { reached } from "../marks.ts";
 import type { InodeNumbers } from "./core.ts";
 import { findName, listNames, type NamePlace, offsetOfHash } from "./directory.ts";
 import type { FileOperations } from "./file.ts";
 import { asFsError, type FileFailure } from "./file-access.ts";
-import { attributesOf, loadInode, loadLive, storeInode, typeOf } from "./inode.ts";
+import { attributesOf, inodeThere, loadLive, storeInode, typeOf } from "./inode.ts";
 import { create, type Dropped, link, loadDirectory, rename, unlink } from "./namespace.ts";
 import { nameFault, nameHash } from "./names.ts";
 import {
@@ -136,7 +137,7 @@ export class View implements Filesystem {
         if (directory instanceof FsError) return directory;
         const entry = findName(tx, place);
         if (entry === undefined) return new FsError("NoEntry");
-        return this.attributes(entry.inode, loadInode(tx, entry.inode)!);
+        return this.attributes(entry.inode, inodeThere(tx, entry.inode));
       }),
     );
   }
@@ -220,9 +221,13 @@ export class View implements Filesystem {
         const row = this.live(tx, inode);
         if (row instanceof FsError) return row;
         if (typeOf(row.mode) !== FileType.symlink) return new FsError("InvalidArgument", "not a symlink");
+        if (row.sizeBytes > SYMLINK_BYTES_MAX) throw new Malformed(`a link to ${row.sizeBytes} bytes`);
         const target = new Uint8Array(row.sizeBytes);
         for (const { start, extent } of rowsIn(tx, inode, 0, row.sizeBytes, Number.POSITIVE_INFINITY)) {
-          if (extent.kind === "inline") target.set(extent.bytes, start);
+          if (extent.kind !== "inline" || start < 0 || start + extent.bytes.length > target.length) {
+            throw new Malformed("a link has something else than its target");
+          }
+          target.set(extent.bytes, start);
         }
         return target;
       }),

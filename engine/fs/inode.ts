@@ -6,7 +6,16 @@ import { later } from "../data/inode-rows.ts";
 import type { InodeValue } from "../format/values/inode.ts";
 import type { Attributes, Owner, Timestamp } from "./types.ts";
 
-export { isDirectory, isRegular, loadInode, loadLive, loadRegular, storeInode, typeOf } from "../data/inode-rows.ts";
+export {
+  inodeThere,
+  isDirectory,
+  isRegular,
+  loadInode,
+  loadLive,
+  loadRegular,
+  storeInode,
+  typeOf,
+} from "../data/inode-rows.ts";
 
 export function newInode(mode: number, owner: Owner, rdev: number, now: Timestamp, links = 1, parent = 0): InodeValue {
   return {

@@ -14,8 +14,9 @@ import { encodeOrphan, ORPHAN_BYTES, OrphanKind } from "../format/values/orphan.
 import { reached } from "../marks.ts";
 import { addName, findName, isEmpty, type NamePlace, removeName, replaceName } from "./directory.ts";
 import { removeRows } from "./file-rows.ts";
-import { isDirectory, loadInode, newInode, storeInode, typeOf } from "./inode.ts";
+import { inodeThere, isDirectory, loadInode, newInode, storeInode, typeOf } from "./inode.ts";
 import { FileType, FsError, LINKS_MAX, type Owner, type RenameMode, ROOT_INODE, type Timestamp } from "./types.ts";
+import { Malformed } from "../format/malformed.ts";
 
 /** Bytes of a symlink's target in one row. */
 const TARGET_ROW_BYTES = 2048;
@@ -35,7 +36,7 @@ function touch(
   now: Timestamp,
   entries: number,
   subdirectories: number,
-  row: InodeValue = loadInode(tx, directory)!,
+  row: InodeValue = inodeThere(tx, directory),
 ): void {
   storeInode(tx, directory, {
     ...row,
@@ -101,7 +102,7 @@ export interface Dropped {
 
 /** Takes one name from an inode; with the last one it goes, at once if it is small and nobody has it open. */
 function dropLink(tx: Transaction, inode: number, now: Timestamp, isOpen: (inode: number) => boolean): Dropped {
-  const row = loadInode(tx, inode)!;
+  const row = inodeThere(tx, inode);
   const directory = isDirectory(row);
   if (!directory && row.links > 1) {
     storeInode(tx, inode, { ...row, links: row.links - 1, changed: now });
@@ -143,7 +144,7 @@ function isWithin(tx: Transaction, inode: number, ancestor: number): boolean {
     if (at === ROOT_INODE) return false;
     at = loadInode(tx, at)?.parent ?? ROOT_INODE;
   }
-  throw new Error("directories form a loop");
+  throw new Malformed("directories form a loop");
 }
 
 export interface Renaming {
@@ -182,7 +183,7 @@ function renameFault(
 
 /** Sets an inode's change time and, for a directory, where it is. */
 function moved(tx: Transaction, inode: number, parent: number, now: Timestamp): void {
-  const row = loadInode(tx, inode)!;
+  const row = inodeThere(tx, inode);
   storeInode(tx, inode, { ...row, changed: now, parent: isDirectory(row) ? parent : 0 });
 }
 

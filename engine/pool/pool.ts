@@ -16,6 +16,7 @@ import { check, type CheckOptions, type CheckSubject } from "../check/check.ts";
 import type { CheckReport } from "../check/findings.ts";
 import { BucketIo, BucketLayout } from "../device/bucket-io.ts";
 import { findSuperblock, type FoundSuperblock, SUPERBLOCK_BUCKETS, SuperblockLog } from "../device/superblock-log.ts";
+import { Malformed } from "../format/malformed.ts";
 import type { Superblock } from "../format/superblock.ts";
 import { type FilesystemCore, makeFilesystemCore } from "../fs/core.ts";
 import { offsetOfHash } from "../fs/directory.ts";
@@ -200,6 +201,15 @@ function start(
   });
 }
 
+/** Rows that make no sense are damage, whoever came upon them. */
+function notMalformed<A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | PoolDamaged, R> {
+  return Effect.catchDefect(effect, (defect): Effect.Effect<never, PoolDamaged> => {
+    if (!(defect instanceof Malformed)) return Effect.die(defect);
+    reached("malformed pool refused");
+    return Effect.fail(new PoolDamaged(`the pool contradicts itself: ${defect.message}`));
+  });
+}
+
 /** Everything goes to the devices; `newestBucket` of the superblock log holds the newest record, -1 if there is none. */
 function closePool(
   runtime: Runtime,
@@ -255,7 +265,7 @@ export function openPool(
     const io = bucketIo(devices, superblock.bucketBytes);
     if (!readOnly) yield* deviceFailed(finishActiveZones(io));
     const recovered = yield* deviceFailed(readJournal(io, superblock));
-    const { runtime, core } = yield* start(io, superblock, recovered, options);
+    const { runtime, core } = yield* notMalformed(start(io, superblock, recovered, options));
     if (!readOnly) {
       yield* Effect.mapError(Effect.andThen(core.resumeLoggedOperations, core.cleanOrphans), (error) =>
         error._tag === "FsError"

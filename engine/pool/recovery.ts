@@ -15,6 +15,7 @@ import type { Trees } from "../btree/trees.ts";
 import { type BucketIo, VERIFY_TRIES_MAX } from "../device/bucket-io.ts";
 import { checksumOf } from "../format/codec.ts";
 import type { EntryRef, JournalEntry } from "../format/journal-entry.ts";
+import { Malformed } from "../format/malformed.ts";
 import { decodePointer } from "../format/pointer.ts";
 import type { Superblock } from "../format/superblock.ts";
 import { chainOf, type FoundEntry } from "../journal/scan.ts";
@@ -150,6 +151,7 @@ function replayLevel(
 ): Effect.Effect<void, PoolFailed> {
   return Effect.gen(function* () {
     let done = 0;
+    let loaded: Node | undefined;
     for (;;) {
       let index = 0;
       let missing: Node | undefined;
@@ -169,7 +171,9 @@ function replayLevel(
         if (missing === undefined) done++;
       });
       if (missing === undefined) return;
+      if (missing === loaded) throw new Malformed(`journal entry ${entry.sequence} does not fit the trees`);
       yield* loader.fetch(missing);
+      loaded = missing;
     }
   });
 }

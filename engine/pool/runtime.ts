@@ -181,18 +181,18 @@ function makeJournal(
   return { ring, journal: new Journal(supervisor, io, ring, start, source) };
 }
 
-/** Holds and releases of the buckets in which things stand. */
+/** Holds and releases of the buckets in which things stand; a place that the pool does not have holds nothing. */
 function holding(io: BucketIo, buckets: Buckets, journal: Journal): Pick<Runtime, "hold" | "unhold"> {
-  const bucketAt = ({ device, addressBytes }: Placement): BucketAddress => ({
-    device,
-    bucket: io.member(device).layout.bucketOf(addressBytes),
-  });
+  const bucketsOf = (placements: ReadonlyArray<Placement>): ReadonlyArray<BucketAddress> =>
+    placements
+      .filter(({ device, addressBytes }) => io.has(device, addressBytes))
+      .map(({ device, addressBytes }) => ({ device, bucket: io.member(device).layout.bucketOf(addressBytes) }));
   return {
     hold: (placements) => {
-      for (const placement of placements) buckets.hold(bucketAt(placement));
+      for (const at of bucketsOf(placements)) buckets.hold(at);
     },
     unhold: (placements) => {
-      for (const placement of placements) buckets.unhold(bucketAt(placement), journal.gathering.sequence);
+      for (const at of bucketsOf(placements)) buckets.unhold(at, journal.gathering.sequence);
     },
   };
 }

@@ -48,6 +48,9 @@ export const RATES: Readonly<Record<string, number>> = {
   "leaves merged": 30,
   // Needs a crash between two transactions of a clearing, which follow each other at once.
   "logged operation resumed": 0.02,
+  // Both need an image that was made to harm.
+  "malformed pool refused": 2,
+  "malformed row met": 3,
   "metadata waited for space": 3,
   "names of one hash": 60,
   // Needs a read that goes wrong once, of a node.

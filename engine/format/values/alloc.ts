@@ -6,6 +6,7 @@
  */
 import { Reader, Writer } from "../codec.ts";
 import { bytes, layout, u8, u32, u64 } from "../layout.ts";
+import { Malformed } from "../malformed.ts";
 
 export const BucketClass = { none: 0, btree: 1, data: 2, collected: 3 } as const;
 
@@ -31,7 +32,8 @@ export function decodeAlloc(view: DataView, at: number, length: number): AllocVa
   const bucketClass = reader.u8();
   reader.zeros(3);
   const liveBytes = reader.u53();
-  if (!reader.ok || reader.left !== 0 || bucketClass > BucketClass.collected) throw new Error("malformed alloc value");
+  if (!reader.ok || reader.left !== 0 || bucketClass > BucketClass.collected)
+    throw new Malformed("malformed alloc value");
   return { generation, bucketClass, liveBytes };
 }
 

@@ -6,6 +6,7 @@
 import { Reader, Writer } from "../codec.ts";
 import { bytes, layout, u8, u32, u64 } from "../layout.ts";
 import { TABLE_COUNT } from "../tables.ts";
+import { Malformed } from "../malformed.ts";
 
 /** Position of the row that points here. */
 export interface BackpointerValue {
@@ -31,7 +32,7 @@ export function decodeBackpointer(view: DataView, at: number, length: number): B
   const snapshot = reader.u32();
   const table = reader.u8();
   reader.zeros(3);
-  if (!reader.ok || reader.left !== 0 || table >= TABLE_COUNT) throw new Error("malformed backpointer value");
+  if (!reader.ok || reader.left !== 0 || table >= TABLE_COUNT) throw new Malformed("malformed backpointer value");
   return { table, inode, offset, snapshot };
 }
 

@@ -5,6 +5,7 @@
  */
 import { readU53, writeU53 } from "../codec.ts";
 import { layout, u64 } from "../layout.ts";
+import { Malformed } from "../malformed.ts";
 
 /** Which counter a key's inode field names; on disk, so none ever changes its meaning. */
 export const Counter = {
@@ -20,7 +21,7 @@ export const CounterLayout = layout("counter", "Row of `accounting`.", [
 export const COUNTER_BYTES = CounterLayout.bytes;
 
 export function decodeCounter(view: DataView, at: number, length: number): number {
-  if (length !== COUNTER_BYTES) throw new Error("malformed counter value");
+  if (length !== COUNTER_BYTES) throw new Malformed("malformed counter value");
   return readU53(view, at);
 }
 

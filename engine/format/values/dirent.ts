@@ -7,6 +7,7 @@
  */
 import { Reader, varintBytes, Writer } from "../codec.ts";
 import { layout, u8, variable } from "../layout.ts";
+import { Malformed } from "../malformed.ts";
 
 /** Names of one hash that a directory can hold. */
 export const DIRENT_SLOTS = 16;
@@ -57,7 +58,8 @@ export function decodeDirent(view: DataView, at: number, length: number): Dirent
     const name = reader.bytes(nameBytes);
     value.push({ inode, type: (typeAndSlot & 15) << TYPE_SHIFT, slot: typeAndSlot >> 4, name });
   }
-  if (!reader.ok || reader.left !== 0 || count < 1 || count > DIRENT_SLOTS) throw new Error("malformed dirent value");
+  if (!reader.ok || reader.left !== 0 || count < 1 || count > DIRENT_SLOTS)
+    throw new Malformed("malformed dirent value");
   return value;
 }
 

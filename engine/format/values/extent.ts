@@ -8,6 +8,7 @@
 import { Reader, Writer } from "../codec.ts";
 import { checksum64, layout, u8, u16, u32, u64, variable } from "../layout.ts";
 import { VALUE_BYTES_MAX } from "../tables.ts";
+import { Malformed } from "../malformed.ts";
 
 export const ExtentKind = { data: 1, inline: 2, unwritten: 3 } as const;
 export const EXTENT_POINTERS_MAX = 32;
@@ -129,7 +130,8 @@ function decodeData(reader: Reader): DataExtent {
     pointers.push({ device, generation, addressBytes });
   }
   const sane = pointerCount >= 1 && pointerCount <= EXTENT_POINTERS_MAX && lengthBytes >= 1 && storedBytes >= 1;
-  if (!sane || rawOffset + lengthBytes > rawBytes) reader.ok = false;
+  const bounded = rawBytes <= EXTENT_RAW_BYTES_MAX && storedBytes <= EXTENT_RAW_BYTES_MAX;
+  if (!sane || !bounded || rawOffset + lengthBytes > rawBytes) reader.ok = false;
   return { kind: "data", lengthBytes, compression, storedBytes, rawBytes, rawOffset, checksum, pointers };
 }
 
@@ -154,7 +156,7 @@ function decodeKind(reader: Reader): ExtentValue | undefined {
 export function decodeExtent(view: DataView, at: number, length: number): ExtentValue {
   const reader = new Reader(view, at, at + length);
   const extent = decodeKind(reader);
-  if (extent === undefined || !reader.ok || reader.left !== 0) throw new Error("malformed extent value");
+  if (extent === undefined || !reader.ok || reader.left !== 0) throw new Malformed("malformed extent value");
   return extent;
 }
 

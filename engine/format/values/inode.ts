@@ -6,6 +6,7 @@
  */
 import { readI54, readU53, writeI54, writeU53 } from "../codec.ts";
 import { i64, layout, u32, u64 } from "../layout.ts";
+import { Malformed } from "../malformed.ts";
 
 /** A point in time; `seconds` may be negative, `nanoseconds` is in [0, 1e9). */
 export interface Timestamp {
@@ -61,13 +62,13 @@ function readTime(view: DataView, seconds: number, nanoseconds: number): Timesta
 }
 
 function writeTime(view: DataView, seconds: number, nanoseconds: number, time: Timestamp): void {
-  if (!(time.nanoseconds >= 0 && time.nanoseconds < 1e9)) throw new Error(`${time.nanoseconds} nanoseconds`);
+  if (!(time.nanoseconds >= 0 && time.nanoseconds < 1e9)) throw new Malformed(`${time.nanoseconds} nanoseconds`);
   writeI54(view, seconds, time.seconds);
   view.setUint32(nanoseconds, time.nanoseconds, true);
 }
 
 export function decodeInode(view: DataView, at: number, length: number): InodeValue {
-  if (length !== INODE_BYTES) throw new Error(`inode value of ${length} bytes`);
+  if (length !== INODE_BYTES) throw new Malformed(`inode value of ${length} bytes`);
   return {
     mode: view.getUint32(at + field.mode, true),
     links: view.getUint32(at + field.links, true),

@@ -6,6 +6,7 @@
  */
 import { Reader, Writer } from "../codec.ts";
 import { bytes, layout, u8, u64 } from "../layout.ts";
+import { Malformed } from "../malformed.ts";
 
 export interface LoggedOperationValue {
   readonly kind: number;
@@ -30,7 +31,7 @@ export function decodeLoggedOperation(view: DataView, at: number, length: number
   const inode = reader.u53();
   const fromBytes = reader.u53();
   const toBytes = reader.u53();
-  if (!reader.ok || reader.left !== 0) throw new Error("malformed logged operation value");
+  if (!reader.ok || reader.left !== 0) throw new Malformed("malformed logged operation value");
   return { kind, inode, fromBytes, toBytes };
 }
 

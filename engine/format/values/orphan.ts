@@ -5,6 +5,7 @@
  */
 import { Reader, Writer } from "../codec.ts";
 import { bytes, layout, u8 } from "../layout.ts";
+import { Malformed } from "../malformed.ts";
 
 export const OrphanKind = { unlinked: 1 } as const;
 
@@ -23,7 +24,7 @@ export function decodeOrphan(view: DataView, at: number, length: number): Orphan
   const reader = new Reader(view, at, at + length);
   const kind = reader.u8();
   reader.zeros(3);
-  if (!reader.ok || reader.left !== 0) throw new Error("malformed orphan value");
+  if (!reader.ok || reader.left !== 0) throw new Malformed("malformed orphan value");
   return { kind };
 }
 

@@ -8,6 +8,7 @@
 import { Reader, Writer } from "../codec.ts";
 import { layout, u8, u32, variable } from "../layout.ts";
 import { VALUE_BYTES_MAX } from "../tables.ts";
+import { Malformed } from "../malformed.ts";
 
 /** Rows set aside for each attribute. */
 export const XATTR_CHUNKS_MAX = 32;
@@ -38,7 +39,7 @@ export function decodeXattrHead(view: DataView, at: number, length: number): Xat
   const nameBytes = reader.u8();
   const name = reader.bytes(nameBytes);
   const bytes = reader.bytes(reader.left);
-  if (!reader.ok || bytes.length > totalValueBytes) throw new Error("malformed xattr head");
+  if (!reader.ok || bytes.length > totalValueBytes) throw new Malformed("malformed xattr head");
   return { totalValueBytes, name, bytes };
 }
 
