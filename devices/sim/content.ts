@@ -116,4 +116,11 @@ export class DiskContent {
     this.durableZones?.fail(zone, state);
     this.durableChanges++;
   }
+
+  /** The zone cannot be reset any more, now and after any crash. */
+  refuseReset(zone: number): void {
+    this.liveZones?.refuseReset(zone);
+    this.durableZones?.refuseReset(zone);
+    this.durableChanges++;
+  }
 }

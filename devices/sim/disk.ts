@@ -24,6 +24,7 @@ import type { Completion, DiskObserver, RunnerOptions } from "./operation-runner
 import { DiskStatistics } from "./statistics.ts";
 import type { Survival } from "./survival.ts";
 import { VolatileOperation } from "./volatile.ts";
+import { ZoneFaults } from "./zone-faults.ts";
 import type { ZoneTable } from "./zones.ts";
 
 export interface SimDiskBehaviour extends RunnerOptions {
@@ -52,6 +53,7 @@ export class SimDisk implements Device {
   private readonly stream: number;
   private readonly counting: boolean;
   private readonly runner: OperationRunner;
+  private readonly zoneFaults: ZoneFaults;
   private flushBroken = false;
 
   private constructor(image: CrashImage, behaviour: SimDiskBehaviour) {
@@ -63,6 +65,7 @@ export class SimDisk implements Device {
     this.counting = behaviour.statistics ?? true;
     this.runner = new OperationRunner(image.geometry, behaviour, (error) => this.violations.push(error));
     this.statistics = new DiskStatistics(image.geometry.capacityBytes, image.geometry.blockBytes);
+    this.zoneFaults = new ZoneFaults(this.content);
     this.flush = this.runner.run("flush", "flush", 0, 0, (_index, strikes) => this.issueFlush(strikes));
     const { liveZones } = this.content;
     this.zones = liveZones === undefined ? undefined : this.zoneVerbs(liveZones);
@@ -158,6 +161,7 @@ export class SimDisk implements Device {
     strikes: ReadonlyArray<Strike>,
   ): Completion<Uint8Array> | DeviceError {
     const { content } = this;
+    this.zoneFaults.giveUp(strikes, offsetBytes, lengthBytes);
     const failure = findStrike(strikes, "read-error");
     if (failure?.fault.permanent === true) content.bad.makeUnreadable(offsetBytes, lengthBytes);
     const mediaRot = findStrike(strikes, "media-rot");
@@ -219,6 +223,7 @@ export class SimDisk implements Device {
     const { liveZones, bad } = this.content;
     const zone = liveZones === undefined || bytes.length === 0 ? -1 : liveZones.zoneOf(offsetBytes);
     const lengthBytes = bytes.length;
+    this.zoneFaults.giveUp(strikes, offsetBytes, lengthBytes);
     if (zone >= 0 && liveZones!.hasFailed(zone)) {
       return new MediumError(this.name, operation, offsetBytes, lengthBytes, true);
     }
@@ -235,6 +240,14 @@ export class SimDisk implements Device {
       else if (!sequential) this.writeTorn(index, offsetBytes, bytes, failure.key);
       return new MediumError(this.name, operation, offsetBytes, lengthBytes, permanent);
     }
+    if (sequential && strikes.length > 0) {
+      const cut = this.zoneFaults.cutWrite(strikes, zone, lengthBytes);
+      if (cut !== undefined) {
+        if (cut.keptBytes > 0) this.writeFront(index, offsetBytes, bytes.subarray(0, cut.keptBytes), zone);
+        if (cut.permanent) this.content.failZone(zone, "read-only");
+        return new MediumError(this.name, operation, offsetBytes, lengthBytes, cut.permanent);
+      }
+    }
     if (this.counting) this.statistics.wrote(offsetBytes, lengthBytes);
     if (!sequential && findStrike(strikes, "lost-write") !== undefined) return () => Exit.void;
     const misdirected = sequential ? undefined : findStrike(strikes, "misdirected-write");
@@ -245,6 +258,13 @@ export class SimDisk implements Device {
     liveZones?.write(offsetBytes, lengthBytes);
     bad.written(offsetBytes, lengthBytes);
     return this.accept(VolatileOperation.write(index, offsetBytes, bytes, sequential ? zone : -1));
+  }
+
+  /** What a failed write to a sequential zone leaves behind: its front, and the write pointer behind that. */
+  private writeFront(index: number, offsetBytes: number, bytes: Uint8Array, zone: number): void {
+    if (this.counting) this.statistics.wrote(offsetBytes, bytes.length);
+    this.content.liveZones!.write(offsetBytes, bytes.length);
+    this.accept(VolatileOperation.write(index, offsetBytes, bytes, zone))();
   }
 
   /** A failed write leaves nothing, everything, or some of its atomic units behind. */
@@ -294,9 +314,12 @@ export class SimDisk implements Device {
       zone: number,
       act: (index: number) => string | VolatileOperation | undefined,
     ): Effect.Effect<void, DeviceError> =>
-      this.runner.run(operation, "other", this.zoneOffset(zone), 0, (index) => {
-        if (this.isZone(zone) && table.hasFailed(zone)) {
-          return new MediumError(this.name, operation, zone * zoneBytes, zoneBytes, true);
+      this.runner.run(operation, "other", this.zoneOffset(zone), 0, (index, strikes) => {
+        if (this.isZone(zone) && !table.isConventional(zone)) {
+          const failure = this.zoneFaults.command(strikes, operation, zone);
+          if (failure !== undefined) {
+            return new MediumError(this.name, operation, zone * zoneBytes, zoneBytes, failure === "permanent");
+          }
         }
         const outcome = act(index);
         if (typeof outcome === "string") return this.violation(zone, outcome);

@@ -4,7 +4,7 @@
  * Whether a fault strikes an operation is a hash of seed, device, fault and the operation's identity (its kind and its
  * number among the device's operations of that kind), so that removing one operation or fault from a run leaves what
  * the others meet alone. A plan is immutable and may be shared; what faults have done to a device for good, its bad
- * ranges, belongs to the device and goes with its crash images.
+ * ranges and the states of its zones, belongs to the device and goes with its crash images.
  */
 import { chance, hashName, mix32 } from "./keyed-hash.ts";
 
@@ -26,7 +26,19 @@ export type FaultKind =
   /** The write reports success and goes somewhere else. Strikes conventional ranges only. */
   | "misdirected-write"
   /** The operation takes `delayMs` longer. */
-  | "delay";
+  | "delay"
+  /** The sequential zone that the operation touches turns read-only: it is neither written nor reset any more. */
+  | "zone-read-only"
+  /** The sequential zone that the operation touches goes offline: it is not even read any more. */
+  | "zone-offline"
+  /** The reset of a zone fails, and the zone is as it was; for good if permanent. */
+  | "reset-error"
+  /** The finish of a zone fails, and the zone is as it was; if permanent it turns read-only. */
+  | "finish-error"
+  /** Opening a zone fails, also by a first write to it; if permanent it turns read-only. */
+  | "open-error"
+  /** The write to a sequential zone fails after some of its blocks; the write pointer stands behind those. */
+  | "cut-write";
 
 export interface Fault {
   readonly kind: FaultKind;
@@ -38,7 +50,7 @@ export interface Fault {
   readonly when?: { readonly fromIndex: number; readonly toIndex: number };
   /**
    * The range stays bad: a range that fails to be read until it is written, one that fails to be written and a flush
-   * that fails for ever. Transient unless told.
+   * that fails for ever; a zone that cannot be reset, or turns read-only. Transient unless told.
    */
   readonly permanent?: boolean;
   /** For `delay`. */
@@ -56,6 +68,12 @@ const KIND_CODES: Readonly<Record<FaultKind, number>> = {
   delay: 7,
   "misdirected-read": 8,
   "misdirected-write": 9,
+  "zone-read-only": 20,
+  "zone-offline": 21,
+  "reset-error": 22,
+  "finish-error": 23,
+  "open-error": 24,
+  "cut-write": 25,
 };
 
 export type IoKind = "read" | "write" | "flush" | "other";
@@ -70,6 +88,12 @@ const APPLIES_TO: Readonly<Record<FaultKind, ReadonlyArray<IoKind>>> = {
   "lost-write": ["write"],
   "misdirected-write": ["write"],
   delay: ["read", "write", "flush", "other"],
+  "zone-read-only": ["read", "write", "other"],
+  "zone-offline": ["read", "write", "other"],
+  "reset-error": ["other"],
+  "finish-error": ["other"],
+  "open-error": ["write", "other"],
+  "cut-write": ["write"],
 };
 
 /** One operation as the plan sees it. */

@@ -39,6 +39,8 @@ export class ZoneTable {
   private opened: number;
   private activated: number;
   private offline: number;
+  /** Zones that can no longer be reset, whatever their state. Empty almost always. */
+  private readonly unresettable: Set<number>;
 
   private constructor(
     geometry: ZoneGeometry,
@@ -47,6 +49,7 @@ export class ZoneTable {
     open: number,
     active: number,
     offline: number,
+    unresettable: Iterable<number> = [],
   ) {
     this.geometry = geometry;
     this.states = states;
@@ -54,6 +57,7 @@ export class ZoneTable {
     this.opened = open;
     this.activated = active;
     this.offline = offline;
+    this.unresettable = new Set(unresettable);
   }
 
   /** All sequential zones empty. */
@@ -65,8 +69,8 @@ export class ZoneTable {
 
   /** An independent copy. */
   fork(): ZoneTable {
-    const { geometry, states, writtenBytes, opened, activated, offline } = this;
-    return new ZoneTable(geometry, states.slice(), writtenBytes.slice(), opened, activated, offline);
+    const { geometry, states, writtenBytes, opened, activated, offline, unresettable } = this;
+    return new ZoneTable(geometry, states.slice(), writtenBytes.slice(), opened, activated, offline, unresettable);
   }
 
   /** Zones that the device gave up altogether. */
@@ -206,6 +210,30 @@ export class ZoneTable {
   fail(zone: number, state: "read-only" | "offline"): void {
     if (this.code(zone) === CONVENTIONAL) throw new RangeError(`zone ${zone} is conventional`);
     this.set(zone, state === "offline" ? OFFLINE : READ_ONLY);
+  }
+
+  /** From now on the zone cannot be reset; otherwise it goes on as it is. */
+  refuseReset(zone: number): void {
+    this.unresettable.add(zone);
+  }
+
+  refusesReset(zone: number): boolean {
+    return this.unresettable.has(zone);
+  }
+
+  /** Would a write to this zone, or an open of it, have to open it? */
+  needsOpening(zone: number): boolean {
+    const code = this.code(zone);
+    return code === EMPTY || code === CLOSED;
+  }
+
+  /** Zones of which the device gave something up. */
+  get failedCount(): number {
+    let count = this.unresettable.size;
+    for (let zone = 0; zone < this.states.length; zone++) {
+      if (this.hasFailed(zone) && !this.unresettable.has(zone)) count++;
+    }
+    return count;
   }
 
   /** True for a zone that the device gave up. */
