@@ -28,6 +28,13 @@ export class CrashImage {
   }
 }
 
+/** The same device, but a sequential zone that held something did not come back from the crash as it was. */
+export function withZoneLost(image: CrashImage, zone: number, loss: "read-only" | "offline"): CrashImage {
+  const zones = image.zones?.fork();
+  zones?.fail(zone, loss);
+  return new CrashImage(image.geometry, image.media, zones, image.bad);
+}
+
 /** Applies the chosen part of the operations to a medium and zones that belong to the caller. */
 export function applySurvivors(
   media: Media,

@@ -107,6 +107,15 @@ export class SimDisk implements Device {
     this.content.bad.makeUnreadable(offsetBytes, lengthBytes);
   }
 
+  /** Writes and commands on zones that had been given up before. */
+  get futileOperations(): number {
+    return this.zoneFaults.futileOperations;
+  }
+
+  get offlineZones(): number {
+    return this.content.liveZones?.offlineCount ?? 0;
+  }
+
   /** The device gives a sequential zone up. */
   failZone(zone: number, state: "read-only" | "offline"): void {
     this.content.failZone(zone, state);
@@ -223,6 +232,7 @@ export class SimDisk implements Device {
     const { liveZones, bad } = this.content;
     const zone = liveZones === undefined || bytes.length === 0 ? -1 : liveZones.zoneOf(offsetBytes);
     const lengthBytes = bytes.length;
+    if (zone >= 0) this.zoneFaults.asked(zone);
     this.zoneFaults.giveUp(strikes, offsetBytes, lengthBytes);
     if (zone >= 0 && liveZones!.hasFailed(zone)) {
       return new MediumError(this.name, operation, offsetBytes, lengthBytes, true);

@@ -19,10 +19,17 @@ const COMMAND_FAULTS: Partial<Record<DeviceOperation, FaultKind>> = {
 };
 
 export class ZoneFaults {
+  /** Writes and commands on zones that had been given up before: whoever has seen the report does not ask for them. */
+  futileOperations = 0;
   private readonly content: DiskContent;
 
   constructor(content: DiskContent) {
     this.content = content;
+  }
+
+  /** A write or a command is about to be tried in this zone. */
+  asked(zone: number): void {
+    if (this.content.liveZones?.hasFailed(zone) === true) this.futileOperations++;
   }
 
   /** Zones that the device gives up at an operation on this range. */
@@ -44,6 +51,7 @@ export class ZoneFaults {
   command(strikes: ReadonlyArray<Strike>, operation: DeviceOperation, zone: number): "permanent" | "once" | undefined {
     const { content } = this;
     const zones = content.liveZones!;
+    this.asked(zone);
     this.giveUpZone(strikes, zone);
     if (zones.hasFailed(zone)) return "permanent";
     if (operation === "reset" && zones.refusesReset(zone)) return "permanent";

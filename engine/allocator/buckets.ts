@@ -48,6 +48,8 @@ export class Buckets {
   private readonly soiled: Uint8Array;
   private readonly waste: Float64Array;
   private readonly emptied: Set<number> = new Set();
+  /** Retired buckets out of which everything should be moved, as long as it can be read. */
+  private readonly leaving: Set<number> = new Set();
   private cursor = 0;
   freeCount = 0;
   liveBytes = 0;
@@ -172,17 +174,46 @@ export class Buckets {
   /** The write point has left the bucket, with so many bytes at its end unused. */
   seal(at: BucketAddress, wasteBytes: number): void {
     const id = this.id(at);
+    // Its zone may have been lost meanwhile.
+    if (this.state[id] === BucketState.bad) return;
     this.waste[id] = wasteBytes;
     this.wasteBytes += wasteBytes;
     this.state[id] = BucketState.sealed;
     this.settleEmpty(id);
   }
 
-  /** The bucket took a write error: what is in it stays, nothing is added. */
+  /** The bucket took a write error, or its zone is lost: what is in it stays, nothing is added, now or later. */
   retire(at: BucketAddress): void {
     const id = this.id(at);
+    const before = this.state[id];
+    if (before === BucketState.bad || before === BucketState.reserved) return;
+    if (before === BucketState.free) this.freeCount--;
+    this.emptied.delete(id);
+    this.wasteBytes -= this.waste[id]!;
+    this.waste[id] = 0;
     this.state[id] = BucketState.bad;
     this.capacityBytes -= this.usableOf(id);
+  }
+
+  /** Asks that what is live in a retired bucket be moved elsewhere. */
+  vacate(at: BucketAddress): void {
+    const id = this.id(at);
+    if (this.state[id] === BucketState.bad) this.leaving.add(id);
+  }
+
+  /** What is left in the bucket stays there: it is lost, or cannot be moved. */
+  leaveAlone(at: BucketAddress): void {
+    this.leaving.delete(this.id(at));
+  }
+
+  /** A retired bucket out of which something should be moved and, by now, can. */
+  get leaver(): BucketAddress | undefined {
+    for (const id of this.leaving) {
+      if (this.inFlight[id] !== 0) continue;
+      if (this.live[id]! > 0) return this.address(id);
+      this.leaving.delete(id);
+    }
+    return undefined;
   }
 
   /** Something was appended whose commit is still to come. */

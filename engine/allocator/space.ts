@@ -4,7 +4,7 @@
  * Owns the reservations of data that is not written yet, and the one way to free buckets: let the journal settle, so
  * that emptied buckets become free, and if that is not enough copy what is live out of the emptiest bucket. One such
  * round runs at a time. Writers of data wait for rounds; btree nodes and the collector itself never do, the reserve of
- * buckets is theirs.
+ * buckets is theirs. What is live in a bucket whose zone turned read-only is moved elsewhere in the same way.
  */
 import * as Effect from "effect/Effect";
 import * as Semaphore from "effect/Semaphore";
@@ -39,6 +39,8 @@ export class Space {
   private readonly services: SpaceServices;
   private reservedBytes = 0;
   private collecting = false;
+  private vacating = false;
+  private readonly vacated: Array<() => void> = [];
   private readonly one = Semaphore.makeUnsafe(1);
 
   constructor(services: SpaceServices) {
@@ -116,6 +118,45 @@ export class Space {
     });
   }
 
+  /** Moves what is live out of the buckets that were retired for it, as far as it can be read and there is room. */
+  private vacateRetired(): Effect.Effect<void> {
+    const self = this;
+    const { buckets, collect } = this.services;
+    return Effect.gen(function* () {
+      for (let at = buckets.leaver; at !== undefined; at = buckets.leaver) {
+        const before = buckets.liveOf(at);
+        yield* Effect.ignore(self.one.withPermits(1)(collect(at)));
+        const after = buckets.liveOf(at);
+        if (after === 0) reached("retired bucket emptied");
+        else if (after >= before) buckets.leaveAlone(at);
+      }
+    });
+  }
+
+  /** Starts to move what is live out of retired buckets, if there is any. */
+  vacate(): void {
+    if (this.vacating || this.services.buckets.leaver === undefined) return;
+    this.vacating = true;
+    this.services.supervisor.fork(
+      "evacuation",
+      Effect.ensuring(
+        this.vacateRetired(),
+        Effect.sync(() => {
+          this.vacating = false;
+          for (const wake of this.vacated.splice(0)) wake();
+        }),
+      ),
+    );
+  }
+
+  /** Waits until nothing is being moved out of retired buckets. */
+  readonly settled: Effect.Effect<void> = Effect.suspend(() => {
+    if (!this.vacating) return Effect.void;
+    return Effect.callback<void>((resume) => {
+      this.vacated.push(() => resume(Effect.void));
+    });
+  });
+
   private get low(): boolean {
     const { buckets } = this.services;
     return buckets.freeCount < Math.max(FREE_BUCKETS_LOW, buckets.bucketCount * FREE_SHARE_LOW);
@@ -123,6 +164,7 @@ export class Space {
 
   /** Collects in the background while few buckets are free and some are worth it. */
   poke(): void {
+    this.vacate();
     if (this.collecting || !this.low) return;
     this.collecting = true;
     const self = this;

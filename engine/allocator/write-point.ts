@@ -3,15 +3,17 @@
  *
  * Pieces are packed back to back; each batch ends on a block boundary and is one device write per bucket it touches.
  * While one batch is written the next requests gather, so many small writers share a write. A bucket that takes a
- * permanent write error is retired and its batch goes to another bucket. What is appended stays held until its owner
- * says that its commit has happened or was given up. Completed is not durable.
+ * permanent write error, or cannot be emptied, is retired and its batch goes to another bucket; one whose zone merely
+ * cut a write short is sealed. What is appended stays held until its owner says that its commit has happened or was
+ * given up. Completed is not durable.
  */
+import * as Cause from "effect/Cause";
 import * as Effect from "effect/Effect";
 import type { DeviceError } from "../../devices/device.ts";
 import { Actor, type Pending, type PoolFailed, type Supervisor } from "../actor.ts";
 import type { BucketIo } from "../device/bucket-io.ts";
 import { reached } from "../marks.ts";
-import type { Buckets, TakenBucket, WriteClass } from "./buckets.ts";
+import { type Buckets, BucketState, type TakenBucket, type WriteClass } from "./buckets.ts";
 
 /** Bytes of pieces that go into one batch. */
 const BATCH_BYTES_MAX = 4 * 1024 * 1024;
@@ -143,7 +145,8 @@ export class WritePoint {
           self.bytesWritten += segment.bytes.length;
           continue;
         }
-        self.dropBucket();
+        const before = segment.addressBytes - self.io.member(segment.bucket.device).layout.start(segment.bucket.bucket);
+        yield* self.dropBucket(segment.bucket, before, written.cause);
         for (const placement of placements.splice(first)) self.unhold(placement, 0);
         if (tries >= WRITE_TRIES_MAX) {
           for (const placement of placements) self.unhold(placement, 0);
@@ -189,6 +192,10 @@ export class WritePoint {
   private openBucketFor(lengthBytes: number): Effect.Effect<void, AppendError | PoolFailed> {
     const self = this;
     return Effect.gen(function* () {
+      if (self.open !== undefined && self.buckets.stateOf(self.open) === BucketState.bad) {
+        reached("open bucket left since its zone is lost");
+        self.open = undefined;
+      }
       if (self.open !== undefined) {
         if (self.tailBytes >= lengthBytes) return;
         const full = self.open;
@@ -197,6 +204,30 @@ export class WritePoint {
         yield* self.io.finish(full.device, full.bucket);
         self.buckets.seal(full, rest);
       }
+      let taken = yield* self.takeBucket;
+      if (lengthBytes > self.io.member(taken.device).layout.usableBytes)
+        throw new Error("piece is larger than a bucket");
+      while (taken.reset) {
+        const reset = yield* Effect.result(self.io.reset(taken.device, taken.bucket));
+        if (reset._tag === "Success") break;
+        if (reset.failure._tag !== "MediumError" || reset.failure.operation === "finish") {
+          // Nothing is wrong with this bucket: others must be finished first, or the device does not answer.
+          self.buckets.seal(taken, 0);
+          return yield* Effect.fail(reset.failure);
+        }
+        // It keeps what it held, which nobody needs: whoever takes it for empty would write in the wrong place.
+        self.buckets.retire(taken);
+        reached("bucket that cannot be reset retired");
+        taken = yield* self.takeBucket;
+      }
+      self.open = taken;
+      self.fillBytes = 0;
+    });
+  }
+
+  private get takeBucket(): Effect.Effect<TakenBucket, AppendError | PoolFailed> {
+    const self = this;
+    return Effect.gen(function* () {
       let taken = self.buckets.take(self.writeClass);
       while (taken === undefined) {
         const helped = yield* self.relieve(self.writeClass);
@@ -206,18 +237,31 @@ export class WritePoint {
         taken = self.buckets.take(self.writeClass, true);
         if (taken === undefined) return yield* Effect.fail(new NoSpaceLeft());
       }
-      if (lengthBytes > self.io.member(taken.device).layout.usableBytes)
-        throw new Error("piece is larger than a bucket");
-      if (taken.reset) yield* self.io.reset(taken.device, taken.bucket);
-      self.open = taken;
-      self.fillBytes = 0;
+      return taken;
     });
   }
 
-  private dropBucket(): void {
-    if (this.open === undefined) return;
-    this.buckets.retire(this.open);
+  /** A write into the open bucket failed; so much stands in it from before. */
+  private dropBucket(
+    bucket: TakenBucket,
+    filledBytes: number,
+    cause: Cause.Cause<DeviceError>,
+  ): Effect.Effect<void, DeviceError> {
+    const { io, buckets } = this;
     this.open = undefined;
+    if (io.isConventional(bucket.device, bucket.bucket)) {
+      buckets.retire(bucket);
+      return Effect.void;
+    }
+    const failure = cause.reasons.find(Cause.isFailReason)?.error;
+    // The device still answers for a zone that it neither gave up nor called bad: it can be emptied and used again.
+    const lost = io.zoneWatch.loss(bucket.device, bucket.bucket) !== undefined;
+    const healthy = failure?._tag === "MediumError" && !failure.permanent && !lost;
+    if (!healthy) buckets.retire(bucket);
+    return Effect.map(io.abandon(bucket.device, bucket.bucket), () => {
+      if (healthy) reached("zone sealed after a write error");
+      buckets.seal(bucket, io.member(bucket.device).layout.usableBytes - filledBytes);
+    });
   }
 
   private unhold(placement: Placement, sequence: number): void {

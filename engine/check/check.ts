@@ -25,6 +25,7 @@ import { checkLoggedOperations, checkOrphanRows, checkPendingInodes, checkUnused
 import { type CheckState, checkState, type NodePlace, type Places } from "./state.ts";
 import { checkSuperblocks } from "./superblocks.ts";
 import { checkXattrs } from "./xattrs.ts";
+import { checkZones } from "./zones.ts";
 
 export interface CheckSubject {
   readonly transactor: Transactor;
@@ -105,6 +106,7 @@ export function check(subject: CheckSubject, options: CheckOptions = {}): Effect
       return findings.report;
     }
     yield* checkTables(state, nodePlaces(trees), progress);
+    checkZones(state, io);
     if (options.data === true) {
       progress("data");
       yield* checkData(state, io);

@@ -3,12 +3,14 @@
  *
  * Owns the arithmetic between buckets and byte addresses, alignment (a read fetches the aligned blocks around the
  * bytes and trims), retries of transient errors, and what "reset" means on each kind of device. It keeps no track of
- * what a bucket holds. Writes are whole blocks and, within a bucket, front to back: callers see to it.
+ * what a bucket holds. Writes are whole blocks and, within a bucket, front to back: callers see to it. Where something
+ * fails in a zone, the device is asked what has become of it before the caller hears of the failure.
  */
 import * as Effect from "effect/Effect";
 import { type Device, type DeviceError, OutOfRange } from "../../devices/device.ts";
 import { Malformed } from "../format/malformed.ts";
 import { reached } from "../marks.ts";
+import { ZoneWatch } from "./zone-watch.ts";
 
 /** Tries of an operation that fails with a transient error, the first one included. */
 export const TRIES_MAX = 5;
@@ -75,12 +77,14 @@ const isTransient = (error: DeviceError): boolean => error._tag === "MediumError
 
 export class BucketIo {
   readonly members: ReadonlyArray<Member>;
+  readonly zoneWatch: ZoneWatch;
   /** Operations that needed a retry, and those that failed in the end. */
   retries = 0;
   failures = 0;
 
   constructor(members: ReadonlyArray<Member>) {
     this.members = members;
+    this.zoneWatch = new ZoneWatch(members);
   }
 
   member(device: number): Member {
@@ -95,18 +99,37 @@ export class BucketIo {
     return layout !== undefined && layout.bucketOf(addressBytes) < layout.count;
   }
 
-  private retrying<A>(operation: Effect.Effect<A, DeviceError>): Effect.Effect<A, DeviceError> {
+  /** Is the address in a zone that is offline? Not, if no member has it. */
+  isOffline(device: number, addressBytes: number): boolean {
+    if (!this.has(device, addressBytes)) return false;
+    return this.zoneWatch.loss(device, this.member(device).layout.bucketOf(addressBytes)) === "offline";
+  }
+
+  /** `mayRetry` is asked before each further try, if there is something to ask. */
+  private retrying<A>(
+    operation: Effect.Effect<A, DeviceError>,
+    mayRetry?: Effect.Effect<boolean>,
+  ): Effect.Effect<A, DeviceError> {
+    const failed = (error: DeviceError): Effect.Effect<never, DeviceError> => {
+      this.failures++;
+      return Effect.fail(error);
+    };
     const attempt = (tries: number): Effect.Effect<A, DeviceError> =>
       Effect.catch(operation, (error) => {
-        if (!isTransient(error) || tries >= TRIES_MAX) {
-          this.failures++;
-          return Effect.fail(error);
-        }
-        this.retries++;
-        reached("device operation retried");
-        return Effect.flatMap(Effect.sleep(RETRY_DELAY_MS * 2 ** (tries - 1)), () => attempt(tries + 1));
+        if (!isTransient(error) || tries >= TRIES_MAX) return failed(error);
+        const again = Effect.suspend(() => {
+          this.retries++;
+          reached("device operation retried");
+          return Effect.flatMap(Effect.sleep(RETRY_DELAY_MS * 2 ** (tries - 1)), () => attempt(tries + 1));
+        });
+        return mayRetry === undefined ? again : Effect.flatMap(mayRetry, (may) => (may ? again : failed(error)));
       });
     return attempt(1);
+  }
+
+  /** The caller hears of a failure in a zone when it is known whether the zone is lost. */
+  private watching<A>(device: number, operation: Effect.Effect<A, DeviceError>): Effect.Effect<A, DeviceError> {
+    return Effect.tapError(operation, () => this.zoneWatch.ask(device));
   }
 
   /** Bytes at any byte address; fewer blocks than the range touches are never read. */
@@ -124,7 +147,12 @@ export class BucketIo {
 
   /** Writes whole blocks at a block-aligned address. */
   write(device: number, addressBytes: number, bytes: Uint8Array): Effect.Effect<void, DeviceError> {
-    return this.retrying(this.member(device).device.write(addressBytes, bytes));
+    const { device: disk, layout } = this.member(device);
+    const bucket = layout.bucketOf(addressBytes);
+    const write = disk.write(addressBytes, bytes);
+    if (this.isConventional(device, bucket)) return this.retrying(write);
+    // A failed write may have moved the write pointer; then its address can never be written again.
+    return this.watching(device, this.retrying(write, this.zoneWatch.takesWriteAt(device, bucket, addressBytes)));
   }
 
   /** Makes all completed writes of all members durable. */
@@ -140,15 +168,50 @@ export class BucketIo {
   reset(device: number, bucket: number): Effect.Effect<void, DeviceError> {
     const { device: disk, layout } = this.member(device);
     const { zones } = disk;
-    if (zones !== undefined && !this.isConventional(device, bucket)) return this.retrying(zones.reset(bucket));
-    return this.retrying(disk.discard(layout.start(bucket), layout.bucketBytes));
+    if (zones === undefined || this.isConventional(device, bucket)) {
+      return this.retrying(disk.discard(layout.start(bucket), layout.bucketBytes));
+    }
+    const reset = Effect.map(this.watching(device, this.retrying(zones.reset(bucket))), () =>
+      this.zoneWatch.settled(device, bucket),
+    );
+    return this.zoneWatch.hasUnfinished ? Effect.andThen(this.finishWhatIsLeft(device), reset) : reset;
   }
 
-  /** Says that a bucket which may not be full gets no more writes, so that it stops counting as active. */
-  finish(device: number, bucket: number): Effect.Effect<void, DeviceError> {
+  /**
+   * Says that a bucket which may not be full gets no more writes, so that it stops counting as active. False if the
+   * device refuses that for now: then it is tried again before another bucket is emptied.
+   */
+  finish(device: number, bucket: number): Effect.Effect<boolean, DeviceError> {
     const { zones } = this.member(device).device;
-    if (zones === undefined || this.isConventional(device, bucket)) return Effect.void;
-    return this.retrying(zones.finish(bucket));
+    if (zones === undefined || this.isConventional(device, bucket)) return Effect.succeed(true);
+    // A zone that the device gave up is not active.
+    if (this.zoneWatch.loss(device, bucket) !== undefined) return Effect.succeed(true);
+    return Effect.catch(Effect.as(this.watching(device, this.retrying(zones.finish(bucket))), true), (error) => {
+      if (error._tag !== "MediumError") return Effect.fail(error);
+      this.zoneWatch.leave(device, bucket);
+      return Effect.succeed(this.zoneWatch.loss(device, bucket) !== undefined);
+    });
+  }
+
+  /** A bucket that takes no more writes since one failed: it is finished, if that is called for. */
+  abandon(device: number, bucket: number): Effect.Effect<void, DeviceError> {
+    if (this.isConventional(device, bucket) || this.zoneWatch.loss(device, bucket) !== undefined) return Effect.void;
+    return Effect.flatMap(this.zoneWatch.isActive(device, bucket), (active) =>
+      active ? Effect.asVoid(this.finish(device, bucket)) : Effect.void,
+    );
+  }
+
+  private finishWhatIsLeft(device: number): Effect.Effect<void, DeviceError> {
+    const self = this;
+    return Effect.gen(function* () {
+      for (const zone of self.zoneWatch.toFinish) {
+        const finished = yield* self.finish(zone.device, zone.bucket);
+        if (!finished) continue;
+        reached("zone finished later");
+        self.zoneWatch.settled(zone.device, zone.bucket);
+      }
+      if (self.zoneWatch.hasUnfinished) yield* self.zoneWatch.admitOneMore(device);
+    });
   }
 
   /** Can its blocks be written in any order? */

@@ -4,10 +4,11 @@
  * The newest valid record wins. It is found without knowing the bucket size: either bucket 0 begins with a record that
  * tells it, or a record stands at one of the few places at which bucket 1 can begin. The first write after opening goes
  * to the bucket that does not hold the newest record, because what lies behind that record may be the torn rest of a
- * write and must not be written over.
+ * write and must not be written over. If that bucket is a zone that can no longer be emptied, the log stays where it is,
+ * as long as the write pointer stands right behind its records. A bucket that cannot be read counts as damaged.
  */
 import * as Effect from "effect/Effect";
-import type { Device, DeviceError } from "../../devices/device.ts";
+import { type Device, type DeviceError, MediumError } from "../../devices/device.ts";
 import { decodeSuperblock, encodeSuperblock, type Superblock, type SuperblockFault } from "../format/superblock.ts";
 import { reached } from "../marks.ts";
 import type { BucketIo } from "./bucket-io.ts";
@@ -31,9 +32,25 @@ const slotBytes = (device: Device): number => Math.max(SLOT_BYTES, device.geomet
 type Slot = { readonly superblock: Superblock } | SuperblockFault;
 
 function readSlot(device: Device, offsetBytes: number): Effect.Effect<Slot, DeviceError> {
-  return Effect.map(device.read(offsetBytes, slotBytes(device)), (bytes) => {
+  const slot = Effect.map(device.read(offsetBytes, slotBytes(device)), (bytes): Slot => {
     const decoded = decodeSuperblock(bytes);
     return decoded.ok === undefined ? decoded.bad : { superblock: decoded.ok };
+  });
+  return Effect.catch(slot, (error): Effect.Effect<Slot, DeviceError> => {
+    if (error._tag !== "MediumError" || !error.permanent) return Effect.fail(error);
+    reached("superblock bucket unreadable");
+    return Effect.succeed("damaged");
+  });
+}
+
+/** Bytes at the front of a bucket that valid records take. */
+function recordBytes(device: Device, start: number, usableBytes: number): Effect.Effect<number, DeviceError> {
+  return Effect.gen(function* () {
+    const size = slotBytes(device);
+    let offset = 0;
+    while (offset + size <= usableBytes && typeof (yield* readSlot(device, start + offset)) !== "string")
+      offset += size;
+    return offset;
   });
 }
 
@@ -120,21 +137,53 @@ export class SuperblockLog {
     const { device: disk, layout } = this.io.member(this.device);
     return Effect.gen(function* () {
       const size = slotBytes(disk);
-      if (self.fillBytes + size > layout.usableBytes) {
-        if (self.bucket >= 0) {
-          reached("superblock log switched buckets");
-          yield* self.io.finish(self.device, self.bucket);
-        }
-        self.bucket = self.bucket === 0 ? 1 : 0;
-        self.fillBytes = 0;
-        yield* self.io.reset(self.device, self.bucket);
-      }
+      if (self.fillBytes + size > layout.usableBytes) yield* self.switchBucket;
       const record = encodeSuperblock({ ...superblock, deviceIndex: self.device });
       if (record.length > size) throw new Error("superblock does not fit into its slot");
       const padded = new Uint8Array(size);
       padded.set(record);
       yield* self.io.write(self.device, layout.start(self.bucket) + self.fillBytes, padded);
       self.fillBytes += size;
+    });
+  }
+
+  /**
+   * Goes on at the front of the other bucket, once that is known to be empty. This one is not finished: should the zone
+   * that is the other be lost, the log comes back here, right behind what was its end.
+   */
+  private get switchBucket(): Effect.Effect<void, DeviceError> {
+    const self = this;
+    const { io, device } = this;
+    return Effect.gen(function* () {
+      const other = self.bucket === 0 ? 1 : 0;
+      const lost = io.zoneWatch.loss(device, other) !== undefined;
+      const reset = lost ? undefined : yield* Effect.result(io.reset(device, other));
+      if (reset?._tag !== "Success") {
+        if (self.bucket >= 0 && (yield* self.stays)) return;
+        const { device: disk, layout } = io.member(device);
+        const nowhere = new MediumError(disk.name, "write", layout.start(other), layout.bucketBytes, true);
+        return yield* Effect.fail(reset?.failure ?? nowhere);
+      }
+      if (self.bucket >= 0) reached("superblock log switched buckets");
+      self.bucket = other;
+      self.fillBytes = 0;
+    });
+  }
+
+  /** Can the next record stand right behind those that are there? */
+  private get stays(): Effect.Effect<boolean, DeviceError> {
+    const self = this;
+    const { io, device, bucket } = this;
+    const { device: disk, layout } = io.member(device);
+    const start = layout.start(bucket);
+    return Effect.gen(function* () {
+      if (io.isConventional(device, bucket)) return false;
+      const filledBytes = yield* recordBytes(disk, start, layout.usableBytes);
+      if (filledBytes + slotBytes(disk) > layout.usableBytes) return false;
+      if (!(yield* io.zoneWatch.takesWriteAt(device, bucket, start + filledBytes))) return false;
+      reached("superblock log stayed in its bucket");
+      self.fillBytes = filledBytes;
+      return true;
     });
   }
 }

@@ -5,16 +5,17 @@
  * everything that takes time (writing, flushing, waiting for room) happens on the journal's own fiber. Entries are
  * written one after another in sequence. An entry is written when it is full or when somebody waits for it, and flushed
  * only when somebody waits, or much is unflushed. Room in the ring is granted before a commit, never after: what has
- * been committed can always be written. A journal that can no longer be written fails the pool.
+ * been committed can always be written. A bucket that cannot be emptied, or whose zone is lost, leaves the ring, and
+ * what it holds is written back. A journal that can no longer be written fails the pool.
  */
 import * as Effect from "effect/Effect";
-import type { DeviceError } from "../../devices/device.ts";
+import { type DeviceError, MediumError } from "../../devices/device.ts";
 import { Actor, type Pending, type PoolFailed, type Supervisor } from "../actor.ts";
 import type { BucketIo } from "../device/bucket-io.ts";
 import { checksumOfRecord } from "../format/codec.ts";
 import { encodeEntry, type EntryRef, type EntryRoot, UpdateBuffer } from "../format/journal-entry.ts";
 import { reached } from "../marks.ts";
-import type { Ring } from "./ring.ts";
+import type { JournalBucket, Ring } from "./ring.ts";
 
 /** Room kept in every entry for its header and the roots. */
 const ENTRY_HEAD_BYTES = 4096;
@@ -318,8 +319,18 @@ export class Journal {
       const place = self.ring.place(bytes.length, sequence);
       if (place === undefined) return yield* Effect.fail(new JournalFull());
       const { device, bucket, offsetBytes, finished } = place;
-      if (finished !== undefined) yield* self.io.finish(finished.device, finished.bucket);
-      if (place.reset) yield* self.io.reset(device, bucket);
+      if (finished !== undefined) yield* self.finish(finished);
+      if (place.reset) {
+        const reset = yield* Effect.result(self.io.reset(device, bucket));
+        if (reset._tag === "Failure") {
+          const { failure } = reset;
+          if (failure._tag !== "MediumError" || failure.operation === "finish") return yield* Effect.fail(failure);
+          reached("journal bucket that cannot be reset retired");
+          self.ring.retire({ device, bucket }, true);
+          self.checkRing();
+          return yield* self.put(bytes, sequence, tries);
+        }
+      }
       const start = self.io.member(device).layout.start(bucket);
       yield* Effect.catch(self.io.write(device, start + offsetBytes, bytes), (error) => {
         if (tries >= WRITE_TRIES_MAX || error._tag !== "MediumError") return Effect.fail(error);
@@ -328,6 +339,29 @@ export class Journal {
         return self.put(bytes, sequence, tries + 1);
       });
     });
+  }
+
+  /** A bucket is not left before it is finished: one that is partly written tells recovery where the journal ended. */
+  private finish({ device, bucket }: JournalBucket): Effect.Effect<void, DeviceError> {
+    const { name } = this.io.member(device).device;
+    return Effect.flatMap(this.io.finish(device, bucket), (finished) =>
+      finished ? Effect.void : Effect.fail(new MediumError(name, "finish", 0, 0, false)),
+    );
+  }
+
+  /** The zone of this bucket can no longer be written, if it is one of the journal's. */
+  zoneLost(at: JournalBucket): void {
+    const needed = this.ring.retire(at);
+    if (needed === undefined) return;
+    reached("journal bucket lost");
+    this.checkRing();
+    // What is in there had better not be needed any more.
+    if (needed > 0 && this.supervisor.failure === undefined) this.source.reclaim(needed + 1);
+  }
+
+  private checkRing(): void {
+    const { buckets, bucketsMin } = this.ring;
+    if (buckets < bucketsMin) this.supervisor.fail(`only ${buckets} buckets of the journal can be written`);
   }
 
   private flush(): Effect.Effect<void, DeviceError> {

@@ -38,6 +38,36 @@ describe("journal ring", () => {
     expect(ring.place(10, 10)).toMatchObject({ bucket: 3, offsetBytes: 0 });
   });
 
+  it("takes no room for an entry where writing it failed", () => {
+    const ring = new Ring(buckets(6), 100, 40);
+    ring.place(40, 1);
+    const { roomBytes, freeBuckets } = ring;
+    for (let tries = 0; tries < 3; tries++) {
+      ring.place(40, 2);
+      ring.abandon();
+    }
+    expect(ring.place(40, 2)).toMatchObject({ bucket: 3, reset: true });
+    expect(ring.freeBuckets).toBe(freeBuckets - 1);
+    expect(ring.roomBytes).toBeGreaterThan(roomBytes - 100);
+    ring.release(2);
+    expect(ring.freeBuckets).toBe(5);
+  });
+
+  it("never takes a retired bucket again, and keeps what it holds until it is not needed", () => {
+    const ring = new Ring(buckets(4), 100, 100);
+    for (let sequence = 1; sequence <= 2; sequence++) ring.place(100, sequence);
+    expect(ring.retire({ device: 0, bucket: 0 })).toBe(1);
+    expect(ring.retire({ device: 0, bucket: 2 })).toBe(0);
+    expect(ring.retire({ device: 0, bucket: 9 })).toBeUndefined();
+    expect(ring.buckets).toBe(2);
+    expect(ring.kept.map(({ bucket }) => bucket)).toEqual([0, 1, 3]);
+    expect(ring.place(100, 3)).toMatchObject({ bucket: 3 });
+    ring.release(3);
+    expect(ring.kept.map(({ bucket }) => bucket)).toEqual([1, 3]);
+    expect(ring.place(100, 4)).toMatchObject({ bucket: 1 });
+    expect(ring.place(100, 5)).toBeUndefined();
+  });
+
   it("says which sequence must be passed to free buckets", () => {
     const ring = new Ring(buckets(4), 100, 100);
     for (let sequence = 1; sequence <= 4; sequence++) ring.place(100, sequence);

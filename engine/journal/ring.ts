@@ -3,7 +3,8 @@
  *
  * Entries are appended to the current bucket; when one does not fit, the next free bucket becomes current. A bucket is
  * free again once its last sequence is older than what a durable entry says is needed. One bucket is always kept free,
- * so that a recovery can write its first entry whatever was full when the machine stopped.
+ * so that a recovery can write its first entry whatever was full when the machine stopped. A bucket that can no longer
+ * be written is retired: what it holds counts until it is not needed, and it is never next.
  */
 import { reached } from "../marks.ts";
 
@@ -17,7 +18,11 @@ interface Slot extends JournalBucket {
   lastSequence: number;
   /** It may hold bytes and must be reset before it is written. */
   used: boolean;
+  retired: boolean;
 }
+
+/** Room that the longest transactions take, at most. */
+const COMMIT_BYTES_WANTED = 96 * 1024;
 
 export interface Place {
   readonly device: number;
@@ -36,9 +41,11 @@ export class Ring {
   readonly entryBytesMax: number;
   private current = -1;
   private fillBytes = 0;
+  /** Last sequence in the current bucket before the last entry was placed. */
+  private sequenceBefore = 0;
 
   constructor(buckets: ReadonlyArray<JournalBucket>, bucketUsableBytes: number, entryBytesMax: number) {
-    this.slots = buckets.map(({ device, bucket }) => ({ device, bucket, lastSequence: 0, used: true }));
+    this.slots = buckets.map(({ device, bucket }) => ({ device, bucket, lastSequence: 0, used: true, retired: false }));
     this.bucketBytes = bucketUsableBytes;
     this.entryBytesMax = entryBytesMax;
   }
@@ -53,12 +60,44 @@ export class Ring {
 
   get freeBuckets(): number {
     let free = 0;
-    for (const slot of this.slots) if (slot.lastSequence === 0) free++;
-    return free - (this.current >= 0 && this.slots[this.current]!.lastSequence === 0 ? 1 : 0);
+    this.slots.forEach((slot, index) => {
+      if (slot.lastSequence === 0 && !slot.retired && index !== this.current) free++;
+    });
+    return free;
   }
 
+  /** Buckets that can be written. */
   get buckets(): number {
-    return this.slots.length;
+    let count = 0;
+    for (const slot of this.slots) if (!slot.retired) count++;
+    return count;
+  }
+
+  /** With fewer buckets there may never be room for a commit, however much is written back. */
+  get bucketsMin(): number {
+    const kept = 2 * this.bucketRoomBytes + Math.min(this.entryBytesMax, COMMIT_BYTES_WANTED);
+    return 1 + Math.ceil(kept / this.bucketRoomBytes);
+  }
+
+  /**
+   * Takes a bucket that can no longer be written out of the turn; if it could not be emptied, it holds nothing that is
+   * needed. Returns the last sequence in it that may be, or undefined if the ring does not have the bucket.
+   */
+  retire({ device, bucket }: JournalBucket, unneeded = false): number | undefined {
+    const index = this.slots.findIndex((slot) => slot.device === device && slot.bucket === bucket);
+    const slot = this.slots[index];
+    if (slot === undefined) return undefined;
+    slot.retired = true;
+    if (unneeded) slot.lastSequence = 0;
+    if (index === this.current) this.fillBytes = this.bucketBytes;
+    return slot.lastSequence;
+  }
+
+  /** The buckets without those that were retired and hold nothing that is needed. */
+  get kept(): ReadonlyArray<JournalBucket> {
+    return this.slots
+      .filter(({ retired, lastSequence }, index) => !retired || lastSequence !== 0 || index === this.current)
+      .map(({ device, bucket }) => ({ device, bucket }));
   }
 
   /** Bytes of entries that surely fit before a bucket must come free, whatever their sizes. */
@@ -91,20 +130,26 @@ export class Ring {
     }
     const offsetBytes = this.fillBytes;
     this.fillBytes += lengthBytes;
+    this.sequenceBefore = slot.lastSequence;
     slot.lastSequence = sequence;
     return { device: slot.device, bucket: slot.bucket, offsetBytes, reset, finished };
   }
 
-  /** Gives the current bucket up, after a write into it failed. */
+  /**
+   * Gives the current bucket up, after a write into it failed. It holds what it held before: were it taken to hold the
+   * entry too, a few failures in a row would leave no room for those commits that give room back.
+   */
   abandon(): void {
     this.fillBytes = this.bucketBytes;
+    this.slots[this.current]!.lastSequence = this.sequenceBefore;
   }
 
   private nextFree(): number {
     const { slots } = this;
     for (let step = 1; step <= slots.length; step++) {
       const index = (this.current + step) % slots.length;
-      if (index !== this.current && slots[index]!.lastSequence === 0) return index;
+      const { lastSequence, retired } = slots[index]!;
+      if (index !== this.current && lastSequence === 0 && !retired) return index;
     }
     return -1;
   }
@@ -119,7 +164,7 @@ export class Ring {
   /** Sequence behind which the oldest occupied buckets would come free, so that `wanted` buckets are. */
   sequenceToFree(wanted: number): number {
     const occupied = this.slots
-      .filter((slot, index) => slot.lastSequence !== 0 && index !== this.current)
+      .filter((slot, index) => slot.lastSequence !== 0 && !slot.retired && index !== this.current)
       .map((slot) => slot.lastSequence)
       .sort((a, b) => a - b);
     const missing = wanted - this.freeBuckets;

@@ -152,7 +152,12 @@ class JournalSearch {
   get all(): Effect.Effect<ReadonlyArray<FoundEntry>, DeviceError> {
     const self = this;
     return Effect.gen(function* () {
-      for (let slot = 0; slot < self.buckets.length; slot++) yield* self.bucket(slot, 0, false);
+      for (let slot = 0; slot < self.buckets.length; slot++) {
+        const { device, bucket } = self.buckets[slot]!;
+        // What is missing is for others to judge.
+        if (self.io.zoneWatch.loss(device, bucket) === "offline") continue;
+        yield* self.bucket(slot, 0, false);
+      }
       for (let known = 0; known < self.found.length;) {
         known = self.found.length;
         for (const slot of self.ends()) yield* self.bucket(slot, self.zerosFrom[slot]!, true);

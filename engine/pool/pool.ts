@@ -83,7 +83,10 @@ export interface Pool {
   /** Writes everything back and leaves the pool clean. The pool must not be used afterwards. */
   readonly close: Effect.Effect<void, FsError | PoolFailed | PoolError>;
   readonly usage: Effect.Effect<Usage>;
-  /** Runs all passes of the check but the journal's over what the pool holds now; nothing may change meanwhile. */
+  /**
+   * Runs all passes of the check but the journal's over what the pool holds now; nothing may change meanwhile. What is
+   * being moved out of zones that the device gave up is moved first.
+   */
   readonly check: (options?: CheckOptions) => Effect.Effect<CheckReport, PoolFailed>;
   /** Sets how much memory the pool may take from now on; what is over a limit goes as soon as it can. */
   readonly limitMemory: (limits: Partial<MemoryLimits> & { readonly nodeCacheBytes?: number }) => void;
@@ -216,7 +219,7 @@ function closePool(
   core: FilesystemCore,
   newestBucket: number,
 ): Effect.Effect<void, FsError | PoolFailed | PoolError> {
-  const { writer, journal, supervisor, io, superblock } = runtime;
+  const { writer, journal, ring, supervisor, io, superblock } = runtime;
   return Effect.gen(function* () {
     yield* core.writebackAll;
     yield* deviceFailed(
@@ -228,7 +231,10 @@ function closePool(
     yield* journal.settle;
     // The last entries of a journal vouch for one another alone: from here on their loss would be noticed.
     const journalEnd = { sequence: journal.durableSequence, epoch: journal.epoch };
-    const record = { ...superblock, sequence: superblock.sequence + 1, journalEnd };
+    // A journal bucket that can no longer be written, and holds nothing that is needed, is one no more.
+    const journalBuckets = ring.kept;
+    if (journalBuckets.length < superblock.journalBuckets.length) reached("journal bucket dropped from the superblock");
+    const record = { ...superblock, sequence: superblock.sequence + 1, journalEnd, journalBuckets };
     for (let device = 0; device < io.members.length; device++) {
       yield* deviceFailed(new SuperblockLog(io, device, newestBucket).write(record));
     }
@@ -242,6 +248,7 @@ function background(runtime: Runtime, core: FilesystemCore, options: OpenOptions
   const commitMs = options.commitIntervalMs ?? DEFAULTS.commitIntervalMs;
   const writebackMs = options.writebackIntervalMs ?? DEFAULTS.writebackIntervalMs;
   const { supervisor, journal } = runtime;
+  for (const zone of runtime.io.zoneWatch.losses) runtime.zoneLost(zone);
   const every = <E>(ms: number, work: Effect.Effect<void, E>): Effect.Effect<void> =>
     Effect.forever(
       Effect.andThen(
@@ -263,7 +270,7 @@ export function openPool(
     if (!readOnly) for (const device of devices) yield* deviceFailed(device.flush);
     const { superblock, bucket } = yield* findPool(devices);
     const io = bucketIo(devices, superblock.bucketBytes);
-    if (!readOnly) yield* deviceFailed(finishActiveZones(io));
+    yield* deviceFailed(lookAtZones(io, readOnly));
     const recovered = yield* deviceFailed(readJournal(io, superblock));
     const { runtime, core } = yield* notMalformed(start(io, superblock, recovered, options));
     if (!readOnly) {
@@ -274,6 +281,9 @@ export function openPool(
       );
       background(runtime, core, options);
     }
+    const zones = io.zoneWatch.losses;
+    if (zones.some(({ loss }) => loss === "offline")) reached("pool opened with a zone offline");
+    else if (zones.length > 0) reached("pool opened with a zone read-only");
     const died = Deferred.makeUnsafe<string>();
     const { btree, trees, loader } = runtime;
     const subject: CheckSubject = {
@@ -294,7 +304,7 @@ export function openPool(
       filesystemFor: core.filesystemFor,
       close: readOnly ? runtime.supervisor.stop : closePool(runtime, core, bucket),
       usage: Effect.sync(() => usageOf(runtime, core)),
-      check: (checkOptions) => check(subject, checkOptions),
+      check: (checkOptions) => Effect.andThen(runtime.space.settled, check(subject, checkOptions)),
       limitMemory: ({ nodeCacheBytes, ...data }) => {
         if (nodeCacheBytes !== undefined) {
           trees.leavesMax = leavesWithin(nodeCacheBytes);
@@ -339,11 +349,12 @@ export function formatPool(
   return Effect.scoped(
     Effect.gen(function* () {
       const now = yield* Clock.currentTimeMillis;
-      const shaped = shapeOf(devices, options, Math.floor(now / 1000));
+      const lost = yield* deviceFailed(lostZones(devices));
+      const shaped = shapeOf(devices, options, Math.floor(now / 1000), lost);
       if ("_tag" in shaped) return yield* Effect.fail(shaped);
       const io = bucketIo(devices, shaped.bucketBytes);
+      yield* deviceFailed(lookAtZones(io, false));
       const sequence = yield* deviceFailed(forgetOldPool(io));
-      yield* deviceFailed(finishActiveZones(io));
       const superblock = { ...shaped, sequence };
       const { runtime, core } = yield* start(io, superblock, NO_JOURNAL, {});
       yield* core.initialiseRoot;
@@ -353,20 +364,31 @@ export function formatPool(
 }
 
 /**
- * Zones that an earlier run left partly written count against the limit of active ones, and are never continued: what
- * lies at their write pointers may be torn.
+ * Learns which zones the devices have given up. Those that an earlier run left partly written count against the limit
+ * of active ones, and are never continued, since what lies at their write pointers may be torn: they are finished.
  */
-function finishActiveZones(io: BucketIo): Effect.Effect<void, DeviceError> {
+function lookAtZones(io: BucketIo, readOnly: boolean): Effect.Effect<void, DeviceError> {
   return Effect.gen(function* () {
-    for (const { device } of io.members) {
-      const { zones } = device;
-      if (zones === undefined) continue;
-      for (const { zone, state } of yield* zones.report) {
-        if (zone < SUPERBLOCK_BUCKETS || (state !== "open" && state !== "closed")) continue;
+    for (let device = 0; device < io.members.length; device++) {
+      for (const { zone, state } of yield* io.zoneWatch.report(device)) {
+        if (state !== "open" && state !== "closed") continue;
+        io.zoneWatch.noteLeftOpen(device, zone);
+        if (readOnly || zone < SUPERBLOCK_BUCKETS) continue;
         reached("partly written zone finished");
-        yield* zones.finish(zone);
+        yield* io.finish(device, zone);
       }
     }
+  });
+}
+
+/** The zones that each device has given up. */
+function lostZones(devices: ReadonlyArray<Device>): Effect.Effect<ReadonlyArray<ReadonlySet<number>>, DeviceError> {
+  return Effect.forEach(devices, ({ zones }) => {
+    if (zones === undefined) return Effect.succeed(new Set<number>());
+    return Effect.map(zones.report, (reports) => {
+      const lost = reports.filter(({ state }) => state === "read-only" || state === "offline");
+      return new Set(lost.map(({ zone }) => zone));
+    });
   });
 }
 

@@ -52,6 +52,11 @@ export const NO_JOURNAL: RecoveredJournal = {
 /** Is it there? It is read again before the answer is no: an entry that somebody was told of may depend on it. */
 function refVerifies(io: BucketIo, ref: EntryRef, tries: number): Effect.Effect<boolean> {
   const { device, addressBytes, lengthBytes, checksum } = ref;
+  if (io.isOffline(device, addressBytes)) {
+    // Lost is not the same as never written: with the entry, all else that it carries would be lost too.
+    reached("journal entry kept though its data is offline");
+    return Effect.succeed(true);
+  }
   return Effect.flatMap(Effect.result(io.read(device, addressBytes, lengthBytes)), (read) => {
     if (read._tag === "Failure") return Effect.succeed(false);
     if (checksumOf(read.success, 0, read.success.length) === checksum) return Effect.succeed(true);
@@ -66,13 +71,32 @@ function refsVerify(io: BucketIo, entry: JournalEntry): Effect.Effect<boolean> {
   });
 }
 
+/**
+ * Was the newest entry that can be read in the bucket that was written last? A journal bucket is finished before the
+ * next one is begun, so one that was found partly written is the last.
+ */
+function endIsKnown(
+  io: BucketIo,
+  buckets: ReadonlyArray<{ readonly device: number; readonly bucket: number }>,
+  found: ReadonlyArray<FoundEntry>,
+): boolean {
+  const newest = found.reduce((a, b) =>
+    b.entry.epoch > a.entry.epoch || (b.entry.epoch === a.entry.epoch && b.entry.sequence > a.entry.sequence) ? b : a,
+  );
+  const { device, bucket } = buckets[newest.slot]!;
+  const known = io.zoneWatch.wasLeftOpen(device, bucket);
+  if (known) reached("journal known to be whole without an offline bucket");
+  return known;
+}
+
 /** Finds the live journal: the chain of entries that verify, with what they rely on. */
 export function readJournal(
   io: BucketIo,
   { journalBuckets: buckets, uuid, journalEnd }: Pick<Superblock, "journalBuckets" | "uuid" | "journalEnd">,
 ): Effect.Effect<RecoveredJournal, DeviceError | PoolDamaged> {
   return Effect.gen(function* () {
-    const chain = chainOf(yield* findEntries(io, buckets, uuid));
+    const found = yield* findEntries(io, buckets, uuid);
+    const chain = chainOf(found);
     if (chain._tag === "Empty") return yield* Effect.fail(new PoolDamaged("the journal holds no entry"));
     if (chain._tag === "Damaged") return yield* Effect.fail(new PoolDamaged(chain.detail));
     const entries: Array<FoundEntry> = [];
@@ -95,6 +119,11 @@ export function readJournal(
     if (last.sequence < journalEnd.sequence || chain.epoch < journalEnd.epoch) {
       const what = `journal entry ${journalEnd.sequence} of epoch ${journalEnd.epoch}, known to be durable, cannot be read`;
       return yield* Effect.fail(new PoolDamaged(what));
+    }
+    const offline = buckets.find(({ device, bucket }) => io.zoneWatch.loss(device, bucket) === "offline");
+    if (offline !== undefined && !endIsKnown(io, buckets, found)) {
+      const what = `journal bucket ${offline.bucket} of device ${offline.device} is offline`;
+      return yield* Effect.fail(new PoolDamaged(`${what}, and may have held what was synced last`));
     }
     if (!last.clean) reached("unclean pool recovered");
     return {

@@ -17,6 +17,7 @@ import { NodeWriter } from "../btree/node-writer.ts";
 import { TREE_LIMITS, type TreeLimits } from "../btree/tree.ts";
 import { Trees } from "../btree/trees.ts";
 import type { BucketIo } from "../device/bucket-io.ts";
+import type { LostZone } from "../device/zone-watch.ts";
 import { SUPERBLOCK_BUCKETS } from "../device/superblock-log.ts";
 import type { Superblock } from "../format/superblock.ts";
 import { Table } from "../format/tables.ts";
@@ -63,6 +64,8 @@ export interface Runtime {
   readonly hold: (placements: ReadonlyArray<Placement>) => void;
   /** What was appended at these places has been committed, or was given up. */
   readonly unhold: (placements: ReadonlyArray<Placement>) => void;
+  /** The device gave a zone up: nothing more is put there, and what can still be read is moved elsewhere. */
+  readonly zoneLost: (zone: LostZone) => void;
   /** Copies the extents of a bucket elsewhere; until the data room exists, they are left alone. */
   collectExtents: (at: BucketAddress) => Effect.Effect<void, PoolFailed>;
 }
@@ -87,6 +90,10 @@ export function startRuntime(
     keepWhatVouches(buckets, io, recovered);
     const runtime = wire(io, superblock, recovered, options, { supervisor, trees, loader, buckets });
     supervisor.onFailure(() => runtime.writer.retryWaiting());
+    const { ring } = runtime;
+    if (!options.readOnly && ring.buckets < ring.bucketsMin) {
+      return yield* Effect.fail(new PoolFailed(`only ${ring.buckets} buckets of the journal can be written`));
+    }
     return runtime;
   });
 }
@@ -104,6 +111,7 @@ function restoreBuckets(
       for (let bucket = 0; bucket < SUPERBLOCK_BUCKETS; bucket++) buckets.reserve({ device, bucket });
     });
     for (const address of superblock.journalBuckets) buckets.reserve(address);
+    for (const zone of io.zoneWatch.losses) buckets.retire(zone);
     for (const tree of trees.all) {
       for (const { pointer } of tree.nodes()) {
         for (const { device, addressBytes, generation, lengthBytes } of pointer?.records ?? []) {
@@ -156,6 +164,7 @@ function makeJournal(
 ): { readonly ring: Ring; readonly journal: Journal } {
   const usable = io.member(superblock.journalBuckets[0]!.device).layout.usableBytes;
   const ring = new Ring(superblock.journalBuckets, usable, entryBytesMax(usable));
+  for (const zone of io.zoneWatch.losses) ring.retire(zone);
   const { entries, vouching } = recovered;
   const first = entries[0]?.entry.sequence ?? 0;
   // In the order of their sequence: the last one's bucket is the current one.
@@ -207,6 +216,16 @@ function emptied(
   return Effect.asVoid(
     Effect.catch(moved, (error) => (error._tag === "PoolFailed" ? Effect.fail(error) : Effect.succeed(0))),
   );
+}
+
+/** Nothing is written there any more; what can still be read is moved, out of the journal too. */
+function giveUpZone({ supervisor, buckets, journal, space }: Runtime, zone: LostZone): void {
+  buckets.retire(zone);
+  if (zone.loss === "offline") buckets.leaveAlone(zone);
+  else buckets.vacate(zone);
+  if (supervisor.ended !== undefined) return;
+  journal.zoneLost(zone);
+  space.vacate();
 }
 
 function wire(
@@ -267,8 +286,10 @@ function wire(
       collectedPoint,
     },
     ...holding(io, buckets, journal),
+    zoneLost: (zone) => giveUpZone(runtime, zone),
     collectExtents: () => Effect.void,
   };
+  if (!readOnly) io.zoneWatch.onLoss = runtime.zoneLost;
   journal.onDurable = () => {
     buckets.freeUpTo(journal.knownFlushedSequence);
     space.poke();

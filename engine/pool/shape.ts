@@ -30,7 +30,7 @@ const JOURNAL_BUCKETS_MAX = 16;
 const JOURNAL_SHARE = 40;
 /** Buckets for data and nodes that the smallest pool has. */
 const WORKING_BUCKETS_MIN = 8;
-/** Zones that are partly written at the same time: superblock, journal, btree, data, collector, and one to recover. */
+/** Zones that are partly written at the same time: two superblocks, journal, btree, data, collector. */
 export const ACTIVE_ZONES_MIN = 6;
 const ENTRY_BYTES_MAX = 256 * 1024;
 
@@ -50,11 +50,12 @@ export const leastBuckets = (journalBuckets: number): number =>
 /** Smallest conventional device that can hold a pool. */
 export const POOL_BYTES_MIN = leastBuckets(JOURNAL_BUCKETS_MIN) * BUCKET_BYTES_MIN;
 
-/** The superblock of a new pool on the devices, or why there cannot be one. */
+/** The superblock of a new pool on the devices, or why there cannot be one; `lost`: buckets that cannot be written. */
 export function shapeOf(
   devices: ReadonlyArray<Device>,
   options: FormatOptions,
   createdAtSeconds: number,
+  lost: ReadonlyArray<ReadonlySet<number>> = [],
 ): Superblock | TooSmall | WrongMembers {
   const first = devices[0];
   if (first === undefined) return new WrongMembers("a pool needs a device");
@@ -81,7 +82,11 @@ export function shapeOf(
   if (journal < JOURNAL_BUCKETS_MIN) {
     return new WrongMembers(`a journal of ${journal} buckets is too small: the least is ${JOURNAL_BUCKETS_MIN}`);
   }
-  if (layout.count < leastBuckets(journal)) return new TooSmall(first.name, leastBuckets(journal) * bucketBytes);
+  const good = Array.from({ length: layout.count }, (_, bucket) => bucket).filter(
+    (bucket) => lost[0]?.has(bucket) !== true,
+  );
+  if (good.length < leastBuckets(journal)) return new TooSmall(first.name, leastBuckets(journal) * bucketBytes);
+  const journalBuckets = good.filter((bucket) => bucket >= SUPERBLOCK_BUCKETS).slice(0, journal);
   return {
     uuid: options.uuid,
     version: FORMAT_VERSION,
@@ -99,7 +104,7 @@ export function shapeOf(
       },
     ],
     deviceIndex: 0,
-    journalBuckets: Array.from({ length: journal }, (_, index) => ({ device: 0, bucket: SUPERBLOCK_BUCKETS + index })),
+    journalBuckets: journalBuckets.map((bucket) => ({ device: 0, bucket })),
     journalEnd: { sequence: 0, epoch: 0 },
     directoryHashBits: hashBits,
     hashSeed: seedOf(options.uuid),

@@ -89,6 +89,28 @@ export const RATES: Readonly<Record<string, number>> = {
   // Needs a file to be removed while its bytes are written to a disk that fails for good.
   "writeback failed for a removed file": 0.05,
   "writer waited for writeback": 80,
+  // Zones that are lost, and commands on them that fail: three scenarios alone tell of them.
+  "bucket that cannot be reset retired": 0.6,
+  "journal bucket dropped from the superblock": 0.6,
+  "journal bucket lost": 3,
+  "journal bucket that cannot be reset retired": 0.3,
+  "journal entry kept though its data is offline": 0.6,
+  "journal known to be whole without an offline bucket": 1.2,
+  // Needs an append to a zone that turned read-only while something else was done with it.
+  "open bucket left since its zone is lost": 0.005,
+  "pool opened with a zone offline": 3,
+  "pool opened with a zone read-only": 4,
+  "retired bucket emptied": 1.5,
+  "superblock bucket unreadable": 1.5,
+  "superblock log stayed in its bucket": 1.5,
+  "write pointer moved by a failed write": 0.9,
+  // Needs five failures of one finish, and then a success.
+  "zone finished later": 0.03,
+  "zone found offline": 3,
+  "zone found read-only": 4,
+  // Needs five failures of one finish in a row.
+  "zone left unfinished": 0.12,
+  "zone sealed after a write error": 0.5,
 };
 
 /** Marks that no seed reaches, and why that is so. */

@@ -98,7 +98,13 @@ export const allocationMutants: ReadonlyArray<Mutant> = [
     id: "failed-bucket-used-on",
     breaks: "a bucket in which a write failed for good takes the next one",
     file: "engine/allocator/write-point.js",
-    edits: [{ find: "this.buckets.retire(this.open);\n        this.open = undefined;", replace: "" }],
+    edits: [
+      { find: "this.open = undefined;\n        if (io.isConventional", replace: "if (io.isConventional" },
+      {
+        find: "if (!healthy)\n            buckets.retire(bucket);\n        return",
+        replace: "return Effect.void; return",
+      },
+    ],
     scenarios: ["zoned/failing-disk"],
   },
 ];
