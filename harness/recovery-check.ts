@@ -93,8 +93,41 @@ export function verifyPool(
   });
 }
 
+/** What somebody who opens or reads a pool is told when a part of it is lost. */
+const HONEST = /^(?:PoolDamaged|PoolFailed|DeviceFailed|FsError: InputOutput)/u;
+
+/**
+ * The same of a pool of which zones are offline: what is shown is right, what is lost gives an error, and a check names
+ * it. Nothing is asked of a pool that says it cannot be opened.
+ */
+export function verifyWhatIsLeft(pool: Pool, oracle: Oracle, mark: Mark): Effect.Effect<Array<string>, unknown> {
+  return Effect.gen(function* () {
+    const tree = yield* collectTree(pool.filesystem, true);
+    const problems = [...oracle.judge(mark, tree).problems];
+    const report = yield* pool.check({ data: true });
+    const [lost] = tree.unreadable;
+    const named = report.problems.some(({ pass }) => pass === "zones" || pass === "btrees");
+    if (lost !== undefined && !named) problems.push(`the check names no zone that is offline, but ${lost}`);
+    return problems;
+  });
+}
+
+/** An outcome of opening and reading, with zones offline: an honest refusal is none. */
+export const withoutHonestRefusal = (problem: string | undefined): string | undefined =>
+  problem !== undefined && HONEST.test(problem) ? undefined : problem;
+
 /** What a pool says that can no longer be written. */
 const GAVE_UP = /^(?:PoolFailed|DeviceFailed|FsError: InputOutput)/u;
+
+/** What a pool on a device without faults must not have asked of it. */
+function misuseOf({ violations, futileOperations }: SimDisk): ReadonlyArray<string> {
+  const problems = violations.map((violation) => `device: ${JSON.stringify(violation)}`);
+  if (futileOperations === 0) return problems;
+  return [...problems, `${futileOperations} operations in zones that were known to be lost when the pool was opened`];
+}
+
+/** Is there a place that can no longer be written? */
+const refusesWrites = ({ bad, zones }: CrashImage): boolean => bad.refusesWrites || (zones?.failedCount ?? 0) > 0;
 
 function judgeReadOnly(image: CrashImage, mark: Mark, oracle: Oracle, options: RecoveryOptions): Array<string> {
   const { open, entropy, name, startMs } = options;
@@ -132,11 +165,13 @@ export function judgeCrashState(image: CrashImage, mark: Mark, oracle: Oracle, o
   }
   const world = new World({ seed: random.u32(), preemptShare: 0.01, startMs: options.startMs });
   const start = world.nowMs;
-  const judged = runIn(
+  const lossy = (image.zones?.offlineCount ?? 0) > 0;
+  const outcome = runIn(
     world,
     Effect.scoped(
       Effect.gen(function* () {
         const pool = yield* openPool([disk], open);
+        if (lossy) return yield* verifyWhatIsLeft(pool, oracle, mark);
         const { problems, tree } = yield* verifyPool(pool, oracle, mark);
         // A crash behind the recovery is another crash: what is done from here on may survive it or not.
         disk.setObserver(undefined);
@@ -148,13 +183,11 @@ export function judgeCrashState(image: CrashImage, mark: Mark, oracle: Oracle, o
       }),
     ),
   );
-  const problems =
-    judged.problem === undefined
-      ? [...(judged.value ?? [])]
-      : options.mayFail && image.bad.refusesWrites && GAVE_UP.test(judged.problem)
-        ? judgeReadOnly(image, mark, oracle, options)
-        : [judged.problem];
-  for (const violation of disk.violations) problems.push(`device: ${JSON.stringify(violation)}`);
+  const problem = lossy ? withoutHonestRefusal(outcome.problem) : outcome.problem;
+  const gaveUp = problem !== undefined && options.mayFail && refusesWrites(image) && GAVE_UP.test(problem);
+  const found = problem === undefined ? [...(outcome.value ?? [])] : [problem];
+  const problems = gaveUp ? judgeReadOnly(image, mark, oracle, options) : found;
+  problems.push(...misuseOf(disk));
   trace.fold("recovery", world.trace);
   let { events } = world.trace;
   let states = 1;

@@ -6,18 +6,19 @@
  * is the seed's failure. The hash covers every scheduling choice, timer, device operation and judgement.
  */
 import * as Effect from "effect/Effect";
+import { type CrashImage, withZoneLost } from "../devices/sim/crash.ts";
 import { SimDisk } from "../devices/sim/disk.ts";
 import { noFaults } from "../devices/sim/faults.ts";
 import type { DiskPhase } from "../devices/sim/operation-runner.ts";
 import { marks, resetMarks } from "../engine/marks.ts";
 import { formatPool, type OpenOptions, openPool, type Pool } from "../engine/pool/pool.ts";
 import type { CrashPoint, IoPoint } from "./crash-point.ts";
-import { Entropy } from "./entropy.ts";
+import { Entropy, type Prng } from "./entropy.ts";
 import { Harvest } from "./harvest.ts";
 import { digestOf } from "./media-digest.ts";
 import { comesToRest } from "./liveness.ts";
 import { Oracle } from "./oracle/oracle.ts";
-import { judgeCrashState, runIn, verifyPool } from "./recovery-check.ts";
+import { judgeCrashState, runIn, verifyPool, verifyWhatIsLeft, withoutHonestRefusal } from "./recovery-check.ts";
 import { inRole, Role } from "./role.ts";
 import type { Scenario, ScenarioPlan } from "./scenario.ts";
 import { Trace } from "./trace.ts";
@@ -84,6 +85,13 @@ const failed = (where: SeedFailure["where"], ...lines: ReadonlyArray<string>): S
   where,
   message: lines.join("\n"),
 });
+
+/** With some luck, one of the zones that hold something has not survived the loss of power. */
+function afterCrash(image: CrashImage, share: number, random: Prng): CrashImage {
+  const used = (image.zones?.report() ?? []).filter(({ state }) => state === "closed" || state === "full");
+  if (used.length === 0 || !random.chance(share)) return image;
+  return withZoneLost(image, random.pick(used).zone, random.chance(0.7) ? "offline" : "read-only");
+}
 
 /** Settings of the engine that a campaign wants unless the scenario says otherwise. */
 const OPEN: OpenOptions = {
@@ -257,10 +265,11 @@ class Seed {
   /** Judges the crash states; returns the first that is wrong. */
   judge(): SeedFailure | undefined {
     const { entropy, trace, open, oracle } = this;
-    const { recoveryShare, livesShare = LIVES_SHARE } = this.plan.crash;
+    const { recoveryShare, livesShare = LIVES_SHARE, zoneLossShare = 0 } = this.plan.crash;
     for (const [index, { image, mark, label, point }] of this.harvest.states.entries()) {
       const name = `crash state ${index}`;
-      const judged = judgeCrashState(image, mark, oracle, {
+      const crashed = zoneLossShare === 0 ? image : afterCrash(image, zoneLossShare, entropy.stream(`${name}, zones`));
+      const judged = judgeCrashState(crashed, mark, oracle, {
         ...{ open, entropy, name, recoveryShare, livesShare, trace, lives: 0 },
         tolerance: this.plan.tolerance,
         mayFail: this.plan.mayFail ?? false,
@@ -282,6 +291,7 @@ class Seed {
     return Effect.scoped(
       Effect.gen(function* () {
         const pool = yield* openPool([disk], open);
+        if (disk.offlineZones > 0) return yield* verifyWhatIsLeft(pool, oracle, oracle.mark());
         const { problems } = yield* verifyPool(pool, oracle, oracle.mark());
         const report = yield* pool.check({ data: true });
         yield* pool.close;
@@ -317,7 +327,8 @@ class Seed {
     );
     this.trace.text("media", digestOf(disk));
     if (told !== undefined) return failed("end", told);
-    if (reopened.problem !== undefined) return failed("end", reopened.problem);
+    const problem = disk.offlineZones > 0 ? withoutHonestRefusal(reopened.problem) : reopened.problem;
+    if (problem !== undefined) return failed("end", problem);
     const problems = reopened.value ?? [];
     if (problems.length > 0) return failed("end", "after a clean close:", ...problems);
     const [violation] = disk.violations;

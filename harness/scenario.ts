@@ -43,6 +43,8 @@ export interface CrashPlan {
   readonly recoveryShare: number;
   /** Share of recovered pools that are used by another client and crashed again; one in sixteen unless told. */
   readonly livesShare?: number;
+  /** Share of crash states in which a zone that held something comes back read-only or offline. */
+  readonly zoneLossShare?: number;
   /** The one crash state to take, instead of what the seed draws. */
   readonly only?: CrashPoint;
 }

@@ -1,6 +1,6 @@
 /**
- * All scenarios by name: every story on a conventional disk, and the same as `zoned/...` on a zoned one; then the
- * scripts of failures that were found once.
+ * All scenarios by name: every story on a conventional disk, and the same as `zoned/...` on a zoned one; those
+ * that only a zoned one can tell; then the scripts of failures that were found once.
  */
 import type { Scenario } from "../harness/scenario.ts";
 import { crashCaseStories } from "./crash-cases.ts";
@@ -12,6 +12,7 @@ import { lifeStories } from "./lives.ts";
 import { onBothMedia } from "./pools.ts";
 import { regressions } from "./regressions/index.ts";
 import { spaceStories } from "./space.ts";
+import { zoneScenarios } from "./zones.ts";
 
 export const scenarios: ReadonlyArray<Scenario> = [
   ...[
@@ -23,6 +24,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
     ...crashCaseStories,
     ...hostileStories,
   ].flatMap(onBothMedia),
+  ...zoneScenarios,
   ...regressions,
 ];
 

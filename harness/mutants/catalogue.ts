@@ -10,6 +10,7 @@ import { dataMutants } from "./data.ts";
 import { journalMutants } from "./journal.ts";
 import { GENERAL, type Mutant } from "./mutant.ts";
 import { namesMutants } from "./names.ts";
+import { zoneMutants } from "./zones.ts";
 
 const principal: ReadonlyArray<Mutant> = [
   {
@@ -215,5 +216,6 @@ export const catalogue: ReadonlyArray<Mutant> = [
   ...allocationMutants,
   ...btreeMutants,
   ...dataMutants,
+  ...zoneMutants,
   ...namesMutants,
 ];
