@@ -4,14 +4,14 @@
  * `live` is the durable content with all accepted operations applied; `pending` are those operations in issue order,
  * completed or still in flight. A flush makes durable what had completed when it began. In a sequential zone that
  * includes what was issued before it in the same zone, since a zone has no gaps. Crash states are composed on forks and
- * never disturb the disk.
+ * never disturb the disk. If asked, a disk also keeps what each block held before, one life back, for stale reads.
  */
 import type { Geometry } from "../device.ts";
 import { applySurvivors, CrashImage } from "./crash.ts";
 import { BadRanges } from "./faults.ts";
-import { Media } from "./media.ts";
+import { Media, PAGE_BYTES } from "./media.ts";
 import type { Survival } from "./survival.ts";
-import type { VolatileOperation } from "./volatile.ts";
+import { isBlank, type VolatileOperation } from "./volatile.ts";
 import { ZoneTable } from "./zones.ts";
 
 /** What a flush promises from its beginning on. */
@@ -26,21 +26,24 @@ export interface FlushPoint {
 
 export class DiskContent {
   readonly geometry: Geometry;
-  readonly live: Media;
-  readonly liveZones: ZoneTable | undefined;
+  live: Media;
+  liveZones: ZoneTable | undefined;
+  /** What blocks held before they were last overwritten, discarded or reset; undefined on a disk that forgets it. */
+  readonly earlier: Media | undefined;
   readonly bad: BadRanges;
   private durable: Media;
   private durableZones: ZoneTable | undefined;
   private durableChanges = 0;
   private operations: Array<VolatileOperation> = [];
 
-  constructor(image: CrashImage) {
+  constructor(image: CrashImage, keepsEarlier = false) {
     this.geometry = image.geometry;
     this.durable = image.media.fork();
     this.live = this.durable.fork();
     this.durableZones = image.zones?.fork();
     this.liveZones = image.zones?.fork();
     this.bad = image.bad.fork();
+    this.earlier = image.earlier?.fork() ?? (keepsEarlier ? Media.empty(image.geometry.capacityBytes) : undefined);
   }
 
   /** Content of a new disk: all holes, all zones empty. */
@@ -55,6 +58,7 @@ export class DiskContent {
 
   /** Takes an operation on; the live zones have already moved. */
   accept(operation: VolatileOperation): void {
+    if (this.earlier !== undefined) this.keepEarlier(this.earlier, operation);
     operation.applyTo(this.live);
     this.operations.push(operation);
   }
@@ -100,7 +104,28 @@ export class DiskContent {
     const media = this.durable.fork();
     const zones = this.durableZones?.fork();
     applySurvivors(media, zones, this.operations, survival, geometry.atomicWriteBytes, geometry.blockBytes);
-    return new CrashImage(geometry, media, zones, this.bad.fork());
+    return new CrashImage(geometry, media, zones, this.bad.fork(), this.earlier?.fork());
+  }
+
+  /** Power is lost while the disk goes on: from here on it holds what the crash left. */
+  losePower(survival: Survival): void {
+    const { media, zones } = this.crash(survival);
+    this.durable = media;
+    this.live = media.fork();
+    this.durableZones = zones;
+    this.liveZones = zones?.fork();
+    this.operations = [];
+    this.durableChanges++;
+  }
+
+  /** Blocks that hold nothing, as those that were discarded, keep what they held before that. */
+  private keepEarlier(earlier: Media, { kind, offsetBytes, lengthBytes }: VolatileOperation): void {
+    if (kind === "finish") return;
+    const grain = Math.min(this.geometry.blockBytes, PAGE_BYTES);
+    for (let at = offsetBytes; at < offsetBytes + lengthBytes; at += grain) {
+      const held = this.live.read(at, grain);
+      if (!isBlank(held)) earlier.write(at, held);
+    }
   }
 
   /** A bit of the medium turns. What a volatile operation is yet to put there is not on the medium and stays right. */

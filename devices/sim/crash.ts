@@ -20,7 +20,10 @@ export class CrashImage {
   readonly media: Media;
   readonly zones: ZoneTable | undefined;
   readonly bad: BadRanges;
-  constructor(geometry: Geometry, media: Media, zones: ZoneTable | undefined, bad: BadRanges) {
+  /** What blocks held before what they hold now, of a disk that keeps that. */
+  readonly earlier: Media | undefined;
+  constructor(geometry: Geometry, media: Media, zones: ZoneTable | undefined, bad: BadRanges, earlier?: Media) {
+    this.earlier = earlier;
     this.geometry = geometry;
     this.media = media;
     this.zones = zones;

@@ -11,7 +11,7 @@
  */
 import * as Effect from "effect/Effect";
 import * as Exit from "effect/Exit";
-import { DeviceGone, MediumError, ZoneViolation } from "../device.ts";
+import { MediumError, ZoneViolation } from "../device.ts";
 import type { Device, DeviceError, DeviceOperation, Geometry, OutOfRange, Zones } from "../device.ts";
 import { assertGeometry } from "../range.ts";
 import { DiskContent } from "./content.ts";
@@ -21,8 +21,9 @@ import type { FaultPlan, Strike } from "./faults.ts";
 import { mix32 } from "./keyed-hash.ts";
 import { OperationRunner } from "./operation-runner.ts";
 import type { Completion, DiskObserver, RunnerOptions } from "./operation-runner.ts";
+import { staleBytes } from "./stale.ts";
 import { DiskStatistics } from "./statistics.ts";
-import type { Survival } from "./survival.ts";
+import { type Survival, survivesCut } from "./survival.ts";
 import { VolatileOperation } from "./volatile.ts";
 import { ZoneFaults } from "./zone-faults.ts";
 import type { ZoneTable } from "./zones.ts";
@@ -30,6 +31,8 @@ import type { ZoneTable } from "./zones.ts";
 export interface SimDiskBehaviour extends RunnerOptions {
   /** Keys the choices that are not faults, such as what a discarded range reads as. */
   readonly seed?: number;
+  /** Remembers what blocks held before, which faults may then give back. */
+  readonly keepsEarlier?: boolean;
   /** Counts writes; on unless told, off is a little faster. */
   readonly statistics?: boolean;
 }
@@ -59,16 +62,20 @@ export class SimDisk implements Device {
   private constructor(image: CrashImage, behaviour: SimDiskBehaviour) {
     this.name = behaviour.name;
     this.geometry = image.geometry;
-    this.content = new DiskContent(image);
+    this.content = new DiskContent(image, behaviour.keepsEarlier);
     this.seed = behaviour.seed ?? 0;
     this.stream = faultStream(behaviour.name);
     this.counting = behaviour.statistics ?? true;
-    this.runner = new OperationRunner(image.geometry, behaviour, (error) => this.violations.push(error));
+    this.runner = new OperationRunner(
+      image.geometry,
+      behaviour,
+      (error) => this.violations.push(error),
+      (key) => this.content.losePower(survivesCut(key)),
+    );
     this.statistics = new DiskStatistics(image.geometry.capacityBytes, image.geometry.blockBytes);
     this.zoneFaults = new ZoneFaults(this.content);
     this.flush = this.runner.run("flush", "flush", 0, 0, (_index, strikes) => this.issueFlush(strikes));
-    const { liveZones } = this.content;
-    this.zones = liveZones === undefined ? undefined : this.zoneVerbs(liveZones);
+    this.zones = this.content.liveZones === undefined ? undefined : this.zoneVerbs();
   }
 
   /** A new disk: everything reads as zeros, all zones are empty. */
@@ -119,6 +126,11 @@ export class SimDisk implements Device {
   /** The device gives a sequential zone up. */
   failZone(zone: number, state: "read-only" | "offline"): void {
     this.content.failZone(zone, state);
+  }
+
+  /** Was the device gone by a fault, be it back or not? */
+  get departed(): boolean {
+    return this.runner.departures > 0;
   }
 
   /** From now on, and for what is in flight, the device does not answer. */
@@ -191,7 +203,11 @@ export class SimDisk implements Device {
         this.statistics.reads++;
         this.statistics.readBytes += lengthBytes;
       }
-      const bytes = content.live.read(from, lengthBytes);
+      const stale = findStrike(strikes, "stale-read");
+      const bytes =
+        stale === undefined || content.earlier === undefined
+          ? content.live.read(from, lengthBytes)
+          : staleBytes(content.live, content.earlier, offsetBytes, lengthBytes, stale.key);
       return Exit.succeed(readRot === undefined ? bytes : withTurnedBit(bytes, readRot.key));
     };
   }
@@ -317,15 +333,20 @@ export class SimDisk implements Device {
     return violation;
   }
 
-  private zoneVerbs(table: ZoneTable): Zones {
-    const { zoneBytes } = table.geometry;
+  /** Of a zoned disk; another one after power was lost. */
+  private get table(): ZoneTable {
+    return this.content.liveZones!;
+  }
+
+  private zoneVerbs(): Zones {
+    const { zoneBytes } = this.table.geometry;
     const verb = (
       operation: DeviceOperation,
       zone: number,
       act: (index: number) => string | VolatileOperation | undefined,
     ): Effect.Effect<void, DeviceError> =>
       this.runner.run(operation, "other", this.zoneOffset(zone), 0, (index, strikes) => {
-        if (this.isZone(zone) && !table.isConventional(zone)) {
+        if (this.isZone(zone) && !this.table.isConventional(zone)) {
           const failure = this.zoneFaults.command(strikes, operation, zone);
           if (failure !== undefined) {
             return new MediumError(this.name, operation, zone * zoneBytes, zoneBytes, failure === "permanent");
@@ -336,10 +357,10 @@ export class SimDisk implements Device {
         return outcome === undefined ? () => Exit.void : this.accept(outcome);
       });
     return {
-      append: (zone, bytes) => this.append(table, zone, bytes),
+      append: (zone, bytes) => this.append(zone, bytes),
       reset: (zone) =>
         verb("reset", zone, (index) => {
-          const rule = table.reset(zone);
+          const rule = this.table.reset(zone);
           if (rule !== undefined) return rule;
           if (this.counting) {
             this.statistics.resets++;
@@ -349,16 +370,14 @@ export class SimDisk implements Device {
         }),
       finish: (zone) =>
         verb("finish", zone, (index) => {
-          const rule = table.finish(zone);
+          const rule = this.table.finish(zone);
           if (rule !== undefined) return rule;
           if (this.counting) this.statistics.finishes++;
           return VolatileOperation.finish(index, zone * zoneBytes, zoneBytes, zone);
         }),
-      open: (zone) => verb("open", zone, () => table.open(zone)),
-      close: (zone) => verb("close", zone, () => table.close(zone)),
-      report: Effect.suspend(() =>
-        this.runner.gone ? Exit.fail(new DeviceGone(this.name)) : Exit.succeed(table.report()),
-      ),
+      open: (zone) => verb("open", zone, () => this.table.open(zone)),
+      close: (zone) => verb("close", zone, () => this.table.close(zone)),
+      report: Effect.map(this.runner.answers, () => this.table.report()),
     };
   }
 
@@ -372,7 +391,7 @@ export class SimDisk implements Device {
     return this.isZone(zone) ? zone * this.geometry.zones!.zoneBytes : 0;
   }
 
-  private append(table: ZoneTable, zone: number, bytes: Uint8Array): Effect.Effect<number, DeviceError> {
+  private append(zone: number, bytes: Uint8Array): Effect.Effect<number, DeviceError> {
     const start = this.zoneOffset(zone);
     const lengthBytes = bytes.length;
     return this.runner.run(
@@ -381,6 +400,7 @@ export class SimDisk implements Device {
       start,
       lengthBytes,
       (index, strikes): Completion<number> | DeviceError => {
+        const { table } = this;
         if (this.isZone(zone) && table.hasFailed(zone)) {
           return new MediumError(this.name, "append", start, lengthBytes, true);
         }

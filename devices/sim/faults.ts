@@ -21,6 +21,11 @@ export type FaultKind =
   | "media-rot"
   /** The read gives what stands somewhere else. */
   | "misdirected-read"
+  /**
+   * The read gives what blocks of its range held before they were last overwritten, discarded or reset, all of them or
+   * some; zeros where they held nothing. Only on a disk that keeps its earlier content.
+   */
+  | "stale-read"
   /** The write reports success and does nothing. Strikes conventional ranges only. */
   | "lost-write"
   /** The write reports success and goes somewhere else. Strikes conventional ranges only. */
@@ -38,12 +43,19 @@ export type FaultKind =
   /** Opening a zone fails, also by a first write to it; if permanent it turns read-only. */
   | "open-error"
   /** The write to a sequential zone fails after some of its blocks; the write pointer stands behind those. */
-  | "cut-write";
+  | "cut-write"
+  /**
+   * The device is gone before the operation begins, for `delayMs` or, without, for good: this operation, those in flight
+   * and all that follow meanwhile fail. What was volatile is lost, or some of it.
+   */
+  | "gone";
 
 export interface Fault {
   readonly kind: FaultKind;
   /** Of striking an operation to which it applies; 1 unless told. */
   readonly probability?: number;
+  /** Operations of these kinds only, of those to which it applies. */
+  readonly on?: ReadonlyArray<IoKind>;
   /** Operations that touch `[fromBytes, toBytes)`; the whole device unless told. */
   readonly where?: { readonly fromBytes: number; readonly toBytes: number };
   /** Operations whose number among all of the device is in `[fromIndex, toIndex)`; always unless told. */
@@ -53,8 +65,13 @@ export interface Fault {
    * that fails for ever; a zone that cannot be reset, or turns read-only. Transient unless told.
    */
   readonly permanent?: boolean;
-  /** For `delay`. */
+  /** For `delay` and `gone`. */
   readonly delayMs?: number;
+  /**
+   * After it struck, so many further operations on that place meet no fault that has a respite: who tries again as often
+   * as that succeeds.
+   */
+  readonly respite?: number;
 }
 
 /** Number of each kind in the hash; fixed, because recorded seeds depend on them. */
@@ -68,6 +85,8 @@ const KIND_CODES: Readonly<Record<FaultKind, number>> = {
   delay: 7,
   "misdirected-read": 8,
   "misdirected-write": 9,
+  "stale-read": 10,
+  gone: 11,
   "zone-read-only": 20,
   "zone-offline": 21,
   "reset-error": 22,
@@ -85,9 +104,11 @@ const APPLIES_TO: Readonly<Record<FaultKind, ReadonlyArray<IoKind>>> = {
   "read-rot": ["read"],
   "media-rot": ["read"],
   "misdirected-read": ["read"],
+  "stale-read": ["read"],
   "lost-write": ["write"],
   "misdirected-write": ["write"],
   delay: ["read", "write", "flush", "other"],
+  gone: ["read", "write", "flush", "other"],
   "zone-read-only": ["read", "write", "other"],
   "zone-offline": ["read", "write", "other"],
   "reset-error": ["other"],
@@ -114,6 +135,7 @@ export interface Strike {
 }
 
 const NOTHING: ReadonlyArray<Strike> = [];
+const RESEED_STREAM = 0x7265736f;
 
 export class FaultPlan {
   readonly seed: number;
@@ -122,6 +144,16 @@ export class FaultPlan {
   constructor(seed: number, faults: ReadonlyArray<Fault>) {
     this.seed = seed;
     this.faults = faults;
+  }
+
+  /** Does any of the faults give back what was there earlier? */
+  get needsEarlier(): boolean {
+    return this.faults.some(({ kind }) => kind === "stale-read");
+  }
+
+  /** The same faults, striking others of the operations. */
+  reseeded(seed: number): FaultPlan {
+    return new FaultPlan(mix32(this.seed, RESEED_STREAM, seed), this.faults);
   }
 
   /** Faults that strike this operation of the device whose name hashes to `device`, in the order of the plan. */
@@ -146,7 +178,8 @@ export const noFaults = new FaultPlan(0, []);
 
 function applies(fault: Fault, io: IoIdentity): boolean {
   if (!APPLIES_TO[fault.kind].includes(io.kind)) return false;
-  const { when, where } = fault;
+  const { on, when, where } = fault;
+  if (on !== undefined && !on.includes(io.kind)) return false;
   if (when !== undefined && (io.index < when.fromIndex || io.index >= when.toIndex)) return false;
   if (where === undefined) return true;
   return io.offsetBytes < where.toBytes && io.offsetBytes + io.lengthBytes > where.fromBytes;
@@ -154,6 +187,38 @@ function applies(fault: Fault, io: IoIdentity): boolean {
 
 /** Number that a device's name contributes to its faults. */
 export const faultStream = (deviceName: string): number => hashName(deviceName);
+
+interface Spared {
+  readonly kind: IoKind;
+  readonly fromBytes: number;
+  readonly toBytes: number;
+  left: number;
+}
+
+/** Places that were struck by a fault with a respite and are spared for a while. */
+export class Respites {
+  private spared: Array<Spared> = [];
+
+  /** Those of the strikes that are carried out. */
+  filter(strikes: ReadonlyArray<Strike>, { kind, offsetBytes, lengthBytes }: IoIdentity): ReadonlyArray<Strike> {
+    if (this.spared.length === 0 && strikes.length === 0) return strikes;
+    // A flush has no place but that of all flushes.
+    const toBytes = Math.max(offsetBytes + lengthBytes, offsetBytes + 1);
+    let isSpared = false;
+    for (const each of this.spared) {
+      if (each.kind !== kind || offsetBytes >= each.toBytes || toBytes <= each.fromBytes) continue;
+      isSpared = true;
+      each.left--;
+    }
+    if (isSpared) {
+      this.spared = this.spared.filter(({ left }) => left > 0);
+      return strikes.filter(({ fault }) => fault.respite === undefined);
+    }
+    const left = Math.max(0, ...strikes.map(({ fault }) => fault.respite ?? 0));
+    if (left > 0) this.spared.push({ kind, fromBytes: offsetBytes, toBytes, left });
+    return strikes;
+  }
+}
 
 /** Ranges of a medium that fail for good. Empty almost always, so looking costs nothing. */
 export class BadRanges {

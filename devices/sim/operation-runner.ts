@@ -11,8 +11,8 @@ import * as Exit from "effect/Exit";
 import { DeviceGone } from "../device.ts";
 import type { DeviceError, DeviceOperation, Geometry, OutOfRange } from "../device.ts";
 import { rangeError } from "../range.ts";
-import { faultStream, findStrike, noFaults } from "./faults.ts";
-import type { FaultPlan, IoKind, Strike } from "./faults.ts";
+import { faultStream, findStrike, noFaults, Respites } from "./faults.ts";
+import type { FaultPlan, IoIdentity, IoKind, Strike } from "./faults.ts";
 import { instantTiming } from "./timing.ts";
 import type { Timing } from "./timing.ts";
 
@@ -42,11 +42,18 @@ export type Completion<A> = () => Exit.Exit<A, DeviceError>;
 
 const UNTOUCHED: ReadonlyArray<Strike> = [];
 
+const monotonicMs = (clock: Clock.Clock): number => Number(clock.monotonicTimeNanosUnsafe()) / 1e6;
+
 export class OperationRunner {
   /** Operations issued so far. */
   count = 0;
   /** The device does not answer, not even to what is in flight. */
   gone = false;
+  /** Time on the clock that never jumps at which a device that is gone is back. */
+  private backAtMs = Number.POSITIVE_INFINITY;
+  /** What is in flight when the device goes fails, even if the device is back by the time it completes. */
+  departures = 0;
+  private readonly respites = new Respites();
   faults: FaultPlan;
   observer: DiskObserver | undefined;
   private readonly name: string;
@@ -55,9 +62,16 @@ export class OperationRunner {
   private readonly timing: Timing;
   private readonly yields: boolean;
   private readonly onOutOfRange: (error: OutOfRange) => void;
+  private readonly onGone: (key: number) => void;
   private readonly kindCounts: Record<IoKind, number> = { read: 0, write: 0, flush: 0, other: 0 };
 
-  constructor(geometry: Geometry, options: RunnerOptions, onOutOfRange: (error: OutOfRange) => void) {
+  /** `onGone` is called when the device goes, with a key for what of its volatile content survives. */
+  constructor(
+    geometry: Geometry,
+    options: RunnerOptions,
+    onOutOfRange: (error: OutOfRange) => void,
+    onGone: (key: number) => void,
+  ) {
     this.name = options.name;
     this.stream = faultStream(options.name);
     this.geometry = geometry;
@@ -66,6 +80,29 @@ export class OperationRunner {
     this.observer = options.observer;
     this.yields = options.yields ?? false;
     this.onOutOfRange = onOutOfRange;
+    this.onGone = onGone;
+  }
+
+  /** Fails while the device is gone; it may just be back. */
+  readonly answers: Effect.Effect<void, DeviceGone> = Effect.suspend(() => {
+    if (!this.gone) return Effect.void;
+    return Clock.clockWith((clock) => {
+      if (monotonicMs(clock) < this.backAtMs) return Exit.fail(new DeviceGone(this.name));
+      this.gone = false;
+      return Effect.void;
+    });
+  });
+
+  /** The cable is pulled, for so long. */
+  private leave(forMs: number, key: number): Effect.Effect<never, DeviceGone> {
+    this.gone = true;
+    this.backAtMs = Number.POSITIVE_INFINITY;
+    this.departures++;
+    this.onGone(key);
+    return Clock.clockWith((clock) => {
+      this.backAtMs = monotonicMs(clock) + forMs;
+      return Exit.fail(new DeviceGone(this.name));
+    });
   }
 
   run<A>(
@@ -76,7 +113,10 @@ export class OperationRunner {
     issue: (index: number, strikes: ReadonlyArray<Strike>) => Completion<A> | DeviceError,
   ): Effect.Effect<A, DeviceError> {
     return Effect.suspend((): Effect.Effect<A, DeviceError> => {
-      if (this.gone) return Exit.fail(new DeviceGone(this.name));
+      if (this.gone) {
+        const now = this.run(operation, kind, offsetBytes, lengthBytes, issue);
+        return Effect.flatMap(this.answers, () => now);
+      }
       const outside = rangeError(this.name, this.geometry, offsetBytes, lengthBytes);
       if (outside !== undefined) {
         this.onOutOfRange(outside);
@@ -84,18 +124,27 @@ export class OperationRunner {
       }
       const index = this.count++;
       const kindIndex = this.kindCounts[kind]++;
-      const strikes =
-        this.faults.faults.length === 0
-          ? UNTOUCHED
-          : this.faults.strikes(this.stream, { kind, kindIndex, index, offsetBytes, lengthBytes });
+      const strikes = this.strikes({ kind, kindIndex, index, offsetBytes, lengthBytes });
+      const pulled = findStrike(strikes, "gone");
+      if (pulled !== undefined) {
+        this.observer?.("fail", operation, offsetBytes, lengthBytes, index);
+        return this.leave(pulled.fault.delayMs ?? Number.POSITIVE_INFINITY, pulled.key);
+      }
+      const { departures } = this;
       const completion = issue(index, strikes);
       this.observer?.("issue", operation, offsetBytes, lengthBytes, index);
       return this.afterDelay(operation, offsetBytes, lengthBytes, index, strikes, () => {
-        const exit = this.complete(completion);
+        const lost = departures !== this.departures;
+        const exit = lost ? Exit.fail(new DeviceGone(this.name)) : this.complete(completion);
         this.observer?.(exit._tag === "Success" ? "complete" : "fail", operation, offsetBytes, lengthBytes, index);
         return exit;
       });
     });
+  }
+
+  private strikes(io: IoIdentity): ReadonlyArray<Strike> {
+    if (this.faults.faults.length === 0) return UNTOUCHED;
+    return this.respites.filter(this.faults.strikes(this.stream, io), io);
   }
 
   private complete<A>(completion: Completion<A> | DeviceError): Exit.Exit<A, DeviceError> {
@@ -116,7 +165,7 @@ export class OperationRunner {
       return this.yields ? Effect.uninterruptible(Effect.flatMap(Effect.yieldNow, complete)) : complete();
     }
     return Clock.clockWith((clock) => {
-      const nowMs = clock.currentTimeMillisUnsafe();
+      const nowMs = monotonicMs(clock);
       const delayMs = extraMs + this.timing.delayMs(operation, offsetBytes, lengthBytes, index, nowMs);
       if (delayMs <= 0) return complete();
       return Effect.uninterruptible(Effect.flatMap(Effect.sleep(delayMs), complete));

@@ -25,6 +25,7 @@ const untorn = (): boolean => true;
 const FATE_STREAM = 0x66617465;
 const UNIT_STREAM = 0x756e6974;
 const ORDER_STREAM = 0x6f726472;
+const CUT_STREAM = 0x63757400;
 
 /** The power went and took all that was not flushed. */
 export const survivesNone: Survival = { fate: () => "dropped", keepsUnit: untorn };
@@ -88,6 +89,18 @@ export function survivesKeyed(seed: number): Survival {
 /** As `survivesKeyed`, and what survives reaches the medium in an order that the seed draws. */
 export function survivesReordered(seed: number): Survival {
   return { ...survivesKeyed(seed), order: (count) => permutation(seed, count) };
+}
+
+/** A cable that is pulled: nothing survives, everything does, or some of it, by the key. */
+export function survivesCut(key: number): Survival {
+  switch (mix32(key, CUT_STREAM, 0) & 3) {
+    case 0:
+      return survivesNone;
+    case 1:
+      return survivesAll;
+    default:
+      return survivesReordered(key);
+  }
 }
 
 function keyedUnit(seed: number): (operation: VolatileOperation, unit: number) => boolean {

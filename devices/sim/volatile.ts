@@ -16,6 +16,12 @@ export type VolatileKind = "write" | "discard" | "reset" | "finish";
 const GARBAGE = 0xa5;
 const GARBAGE_PAGE = new Page(new Uint8Array(PAGE_BYTES).fill(GARBAGE), SHARED);
 
+/** Nothing was ever written there, or it was discarded since. */
+export function isBlank(bytes: Uint8Array): boolean {
+  const first = bytes[0];
+  return (first === 0 || first === GARBAGE) && bytes.every((byte) => byte === first);
+}
+
 export class VolatileOperation {
   readonly kind: VolatileKind;
   /** Number of the operation among all of the device. */

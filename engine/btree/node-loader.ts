@@ -74,7 +74,8 @@ export class NodeLoader {
             reached("node moved while it was read");
             continue;
           }
-          if (++tries < VERIFY_TRIES_MAX) {
+          // Each of the records may have been read wrongly once.
+          if (++tries < VERIFY_TRIES_MAX + pointer.records.length - 1) {
             reached("node that did not verify read again");
             continue;
           }

@@ -7,7 +7,7 @@
 import * as Effect from "effect/Effect";
 import type { PoolFailed } from "../actor.ts";
 import { decode } from "../data/encode.ts";
-import type { BucketIo } from "../device/bucket-io.ts";
+import { type BucketIo, VERIFY_TRIES_MAX } from "../device/bucket-io.ts";
 import { Table } from "../format/tables.ts";
 import { type DataExtent, decodeExtent, type ExtentPointer } from "../format/values/extent.ts";
 import { eachSlice, keyText, type Row } from "./rows.ts";
@@ -25,16 +25,20 @@ function dataOf(row: Row): DataExtent | undefined {
   }
 }
 
-/** Why the stored bytes at this place are not those of the extent, or undefined. */
+/** Why the stored bytes at this place are not those of the extent, however often they are read, or undefined. */
 function faultAt(
   io: BucketIo,
   extent: DataExtent,
   { device, addressBytes }: ExtentPointer,
 ): Effect.Effect<string | undefined> {
-  return Effect.map(Effect.result(io.read(device, addressBytes, extent.storedBytes)), (read) => {
-    const where = `at byte ${addressBytes} of device ${device}`;
-    if (read._tag === "Failure") return `cannot be read ${where}: ${read.failure._tag}`;
-    return decode(read.success, extent) === undefined ? `does not verify ${where}` : undefined;
+  const where = `at byte ${addressBytes} of device ${device}`;
+  return Effect.gen(function* () {
+    for (let tries = 1; tries <= VERIFY_TRIES_MAX; tries++) {
+      const read = yield* Effect.result(io.read(device, addressBytes, extent.storedBytes));
+      if (read._tag === "Failure") return `cannot be read ${where}: ${read.failure._tag}`;
+      if (decode(read.success, extent) !== undefined) return undefined;
+    }
+    return `does not verify ${where}`;
   });
 }
 

@@ -2,22 +2,21 @@
  * Buckets of the member devices: the only place that knows zones from slices of an ordinary disk.
  *
  * Owns the arithmetic between buckets and byte addresses, alignment (a read fetches the aligned blocks around the
- * bytes and trims), retries of transient errors, and what "reset" means on each kind of device. It keeps no track of
- * what a bucket holds. Writes are whole blocks and, within a bucket, front to back: callers see to it. Where something
- * fails in a zone, the device is asked what has become of it before the caller hears of the failure.
+ * bytes and trims), retries of transient errors, and what "reset" means on each kind of device. A device that was gone
+ * stays so for the opening at hand, though it may be back: what was completed and not flushed may have been lost, and a
+ * flush that succeeds now would vouch for it. It keeps no track of what a bucket holds. Writes are whole blocks and,
+ * within a bucket, front to back: callers see to it. Where something fails in a zone, the device is asked what has become
+ * of it before the caller hears of the failure.
  */
 import * as Effect from "effect/Effect";
-import { type Device, type DeviceError, OutOfRange } from "../../devices/device.ts";
+import { type Device, type DeviceError, type DeviceGone, OutOfRange } from "../../devices/device.ts";
 import { Malformed } from "../format/malformed.ts";
 import { reached } from "../marks.ts";
+import { retrying } from "./retry.ts";
 import { ZoneWatch } from "./zone-watch.ts";
 
-/** Tries of an operation that fails with a transient error, the first one included. */
-export const TRIES_MAX = 5;
 /** Reads of bytes that do not verify, before they are given up: what is wrong may be the transfer. */
 export const VERIFY_TRIES_MAX = 3;
-/** Wait before the first retry; doubled for each further one. */
-export const RETRY_DELAY_MS = 1;
 
 export const BUCKET_BYTES_MIN = 128 * 1024;
 export const BUCKET_BYTES_MAX = 4 * 1024 * 1024;
@@ -73,14 +72,12 @@ export interface Member {
   readonly layout: BucketLayout;
 }
 
-const isTransient = (error: DeviceError): boolean => error._tag === "MediumError" && !error.permanent;
-
 export class BucketIo {
   readonly members: ReadonlyArray<Member>;
   readonly zoneWatch: ZoneWatch;
-  /** Operations that needed a retry, and those that failed in the end. */
-  retries = 0;
-  failures = 0;
+  /** Hears of the first member that is gone. */
+  whenGone: (error: DeviceGone) => void = () => {};
+  private gone: DeviceGone | undefined;
 
   constructor(members: ReadonlyArray<Member>) {
     this.members = members;
@@ -105,26 +102,19 @@ export class BucketIo {
     return this.zoneWatch.loss(device, this.member(device).layout.bucketOf(addressBytes)) === "offline";
   }
 
-  /** `mayRetry` is asked before each further try, if there is something to ask. */
   private retrying<A>(
     operation: Effect.Effect<A, DeviceError>,
     mayRetry?: Effect.Effect<boolean>,
   ): Effect.Effect<A, DeviceError> {
-    const failed = (error: DeviceError): Effect.Effect<never, DeviceError> => {
-      this.failures++;
-      return Effect.fail(error);
-    };
-    const attempt = (tries: number): Effect.Effect<A, DeviceError> =>
-      Effect.catch(operation, (error) => {
-        if (!isTransient(error) || tries >= TRIES_MAX) return failed(error);
-        const again = Effect.suspend(() => {
-          this.retries++;
-          reached("device operation retried");
-          return Effect.flatMap(Effect.sleep(RETRY_DELAY_MS * 2 ** (tries - 1)), () => attempt(tries + 1));
-        });
-        return mayRetry === undefined ? again : Effect.flatMap(mayRetry, (may) => (may ? again : failed(error)));
-      });
-    return attempt(1);
+    const present = Effect.suspend(() => (this.gone === undefined ? operation : Effect.fail(this.gone)));
+    return Effect.tapError(retrying(present, mayRetry), (error) =>
+      Effect.sync(() => {
+        if (error._tag !== "DeviceGone" || this.gone !== undefined) return;
+        reached("device gone");
+        this.gone = error;
+        this.whenGone(error);
+      }),
+    );
   }
 
   /** The caller hears of a failure in a zone when it is known whether the zone is lost. */

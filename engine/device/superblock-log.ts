@@ -11,7 +11,8 @@ import * as Effect from "effect/Effect";
 import { type Device, type DeviceError, MediumError } from "../../devices/device.ts";
 import { decodeSuperblock, encodeSuperblock, type Superblock, type SuperblockFault } from "../format/superblock.ts";
 import { reached } from "../marks.ts";
-import type { BucketIo } from "./bucket-io.ts";
+import { type BucketIo, VERIFY_TRIES_MAX } from "./bucket-io.ts";
+import { retrying } from "./retry.ts";
 
 export const SUPERBLOCK_BUCKETS = 2;
 /** Bytes that each record takes in the log; a superblock is shorter. */
@@ -31,8 +32,26 @@ const slotBytes = (device: Device): number => Math.max(SLOT_BYTES, device.geomet
 
 type Slot = { readonly superblock: Superblock } | SuperblockFault;
 
+const sameBytes = (one: Uint8Array, other: Uint8Array): boolean => one.every((byte, index) => byte === other[index]);
+
+/**
+ * What two reads of a slot agree on. Nothing says which record must be there, so an older one, or none, that a single
+ * wrong read shows would be believed.
+ */
+function readTwice(device: Device, offsetBytes: number): Effect.Effect<Uint8Array, DeviceError> {
+  return Effect.gen(function* () {
+    const seen: Array<Uint8Array> = [];
+    for (;;) {
+      const bytes = yield* retrying(device.read(offsetBytes, slotBytes(device)));
+      if (seen.length >= VERIFY_TRIES_MAX || seen.some((before) => sameBytes(before, bytes))) return bytes;
+      if (seen.length > 0) reached("superblock read again");
+      seen.push(bytes);
+    }
+  });
+}
+
 function readSlot(device: Device, offsetBytes: number): Effect.Effect<Slot, DeviceError> {
-  const slot = Effect.map(device.read(offsetBytes, slotBytes(device)), (bytes): Slot => {
+  const slot = Effect.map(readTwice(device, offsetBytes), (bytes): Slot => {
     const decoded = decodeSuperblock(bytes);
     return decoded.ok === undefined ? decoded.bad : { superblock: decoded.ok };
   });

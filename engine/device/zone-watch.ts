@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect";
 import { type DeviceError, MediumError, type ZoneReport } from "../../devices/device.ts";
 import { reached } from "../marks.ts";
 import type { Member } from "./bucket-io.ts";
+import { retrying } from "./retry.ts";
 
 /** A zone that the device gave up: still readable, or not even that. */
 export type ZoneLoss = "read-only" | "offline";
@@ -56,7 +57,7 @@ export class ZoneWatch {
   report(device: number): Effect.Effect<ReadonlyArray<ZoneReport>, DeviceError> {
     const { zones } = this.members[device]!.device;
     if (zones === undefined) return Effect.succeed([]);
-    return Effect.map(zones.report, (reports) => {
+    return Effect.map(retrying(zones.report), (reports) => {
       for (const { zone, state } of reports) {
         if (state === "read-only" || state === "offline") this.note({ device, bucket: zone, loss: state });
       }

@@ -5,6 +5,9 @@
  * not verify others may stand that do: they tell that it was lost rather than never written, and are looked for as far
  * as the longest entry reaches. A write that the device lost leaves zeros where an entry should be. So where the journal
  * seems to end, and at the front of the bucket that is next in turn, entries are looked for behind zeros too.
+ *
+ * An entry that follows the one before it is right. Whatever else a read shows, such as the front of a bucket or its end,
+ * may be what stood there in an earlier turn of the ring, or stands elsewhere: it is believed once a second read agrees.
  */
 import * as Effect from "effect/Effect";
 import type { DeviceError } from "../../devices/device.ts";
@@ -23,6 +26,9 @@ const FIRST_SCAN_BYTES = 4096;
 const ZEROS_SCAN_BYTES = 64 * 1024;
 
 type Look = JournalEntry | "zeros" | "claim" | "other";
+
+const isSame = (one: Look, other: Look): boolean =>
+  typeof one === "string" || typeof other === "string" ? one === other : one.checksum === other.checksum;
 
 /** Reads entries out of one journal bucket, a window of it at a time. */
 class BucketScan {
@@ -80,6 +86,20 @@ class BucketScan {
         if (typeof now === "number") yield* self.show(at, now);
         else if (now !== "claim" || tries++ >= VERIFY_TRIES_MAX) return now;
         else self.forget();
+      }
+    });
+  }
+
+  /** What two looks at a place agree on; `first` is the one already taken. */
+  lookTwice(at: number, first: Look): Effect.Effect<Look, DeviceError> {
+    const self = this;
+    return Effect.gen(function* () {
+      for (const seen = [first]; ;) {
+        self.forget();
+        const now = yield* self.look(at);
+        if (seen.length >= VERIFY_TRIES_MAX || seen.some((before) => isSame(before, now))) return now;
+        reached("journal read again where it was not as expected");
+        seen.push(now);
       }
     });
   }
@@ -195,7 +215,10 @@ class JournalSearch {
       let searchEnd = behindZeros ? from + scan.entryBytesMax : undefined;
       self.zerosFrom[slot] = undefined;
       for (let at = from; at < Math.min(searchEnd ?? Number.POSITIVE_INFINITY, scan.usableBytes);) {
-        const entry = yield* scan.look(at);
+        const first = yield* scan.look(at);
+        const doubtful =
+          typeof first === "string" ? searchEnd === undefined : first.sequence !== (previous?.sequence ?? -1) + 1;
+        const entry = doubtful ? yield* scan.lookTwice(at, first) : first;
         if (entry === "zeros" && (!behindZeros || searchEnd === undefined)) {
           self.zerosFrom[slot] = at;
           return;

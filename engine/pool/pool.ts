@@ -15,6 +15,7 @@ import { PoolFailed } from "../actor.ts";
 import { check, type CheckOptions, type CheckSubject } from "../check/check.ts";
 import type { CheckReport } from "../check/findings.ts";
 import { BucketIo, BucketLayout } from "../device/bucket-io.ts";
+import { retrying } from "../device/retry.ts";
 import { findSuperblock, type FoundSuperblock, SUPERBLOCK_BUCKETS, SuperblockLog } from "../device/superblock-log.ts";
 import { Malformed } from "../format/malformed.ts";
 import type { Superblock } from "../format/superblock.ts";
@@ -267,7 +268,7 @@ export function openPool(
 ): Effect.Effect<Pool, PoolError | PoolFailed, Scope.Scope> {
   return Effect.gen(function* () {
     const readOnly = options.readOnly ?? false;
-    if (!readOnly) for (const device of devices) yield* deviceFailed(device.flush);
+    if (!readOnly) for (const device of devices) yield* deviceFailed(retrying(device.flush));
     const { superblock, bucket } = yield* findPool(devices);
     const io = bucketIo(devices, superblock.bucketBytes);
     yield* deviceFailed(lookAtZones(io, readOnly));

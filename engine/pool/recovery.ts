@@ -49,8 +49,11 @@ export const NO_JOURNAL: RecoveredJournal = {
   epoch: 0,
 };
 
-/** Is it there? It is read again before the answer is no: an entry that somebody was told of may depend on it. */
-function refVerifies(io: BucketIo, ref: EntryRef, tries: number): Effect.Effect<boolean> {
+/**
+ * Is it there? It is read again before the answer is no: an entry that somebody was told of may depend on it. A device
+ * that is gone gives no answer.
+ */
+function refVerifies(io: BucketIo, ref: EntryRef, tries: number): Effect.Effect<boolean, DeviceError> {
   const { device, addressBytes, lengthBytes, checksum } = ref;
   if (io.isOffline(device, addressBytes)) {
     // Lost is not the same as never written: with the entry, all else that it carries would be lost too.
@@ -58,13 +61,15 @@ function refVerifies(io: BucketIo, ref: EntryRef, tries: number): Effect.Effect<
     return Effect.succeed(true);
   }
   return Effect.flatMap(Effect.result(io.read(device, addressBytes, lengthBytes)), (read) => {
-    if (read._tag === "Failure") return Effect.succeed(false);
+    if (read._tag === "Failure") {
+      return read.failure._tag === "DeviceGone" ? Effect.fail(read.failure) : Effect.succeed(false);
+    }
     if (checksumOf(read.success, 0, read.success.length) === checksum) return Effect.succeed(true);
     return tries < VERIFY_TRIES_MAX ? refVerifies(io, ref, tries + 1) : Effect.succeed(false);
   });
 }
 
-function refsVerify(io: BucketIo, entry: JournalEntry): Effect.Effect<boolean> {
+function refsVerify(io: BucketIo, entry: JournalEntry): Effect.Effect<boolean, DeviceError> {
   return Effect.gen(function* () {
     for (const ref of entry.refs) if (!(yield* refVerifies(io, ref, 1))) return false;
     return true;

@@ -21,6 +21,7 @@ export const RATES: Readonly<Record<string, number>> = {
   "commit waited for the journal to write": 0.02,
   // Needs bytes that look compressible and are not; few are drawn.
   "compression gave too little": 0.1,
+  "device gone": 0.5,
   "device operation retried": 2,
   "extent divided by the collector": 10,
   "extent laid over in several transactions": 0.6,
@@ -40,6 +41,7 @@ export const RATES: Readonly<Record<string, number>> = {
   "journal ended at an entry whose references do not verify": 150,
   "journal entry found behind one that cannot be read": 2,
   "journal entry of an earlier epoch ignored": 20,
+  "journal read again where it was not as expected": 0.5,
   "journal wrapped": 8,
   "large file unlinked": 4,
   "leaf compacted": 15,
@@ -80,6 +82,7 @@ export const RATES: Readonly<Record<string, number>> = {
   "rows hidden that are being taken out": 0.015,
   "staging arena grown": 20,
   "superblock log switched buckets": 200,
+  "superblock read again": 0.5,
   "torn journal tail dropped": 2,
   "transaction restarted for a node": 200,
   "unclean pool recovered": 200,

@@ -158,4 +158,25 @@ export const journalMutants: ReadonlyArray<Mutant> = [
     edits: [{ find: "return self.put(bytes, sequence, tries + 1);", replace: "return Effect.void;" }],
     scenarios: ["failing-disk", "zoned/failing-disk"],
   },
+  {
+    id: "returned-device-trusted",
+    breaks: "a device that was gone is written and flushed again as if it had lost nothing",
+    file: "engine/device/bucket-io.js",
+    edits: [{ find: 'if (error._tag !== "DeviceGone" || this.gone !== undefined)', replace: "if (true)" }],
+    scenarios: ["device-gone", "zoned/device-gone"],
+  },
+  {
+    id: "superblock-read-once",
+    breaks: "what a single read of a superblock's slot shows is believed",
+    file: "engine/device/superblock-log.js",
+    edits: [{ find: "if (seen.length >= VERIFY_TRIES_MAX ||", replace: "if (true ||" }],
+    scenarios: ["stale-reads", "zoned/stale-reads"],
+  },
+  {
+    id: "journal-end-read-once",
+    breaks: "what a single read shows at the front or the end of a journal bucket is believed",
+    file: "engine/pool/journal-search.js",
+    edits: [{ find: "const entry = doubtful ?", replace: "const entry = false ?" }],
+    scenarios: ["stale-reads", "zoned/stale-reads"],
+  },
 ];
