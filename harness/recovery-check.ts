@@ -9,7 +9,10 @@ import * as Effect from "effect/Effect";
 import * as Exit from "effect/Exit";
 import type { CrashImage } from "../devices/sim/crash.ts";
 import { SimDisk } from "../devices/sim/disk.ts";
+import type { FaultPlan } from "../devices/sim/faults.ts";
+import { survivesAll } from "../devices/sim/survival.ts";
 import { type OpenOptions, openPool, type Pool } from "../engine/pool/pool.ts";
+import { timeAt } from "./clock-jumps.ts";
 import type { Entropy } from "./entropy.ts";
 import { drawSurvival } from "./harvest.ts";
 import { NextLife } from "./next-life.ts";
@@ -48,6 +51,10 @@ export interface RecoveryOptions {
   readonly lives: number;
   /** Virtual time at which the recovery starts: time does not go back between two lives. */
   readonly startMs: number;
+  /** Faults of the disk during the recovery and after it. */
+  readonly faults?: FaultPlan | undefined;
+  /** The clock was set while the pool was used: times are held against what it says now. */
+  readonly clockJumps?: boolean | undefined;
   readonly trace: Trace;
 }
 
@@ -129,6 +136,9 @@ function misuseOf({ violations, futileOperations }: SimDisk): ReadonlyArray<stri
 /** Is there a place that can no longer be written? */
 const refusesWrites = ({ bad, zones }: CrashImage): boolean => bad.refusesWrites || (zones?.failedCount ?? 0) > 0;
 
+/** How a recovery ends, or the look through what was recovered, on a disk that is gone. */
+const GONE = /is gone|DeviceGone|InputOutput/u;
+
 function judgeReadOnly(image: CrashImage, mark: Mark, oracle: Oracle, options: RecoveryOptions): Array<string> {
   const { open, entropy, name, startMs } = options;
   const disk = SimDisk.fromImage(image, { name: "disk0", seed: 1, statistics: false });
@@ -152,7 +162,8 @@ export function judgeCrashState(image: CrashImage, mark: Mark, oracle: Oracle, o
   const crashIt = random.chance(options.recoveryShare);
   const used = options.lives + 1 < LIVES_MAX && random.chance(options.livesShare);
   let life: NextLife | undefined;
-  const behaviour = { name: "disk0", seed: random.u32(), statistics: false };
+  const faults = options.faults?.reseeded(entropy.number(`${name}, faults`));
+  const behaviour = { name: "disk0", seed: random.u32(), statistics: false, ...(faults && { faults }) };
   let again: { image: CrashImage; label: string } | undefined;
   const disk = SimDisk.fromImage(image, behaviour);
   if (crashIt) {
@@ -177,6 +188,7 @@ export function judgeCrashState(image: CrashImage, mark: Mark, oracle: Oracle, o
         disk.setObserver(undefined);
         if (!used || problems.length > 0) return problems;
         life = new NextLife(tree, options.tolerance, random);
+        if (options.clockJumps === true) life.oracle.model.clock = () => timeAt(world);
         yield* life.live(pool, disk);
         const { violation } = life.oracle;
         return violation === undefined ? [] : [violation.message];
@@ -184,34 +196,43 @@ export function judgeCrashState(image: CrashImage, mark: Mark, oracle: Oracle, o
     ),
   );
   const problem = lossy ? withoutHonestRefusal(outcome.problem) : outcome.problem;
-  const gaveUp = problem !== undefined && options.mayFail && refusesWrites(image) && GAVE_UP.test(problem);
   const found = problem === undefined ? [...(outcome.value ?? [])] : [problem];
-  const problems = gaveUp ? judgeReadOnly(image, mark, oracle, options) : found;
+  const wentAway = disk.departed && life?.oracle.violation === undefined && found.some((line) => GONE.test(line));
+  const gaveUp = problem !== undefined && options.mayFail && refusesWrites(image) && GAVE_UP.test(problem);
+  const problems = wentAway ? [] : gaveUp ? judgeReadOnly(image, mark, oracle, options) : found;
   problems.push(...misuseOf(disk));
   trace.fold("recovery", world.trace);
-  let { events } = world.trace;
-  let states = 1;
-  if (problems.length === 0 && again !== undefined) {
-    const second = judgeCrashState(again.image, mark, oracle, { ...options, name: `${name}+`, recoveryShare: 0 });
-    events += second.events;
-    states += second.states;
-    problems.push(...second.problems.map((problem) => `${again!.label}: ${problem}`));
+  const totals = { problems, states: 1, simulatedMs: world.nowMs - start, events: world.trace.events };
+  const after = { ...options, startMs: world.nowMs };
+  const nowOracle = life?.oracle ?? oracle;
+  if (wentAway) {
+    // The disk is back, with what it kept; this time it stays.
+    const back = { ...after, name: `${name}, back`, faults: undefined, recoveryShare: 0, livesShare: 0 };
+    const state = { image: disk.crash(survivesAll), mark: life?.oracle.mark() ?? mark };
+    judgeNext(totals, { ...state, label: "the disk went during the recovery and is back" }, nowOracle, back);
   }
-  let simulatedMs = world.nowMs - start;
-  for (const [index, { image: next, mark: at, label }] of (life?.harvest.states ?? []).entries()) {
-    if (problems.length > 0) break;
-    const after = {
-      ...options,
-      name: `${name}, then ${index}`,
-      ...LATER,
-      lives: options.lives + 1,
-      startMs: world.nowMs,
-    };
-    const judged = judgeCrashState(next, at, life!.oracle, after);
-    events += judged.events;
-    states += judged.states;
-    simulatedMs += judged.simulatedMs;
-    problems.push(...judged.problems.map((problem) => `used and crashed again at ${label}: ${problem}`));
+  if (again !== undefined) {
+    judgeNext(totals, { ...again, mark }, oracle, { ...options, name: `${name}+`, recoveryShare: 0 });
   }
-  return { problems, states, simulatedMs, events };
+  for (const [index, state] of (life?.harvest.states ?? []).entries()) {
+    const label = `used and crashed again at ${state.label}`;
+    const next = { ...after, name: `${name}, then ${index}`, ...LATER, lives: options.lives + 1 };
+    judgeNext(totals, { ...state, label }, nowOracle, next);
+  }
+  return totals;
+}
+
+/** Judges a state that came of the one at hand, unless something is wrong already. */
+function judgeNext(
+  totals: { problems: Array<string>; states: number; simulatedMs: number; events: number },
+  { image, mark, label }: { readonly image: CrashImage; readonly mark: Mark; readonly label: string },
+  oracle: Oracle,
+  options: RecoveryOptions,
+): void {
+  if (totals.problems.length > 0) return;
+  const { problems, states, simulatedMs, events } = judgeCrashState(image, mark, oracle, options);
+  totals.states += states;
+  totals.simulatedMs += simulatedMs;
+  totals.events += events;
+  totals.problems.push(...problems.map((problem) => `${label}: ${problem}`));
 }

@@ -6,12 +6,14 @@
  * is the seed's failure. The hash covers every scheduling choice, timer, device operation and judgement.
  */
 import * as Effect from "effect/Effect";
+import type * as Scope from "effect/Scope";
 import { type CrashImage, withZoneLost } from "../devices/sim/crash.ts";
 import { SimDisk } from "../devices/sim/disk.ts";
 import { noFaults } from "../devices/sim/faults.ts";
 import type { DiskPhase } from "../devices/sim/operation-runner.ts";
 import { marks, resetMarks } from "../engine/marks.ts";
 import { formatPool, type OpenOptions, openPool, type Pool } from "../engine/pool/pool.ts";
+import { jumps, timeAt } from "./clock-jumps.ts";
 import type { CrashPoint, IoPoint } from "./crash-point.ts";
 import { Entropy, type Prng } from "./entropy.ts";
 import { Harvest } from "./harvest.ts";
@@ -111,6 +113,7 @@ class Seed {
   readonly disk: SimDisk;
   readonly harvest: Harvest;
   readonly open: OpenOptions;
+  private current: World | undefined;
   private armed = false;
   /** The pool failed for good, as its scenario allows. */
   private gaveUp = false;
@@ -139,6 +142,7 @@ class Seed {
       ...(this.plan.disk?.timing === undefined ? {} : { timing: this.plan.disk.timing }),
       ...(this.plan.disk?.yields === undefined ? {} : { yields: this.plan.disk.yields }),
       statistics: true,
+      keepsEarlier: this.plan.disk?.faults?.needsEarlier === true || this.plan.crash.faults?.needsEarlier === true,
     });
     this.disk.setObserver((phase, operation, offset, length, index) => {
       trace.event(eventName(phase, operation), offset, length, index);
@@ -169,6 +173,7 @@ class Seed {
 
   private within<A>(name: string, effect: Effect.Effect<A, unknown>): { value: A | undefined; problem?: string } {
     const world = this.world(name);
+    this.current = world;
     const result = runIn(world, inRole(effect, new Role(`the pool (${name})`)));
     this.simulatedMs += world.nowMs - EPOCH_MS;
     this.endMs = world.nowMs;
@@ -191,6 +196,7 @@ class Seed {
             const pool = yield* openPool([disk], self.open);
             if (plan.disk?.faults !== undefined) disk.setFaults(plan.disk.faults);
             self.armed = true;
+            if (plan.clockJumps === true) yield* self.jumpingClock;
             yield* Effect.forEach(plan.clients, (_program, index) => self.client(pool, index), {
               concurrency: "unbounded",
               discard: true,
@@ -215,6 +221,14 @@ class Seed {
       );
     }
     return undefined;
+  }
+
+  /** Sets the clock again and again until the scope ends, and tells the model what it says. */
+  private get jumpingClock(): Effect.Effect<void, never, Scope.Scope> {
+    const world = this.current!;
+    const random = this.entropy.stream("clock");
+    this.oracle.model.clock = () => timeAt(world);
+    return Effect.asVoid(Effect.forkScoped(jumps(world, random)));
   }
 
   /** Of a pool that may fail, only that it comes to an end is asked. */
@@ -273,6 +287,8 @@ class Seed {
         ...{ open, entropy, name, recoveryShare, livesShare, trace, lives: 0 },
         tolerance: this.plan.tolerance,
         mayFail: this.plan.mayFail ?? false,
+        faults: this.plan.crash.faults,
+        clockJumps: this.plan.clockJumps,
         startMs: this.endMs,
       });
       this.simulatedMs += judged.simulatedMs;
@@ -287,14 +303,16 @@ class Seed {
 
   /** Opens the closed pool, looks through all of it, and closes it; returns what is wrong. */
   private get reopened(): Effect.Effect<ReadonlyArray<string>, unknown> {
-    const { disk, oracle, open } = this;
+    const { disk, oracle, open, plan } = this;
     return Effect.scoped(
       Effect.gen(function* () {
+        if (plan.mayFail !== true) disk.setFaults(plan.crash.faults ?? noFaults);
         const pool = yield* openPool([disk], open);
         if (disk.offlineZones > 0) return yield* verifyWhatIsLeft(pool, oracle, oracle.mark());
         const { problems } = yield* verifyPool(pool, oracle, oracle.mark());
         const report = yield* pool.check({ data: true });
         yield* pool.close;
+        disk.setFaults(noFaults);
         return [...problems, ...report.problems.map(({ pass, what }) => `check, ${pass}: ${what}`)];
       }),
     );
@@ -311,6 +329,7 @@ class Seed {
       Effect.gen(function* () {
         const problems = plan.destructive === true ? [] : yield* self.reopened;
         if (problems.length > 0 || plan.epilogue === undefined) return problems;
+        disk.reconnect();
         yield* plan.epilogue({
           disk,
           model: oracle.model,

@@ -9,6 +9,7 @@ import type * as Effect from "effect/Effect";
 import type * as Scope from "effect/Scope";
 import type { Geometry } from "../devices/device.ts";
 import type { SimDisk, SimDiskBehaviour } from "../devices/sim/disk.ts";
+import type { FaultPlan } from "../devices/sim/faults.ts";
 import type { Filesystem } from "../engine/fs/types.ts";
 import type { OpenOptions, Pool } from "../engine/pool/pool.ts";
 import type { FormatOptions } from "../engine/pool/shape.ts";
@@ -45,6 +46,8 @@ export interface CrashPlan {
   readonly livesShare?: number;
   /** Share of crash states in which a zone that held something comes back read-only or offline. */
   readonly zoneLossShare?: number;
+  /** Faults of the disk while pools are recovered, used again, and reopened after a clean close. */
+  readonly faults?: FaultPlan;
   /** The one crash state to take, instead of what the seed draws. */
   readonly only?: CrashPoint;
 }
@@ -68,6 +71,8 @@ export interface ScenarioPlan {
   readonly format?: Partial<FormatOptions>;
   readonly open?: OpenOptions;
   readonly tolerance: Tolerance;
+  /** The clock on the wall jumps forward and back while the clients run, and files' times must be what it says. */
+  readonly clockJumps?: boolean;
   /** The pool may fail for good while the clients run; what it leaves on the disk is then judged as after a crash. */
   readonly mayFail?: boolean;
   /** Faults may destroy what had been durable: the epilogue alone judges what is left, of a pool closed or stopped. */

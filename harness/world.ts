@@ -4,7 +4,7 @@
  * All fibers share one pool of runnable tasks; the seed chooses the next one, uniformly or by priorities that change at
  * random points (PCT). A fiber that was resumed inline is put back into the pool, so that nobody runs on merely because
  * somebody answered, and fibers are preempted at random. Time stands still while anything can run and jumps to the next
- * timer when nothing can. No promise, timer or callback from outside can run in between: a fiber that waits for one
+ * timer when nothing can; the clock on the wall may jump meanwhile, timers do not notice. No promise, timer or callback from outside can run in between: a fiber that waits for one
  * shows as a deadlock.
  */
 import * as Clock from "effect/Clock";
@@ -73,7 +73,10 @@ const earlier = (a: Timer, b: Timer): boolean => a.atMs < b.atMs || (a.atMs === 
 export class World implements Scheduler.Scheduler {
   readonly executionMode = "async" as const;
   readonly trace: Trace;
+  /** Time on the clock that never jumps, by which timers run. */
   nowMs: number;
+  /** What the clock on the wall is ahead of that; anybody may set it at any time. */
+  wallAheadMs = 0;
   steps = 0;
   private readonly choices: Prng;
   private readonly values: Prng;
@@ -162,14 +165,17 @@ export class World implements Scheduler.Scheduler {
   }
 
   private makeClock(): Clock.Clock {
-    const nanos = (): bigint => BigInt(Math.round(this.nowMs * 1000)) * 1000n;
+    const nanosOf = (ms: number): bigint => BigInt(Math.round(ms * 1000)) * 1000n;
+    const wall = (): bigint => nanosOf(this.nowMs + this.wallAheadMs);
+    const monotonic = (): bigint => nanosOf(this.nowMs);
+    const wallMs = (): number => Math.floor(this.nowMs + this.wallAheadMs);
     return {
-      currentTimeMillisUnsafe: () => Math.floor(this.nowMs),
-      currentTimeMillis: Effect.sync(() => Math.floor(this.nowMs)),
-      currentTimeNanosUnsafe: nanos,
-      currentTimeNanos: Effect.sync(nanos),
-      monotonicTimeNanosUnsafe: nanos,
-      monotonicTimeNanos: Effect.sync(nanos),
+      currentTimeMillisUnsafe: wallMs,
+      currentTimeMillis: Effect.sync(wallMs),
+      currentTimeNanosUnsafe: wall,
+      currentTimeNanos: Effect.sync(wall),
+      monotonicTimeNanosUnsafe: monotonic,
+      monotonicTimeNanos: Effect.sync(monotonic),
       sleep: (duration) => {
         const ms = Duration.toMillis(duration);
         if (!(ms > 0)) return Effect.yieldNow;

@@ -93,7 +93,10 @@ const HONEST_REFUSALS = new Set([
 ]);
 
 /** Reads all that can be read of a damaged pool: it is right, or the pool says that it is lost. */
-function readHonestly({ model, closed, random, open, fail }: Epilogue, damage: string): Effect.Effect<void, unknown> {
+export function readHonestly(
+  { model, closed, random, open, fail }: Epilogue,
+  damage: string,
+): Effect.Effect<void, unknown> {
   return Effect.gen(function* () {
     const read = Effect.scoped(
       Effect.gen(function* () {
@@ -104,7 +107,7 @@ function readHonestly({ model, closed, random, open, fail }: Epilogue, damage: s
     const result = yield* Effect.result(read);
     if (result._tag === "Failure") {
       const tag = (result.failure as { readonly _tag?: string })._tag ?? "?";
-      if (!HONEST_REFUSALS.has(tag)) return yield* fail(`opening a pool with rot fails with ${tag}`);
+      if (!HONEST_REFUSALS.has(tag)) return yield* fail(`opening a pool with ${damage} fails with ${tag}`);
       return;
     }
     const mark = model.history.mark();

@@ -4,6 +4,7 @@
  */
 import type { Scenario } from "../harness/scenario.ts";
 import { crashCaseStories } from "./crash-cases.ts";
+import { deviceStories } from "./devices.ts";
 import { extentStories } from "./extents.ts";
 import { faultStories } from "./faults.ts";
 import { generalStories } from "./general.ts";
@@ -21,6 +22,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
     ...extentStories,
     ...lifeStories,
     ...faultStories,
+    ...deviceStories,
     ...crashCaseStories,
     ...hostileStories,
   ].flatMap(onBothMedia),

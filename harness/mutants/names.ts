@@ -120,4 +120,29 @@ export const namesMutants: ReadonlyArray<Mutant> = [
     ],
     scenarios: ["concurrent-names", "many-small-files", "concurrent-mixed"],
   },
+  {
+    id: "time-never-goes-back",
+    breaks: "a file that is written keeps its time of modification if the clock says an earlier one",
+    file: "engine/fs/file.js",
+    edits: [
+      {
+        find: "state.modified = self.now();",
+        replace:
+          "{ const now = self.now(); if (state.modified === undefined || now.seconds >= state.modified.seconds) state.modified = now; }",
+      },
+    ],
+    scenarios: ["clock-jumps", "zoned/clock-jumps"],
+  },
+  {
+    id: "time-read-once",
+    breaks: "the clock is read when the pool is opened, and time is reckoned from there",
+    file: "engine/fs/core.js",
+    edits: [
+      {
+        find: "const nanos = clock.currentTimeNanosUnsafe();",
+        replace: "const nanos = clock.monotonicTimeNanosUnsafe();",
+      },
+    ],
+    scenarios: ["clock-jumps", "zoned/clock-jumps"],
+  },
 ];

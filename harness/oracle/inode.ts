@@ -24,6 +24,8 @@ export interface InodeState {
   readonly parent: Inode | undefined;
   /** Time of modification, where it was set and nothing has changed it since. */
   readonly modified: Timestamp | undefined;
+  /** What the clock said at the last change of what the inode holds, if the model knows the clock. */
+  readonly touched: Timestamp | undefined;
   /** A time of modification that was set, and is no longer right because of a change since. */
   readonly outdated: Timestamp | undefined;
 }

@@ -17,6 +17,7 @@ import {
   type FsReason,
   type Owner,
   type RenameMode,
+  type Timestamp,
 } from "../../engine/fs/types.ts";
 import { type Expectation, fails, isRefusal, type Refusal, succeeds } from "./expectation.ts";
 import { FileContent, PAGE_BYTES } from "./file-content.ts";
@@ -56,6 +57,9 @@ export class Model {
     for (const [number, inode] of inodes) this.bind(inode, number);
     this.beginning = [...inodes.values()];
   }
+
+  /** What the clock says, if times are to be what it said, however it jumps. */
+  clock: (() => Timestamp) | undefined;
 
   /** The inodes that were there at moment 0. */
   inodesAtStart(): ReadonlyArray<Inode> {
@@ -100,7 +104,7 @@ export class Model {
   /** What the inode holds was changed: its time of modification is some time of now. */
   touch(moment: number, inode: Inode): void {
     const { modified, outdated } = inode.state;
-    this.put(moment, inode, { modified: undefined, outdated: modified ?? outdated });
+    this.put(moment, inode, { modified: undefined, outdated: modified ?? outdated, touched: this.clock?.() });
   }
 
   attributesOf(inode: Inode): Expectation<Attributes> {
@@ -108,7 +112,10 @@ export class Model {
     const sizeBytes = inode.content?.sizeBytes ?? state.target?.length ?? state.entries?.size;
     const ticket = ++this.ticket;
     return {
-      verify: (found) => this.bind(inode, found.inode) ?? wrongAttributes(inode, state, sizeBytes, found, ticket),
+      verify: (found) =>
+        this.bind(inode, found.inode) ??
+        wrongAttributes(inode, state, sizeBytes, found) ??
+        (this.clock === undefined ? wentBack(inode, found, ticket) : undefined),
     };
   }
 
@@ -261,7 +268,9 @@ export class Model {
       gid: changes.gid ?? inode.state.gid,
     });
     if (size !== undefined) this.touch(moment, inode);
-    if (changes.modified !== undefined) this.put(moment, inode, { modified: changes.modified, outdated: undefined });
+    if (changes.modified !== undefined) {
+      this.put(moment, inode, { modified: changes.modified, outdated: undefined, touched: undefined });
+    }
     if (size !== undefined) inode.content?.truncate(moment, size);
     const told = this.attributesOf(inode);
     const { accessed } = changes;
@@ -325,7 +334,7 @@ export class Model {
     if (reasons.length > 0 || isRefusal(directory)) return fails(...reasons);
     const touched: Array<Inode> = [directory.found];
     const moment = this.history.advance(call.label, touched);
-    const inode = this.createInode(moment, state);
+    const inode = this.createInode(moment, { ...state, touched: this.clock?.() });
     touched.push(inode);
     this.enter(moment, directory.found, name, inode);
     return this.attributesOf(inode);
@@ -344,6 +353,7 @@ export function emptyState(mode: number, owner: Owner, links: number): InodeStat
     entries: typeOf(mode) === FileType.directory ? new Map<string, Inode>() : undefined,
     parent: undefined,
     modified: undefined,
+    touched: undefined,
     outdated: undefined,
   };
 }
@@ -388,7 +398,6 @@ function wrongAttributes(
   state: InodeState,
   sizeBytes: number | undefined,
   found: Attributes,
-  ticket: number,
 ): string | undefined {
   const expected: ReadonlyArray<readonly [keyof Attributes, number | undefined]> = [
     ["mode", state.mode],
@@ -406,9 +415,18 @@ function wrongAttributes(
   if (state.modified !== undefined && compareTimes(state.modified, found.modified) !== 0) {
     return `${inode.title} was modified at ${JSON.stringify(found.modified)}, expected ${JSON.stringify(state.modified)}`;
   }
-  if (state.outdated !== undefined && compareTimes(state.outdated, found.modified) === 0) {
+  const { touched } = state;
+  if (touched !== undefined && compareTimes(touched, found.modified) !== 0) {
+    return `${inode.title} was modified at ${JSON.stringify(found.modified)}, the clock said ${JSON.stringify(touched)}`;
+  }
+  if (state.outdated !== undefined && touched === undefined && compareTimes(state.outdated, found.modified) === 0) {
     return `${inode.title} was modified at ${JSON.stringify(found.modified)}, which was set before its last change`;
   }
+  return undefined;
+}
+
+/** Only of a clock that never goes back. */
+function wentBack(inode: Inode, found: Attributes, ticket: number): string | undefined {
   const seen = inode.changedSeen;
   if (seen === undefined || seen.ticket < ticket) {
     if (seen !== undefined && compareTimes(found.changed, seen.changed) < 0) {
