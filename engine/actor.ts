@@ -182,6 +182,8 @@ export class Actor<M> {
   }
 
   private kick(): void {
+    // Mail that nobody handles any more must not have the drain scheduled for ever.
+    if (this.supervisor.failure !== undefined || this.supervisor.stopped) return;
     if (this.scheduled || this.draining || this.waiting === 0) return;
     this.scheduled = true;
     this.supervisor.dispatcher.scheduleTask(this.drain, this.priority);
