@@ -74,14 +74,17 @@ export class NodeWriter {
     }).pipe(Effect.catch((error) => self.give(error)));
   }
 
-  /** Writes until no node pins an entry before this sequence. */
+  /**
+   * Writes until no node pins an entry before this sequence, those included that somebody else is writing: who believed
+   * them written would ask for the news of it over and over, and fill the journal with it.
+   */
   flushBefore(beforeSequence: number): Effect.Effect<void, AppendError | PoolFailed> {
     const self = this;
-    const { trees } = this.services;
+    const { trees, supervisor } = this.services;
     return Effect.gen(function* () {
-      for (;;) {
-        const oldest = trees.dirty.oldest;
-        if (oldest === undefined || oldest.pin >= beforeSequence) return;
+      while (trees.oldestPin(Number.POSITIVE_INFINITY) < beforeSequence) {
+        if (supervisor.ended !== undefined) return yield* Effect.fail(supervisor.ended);
+        if (trees.flushingPin < beforeSequence) reached("nodes waited for that others write");
         yield* self.writeOldest(beforeSequence);
       }
     });
