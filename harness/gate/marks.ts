@@ -99,9 +99,9 @@ export const RATES: Readonly<Record<string, number>> = {
   "journal bucket that cannot be reset retired": 0.3,
   "journal entry kept though its data is offline": 0.6,
   "journal known to be whole without an offline bucket": 1.2,
-  // Needs an append to a zone that turned read-only while something else was done with it.
   // Needs a slow write of nodes, and a journal that fills meanwhile.
   "nodes waited for that others write": 3,
+  // Needs an append to a zone that turned read-only while something else was done with it.
   "open bucket left since its zone is lost": 0.005,
   "pool opened with a zone offline": 3,
   "pool opened with a zone read-only": 4,
