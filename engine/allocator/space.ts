@@ -88,6 +88,11 @@ export class Space {
     this.one.withPermits(1)(this.round(PRESSED_GAIN)),
   );
 
+  /** Runs work that compares rows of several tables: no bucket is emptied meanwhile, so none of them moves. */
+  undisturbed<A, E>(work: Effect.Effect<A, E>): Effect.Effect<A, E> {
+    return this.one.withPermits(1)(work);
+  }
+
   /** What a write point does when its class gets no bucket. */
   relieveFor(writeClass: WriteClass): Effect.Effect<boolean, PoolFailed> {
     if (writeClass === "data") return this.relieve;

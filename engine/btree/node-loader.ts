@@ -69,11 +69,13 @@ export class NodeLoader {
           if (typeof leaf !== "string") leaf.free();
           return;
         }
+        if (node.pointer !== pointer) {
+          // Brought in by somebody else, changed, written elsewhere and evicted: what was read is what it was before.
+          reached("node moved while it was read");
+          if (typeof leaf !== "string") leaf.free();
+          continue;
+        }
         if (typeof leaf === "string") {
-          if (node.pointer !== pointer) {
-            reached("node moved while it was read");
-            continue;
-          }
           // Each of the records may have been read wrongly once.
           if (++tries < VERIFY_TRIES_MAX + pointer.records.length - 1) {
             reached("node that did not verify read again");

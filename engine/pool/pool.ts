@@ -85,8 +85,8 @@ export interface Pool {
   readonly close: Effect.Effect<void, FsError | PoolFailed | PoolError>;
   readonly usage: Effect.Effect<Usage>;
   /**
-   * Runs all passes of the check but the journal's over what the pool holds now; nothing may change meanwhile. What is
-   * being moved out of zones that the device gave up is moved first.
+   * Runs all passes of the check but the journal's over what the pool holds now. Nothing may be changed meanwhile. What
+   * is being moved out of zones that the device gave up is moved first; the collector waits until the check is through.
    */
   readonly check: (options?: CheckOptions) => Effect.Effect<CheckReport, PoolFailed>;
   /** Sets how much memory the pool may take from now on; what is over a limit goes as soon as it can. */
@@ -305,7 +305,8 @@ export function openPool(
       filesystemFor: core.filesystemFor,
       close: readOnly ? runtime.supervisor.stop : closePool(runtime, core, bucket),
       usage: Effect.sync(() => usageOf(runtime, core)),
-      check: (checkOptions) => Effect.andThen(runtime.space.settled, check(subject, checkOptions)),
+      check: (checkOptions) =>
+        Effect.andThen(runtime.space.settled, runtime.space.undisturbed(check(subject, checkOptions))),
       limitMemory: ({ nodeCacheBytes, ...data }) => {
         if (nodeCacheBytes !== undefined) {
           trees.leavesMax = leavesWithin(nodeCacheBytes);
