@@ -27,11 +27,14 @@ export type SurvivalChoice =
   | { readonly kind: "keyed"; readonly seed: number }
   | { readonly kind: "reordered"; readonly seed: number };
 
-/** An I/O that changes the medium, as the observer of a disk hears of it. */
+/**
+ * An I/O that changes the medium, as the observer of a disk hears of it; or the return of a sync to a client, which
+ * counts as one of the flush that it should have waited for.
+ */
 export interface IoPoint {
-  readonly phase: "issue" | "complete";
+  readonly phase: "issue" | "complete" | "return";
   readonly operation: DeviceOperation;
-  /** Number among all operations of the disk. */
+  /** Number among all operations of the disk, or among all syncs that returned. */
   readonly index: number;
 }
 
@@ -81,7 +84,8 @@ export function describeSurvival(choice: SurvivalChoice): string {
   }
 }
 
-export const describeIo = ({ phase, operation, index }: IoPoint): string => `${phase} of ${operation} ${index}`;
+export const describeIo = ({ phase, operation, index }: IoPoint): string =>
+  phase === "return" ? `return of sync ${index}` : `${phase} of ${operation} ${index}`;
 
 export const describeCrash = (point: CrashPoint): string => `${describeIo(point)}: ${describeSurvival(point.survives)}`;
 

@@ -16,7 +16,7 @@ import { formatPool, type OpenOptions, openPool, type Pool } from "../engine/poo
 import { jumps, timeAt } from "./clock-jumps.ts";
 import type { CrashPoint, IoPoint } from "./crash-point.ts";
 import { Entropy, type Prng } from "./entropy.ts";
-import { Harvest } from "./harvest.ts";
+import { type CrashState, Harvest } from "./harvest.ts";
 import { digestOf } from "./media-digest.ts";
 import { comesToRest } from "./liveness.ts";
 import { Oracle } from "./oracle/oracle.ts";
@@ -66,6 +66,9 @@ const VIRTUAL_MS_MAX = 24 * 3600 * 1000;
 /** Share of runs in which the pool must come to rest before it is closed: in the others it closes with work to do. */
 const REST_SHARE = 0.3;
 
+/** What a client is told to be doing while it waits for durability. */
+const SYNC = /^(?:fsync\(|syncfs)/u;
+
 /** Names of events, made once. */
 const EVENTS: Readonly<Record<DiskPhase, Map<string, string>>> = {
   issue: new Map(),
@@ -112,6 +115,9 @@ class Seed {
   readonly oracle: Oracle;
   readonly disk: SimDisk;
   readonly harvest: Harvest;
+  /** States at the instants at which syncs return: what they cover must be there, whatever the disk is busy with. */
+  private readonly syncHarvest: Harvest;
+  private syncs = 0;
   readonly open: OpenOptions;
   private current: World | undefined;
   private armed = false;
@@ -131,8 +137,9 @@ class Seed {
     this.trace = trace;
     this.options = options;
     this.oracle = new Oracle(this.plan.tolerance);
-    const { statesMax, pointShare, only } = this.plan.crash;
+    const { statesMax, pointShare, syncStatesMax = 0, only } = this.plan.crash;
     this.harvest = new Harvest(this.entropy.stream("crash points"), statesMax, pointShare, only);
+    this.syncHarvest = new Harvest(this.entropy.stream("crash points at syncs"), syncStatesMax, 1, only);
     const inlineAsks = this.entropy.stream("inline asks").chance(0.5);
     this.open = { ...OPEN, inlineAsks, ...this.plan.open };
     this.disk = SimDisk.make({
@@ -263,6 +270,7 @@ class Seed {
         trace.text(name, operation);
       },
       returned: (outcome) => {
+        if (SYNC.test(role.doing ?? "")) this.synced();
         role.doing = undefined;
         trace.text(name, outcome);
       },
@@ -276,11 +284,22 @@ class Seed {
     return inRole(program, role);
   }
 
+  private get crashed(): ReadonlyArray<CrashState> {
+    return [...this.harvest.states, ...this.syncHarvest.states];
+  }
+
+  /** An fsync or syncfs has returned, whether it succeeded or not. */
+  private synced(): void {
+    const io = (): IoPoint => ({ phase: "return", operation: "flush", index: this.syncs });
+    this.syncHarvest.point(this.disk, io, () => this.oracle.mark());
+    this.syncs++;
+  }
+
   /** Judges the crash states; returns the first that is wrong. */
   judge(): SeedFailure | undefined {
     const { entropy, trace, open, oracle } = this;
     const { recoveryShare, livesShare = LIVES_SHARE, zoneLossShare = 0 } = this.plan.crash;
-    for (const [index, { image, mark, label, point }] of this.harvest.states.entries()) {
+    for (const [index, { image, mark, label, point }] of this.crashed.entries()) {
       const name = `crash state ${index}`;
       const crashed = zoneLossShare === 0 ? image : afterCrash(image, zoneLossShare, entropy.stream(`${name}, zones`));
       const judged = judgeCrashState(crashed, mark, oracle, {

@@ -40,6 +40,8 @@ export interface CrashPlan {
   readonly statesMax: number;
   /** Share of device operations at which crash states are taken; the budget above ends it. */
   readonly pointShare: number;
+  /** Crash states to verify besides, at instants at which a sync has just returned; none unless told. */
+  readonly syncStatesMax?: number;
   /** Share of crash states whose recovery is crashed too, and recovered again. */
   readonly recoveryShare: number;
   /** Share of recovered pools that are used by another client and crashed again; one in sixteen unless told. */

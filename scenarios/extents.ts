@@ -14,7 +14,7 @@ const STRIDE_BYTES = 3000;
 const PIECES_PER_SYNC = 50;
 
 /** Writes a file in many pieces that stay apart. */
-function pieces(path: string, count: number, random: Prng): ReadonlyArray<Operation> {
+export function pieces(path: string, count: number, random: Prng): ReadonlyArray<Operation> {
   const tag = random.below(9000) * 1000;
   const operations: Array<Operation> = [{ kind: "create", path }];
   for (let index = 0; index < count; index++) {
@@ -27,7 +27,7 @@ function pieces(path: string, count: number, random: Prng): ReadonlyArray<Operat
 }
 
 /** Something that concerns most of the file at once. */
-function sweep(path: string, count: number, random: Prng): Operation {
+export function sweep(path: string, count: number, random: Prng): Operation {
   const end = count * STRIDE_BYTES;
   const offsetBytes = random.below(end / 4);
   const lengthBytes = end - random.below(end / 2);

@@ -5,6 +5,7 @@
 import type { Scenario } from "../harness/scenario.ts";
 import { crashCaseStories } from "./crash-cases.ts";
 import { deviceStories } from "./devices.ts";
+import { crowdStories } from "./crowds.ts";
 import { extentStories } from "./extents.ts";
 import { faultStories } from "./faults.ts";
 import { generalStories } from "./general.ts";
@@ -14,6 +15,7 @@ import { onBothMedia } from "./pools.ts";
 import { regressions } from "./regressions/index.ts";
 import { spaceStories } from "./space.ts";
 import { zoneScenarios } from "./zones.ts";
+import { treeStories } from "./trees.ts";
 
 export const scenarios: ReadonlyArray<Scenario> = [
   ...[
@@ -25,6 +27,8 @@ export const scenarios: ReadonlyArray<Scenario> = [
     ...deviceStories,
     ...crashCaseStories,
     ...hostileStories,
+    ...crowdStories,
+    ...treeStories,
   ].flatMap(onBothMedia),
   ...zoneScenarios,
   ...regressions,

@@ -112,7 +112,7 @@ const fillToFull: Story = {
 };
 
 /** Fills about `share` of what is available with files of 64 to 128 KiB. */
-function fillShare(share: number): Program {
+export function fillShare(share: number): Program {
   return (client: Client) =>
     Effect.gen(function* () {
       const by = performer(client.filesystem, client.note);

@@ -32,6 +32,18 @@ export function fixedTiming(delaysMs: Partial<Record<DeviceOperation, number>>, 
   return { instant: false, source, delayMs: (operation) => delaysMs[operation] ?? elseMs };
 }
 
+/** A share of the reads takes so much longer, which ones is drawn; all else as `timing` has it. */
+export function someReadsSlow(timing: Timing, seed: number, share: number, slowMs: number): Timing {
+  return {
+    instant: false,
+    source: `someReadsSlow(${timing.source}, ${seed}, ${share}, ${slowMs})`,
+    delayMs: (operation, offsetBytes, lengthBytes, index, nowMs) => {
+      const isSlow = operation === "read" && mix32(seed, 0x736c6f77, index) / 0x100000000 < share;
+      return (isSlow ? slowMs : 0) + timing.delayMs(operation, offsetBytes, lengthBytes, index, nowMs);
+    },
+  };
+}
+
 /** Delays spread evenly over a range, so that concurrent operations complete in any order. */
 export function spreadTiming(seed: number, leastMs: number, mostMs: number): Timing {
   return {

@@ -16,7 +16,6 @@ import type { Trees } from "./trees.ts";
 export const RECORDS_MAX = 4;
 /** Beyond this much in deltas a whole image is cheaper to load. */
 const DELTA_BYTES_MAX = 16 * 1024;
-export const BATCH_NODES_MAX = 64;
 
 export interface EncodedNode {
   readonly node: Node;
@@ -25,11 +24,11 @@ export interface EncodedNode {
   readonly image: boolean;
 }
 
-/** Nodes with updates older than `beforeSequence`, at most a batch of them, lowest level first. */
-export function nodesToFlush(trees: Trees, beforeSequence: number, countMax: number): Array<Node> {
+/** Nodes with updates older than `beforeSequence`, about a batch of them, lowest level first. */
+export function nodesToFlush(trees: Trees, beforeSequence: number): Array<Node> {
   const chosen = new Set<Node>();
   for (const node of trees.dirty) {
-    if (node.pin >= beforeSequence || chosen.size >= countMax) break;
+    if (node.pin >= beforeSequence || chosen.size >= trees.batchNodesMax) break;
     addWithGroup(trees, node, chosen);
   }
   return [...chosen].sort((a, b) => a.level - b.level);

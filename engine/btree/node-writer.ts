@@ -16,7 +16,7 @@ import { checksumOf, viewOf } from "../format/codec.ts";
 import type { NodePointer, NodeRecord } from "../format/pointer.ts";
 import type { Journal } from "../journal/journal-actor.ts";
 import { reached } from "../marks.ts";
-import { BATCH_NODES_MAX, type EncodedNode, addWithGroup, encodeNode, nodesToFlush, pointerWords } from "./flush.ts";
+import { type EncodedNode, addWithGroup, encodeNode, nodesToFlush, pointerWords } from "./flush.ts";
 import type { Node } from "./node.ts";
 import type { Trees } from "./trees.ts";
 
@@ -96,7 +96,7 @@ export class NodeWriter {
     return this.one.withPermits(1)(
       Effect.suspend(() => {
         const { oldest } = trees.dirty;
-        const chosen = this.batch(() => nodesToFlush(trees, beforeSequence, BATCH_NODES_MAX));
+        const chosen = this.batch(() => nodesToFlush(trees, beforeSequence));
         return Effect.flatMap(chosen, (written) => {
           if (written > 0 || oldest === undefined || trees.dirty.oldest !== oldest) return Effect.void;
           // Whoever had its turn before may have written all that was asked for.
@@ -231,10 +231,10 @@ export class NodeWriter {
   /** Writes the next chunk of the wanted nodes and takes them off the list; returns how many it wrote. */
   private writeChunk(wanted: Set<Node>): Effect.Effect<number, AppendError | PoolFailed> {
     const self = this;
-    const { writePoint } = this.services;
+    const { writePoint, trees } = this.services;
     return Effect.gen(function* () {
       // Choosing and encoding are one step: nothing may be evicted, split or merged in between.
-      const chunk = self.inOrder(wanted).slice(0, BATCH_NODES_MAX);
+      const chunk = self.inOrder(wanted).slice(0, trees.batchNodesMax);
       if (chunk.length === 0) return 0;
       const encoded = self.encode(chunk);
       const result = yield* Effect.result(writePoint.append(encoded.map(({ bytes }) => bytes)));

@@ -31,6 +31,8 @@ export interface DiskRoot {
 export interface TreeLimits {
   readonly fanMax: number;
   readonly leafRowsMax: number;
+  /** Nodes that are written and committed at once; as many as the writer sees fit unless told. */
+  readonly batchNodesMax?: number;
 }
 
 export const TREE_LIMITS: TreeLimits = { fanMax: FAN_MAX, leafRowsMax: Number.POSITIVE_INFINITY };

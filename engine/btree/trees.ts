@@ -10,6 +10,8 @@ import { reached } from "../marks.ts";
 import { DirtyList, type Node } from "./node.ts";
 import { type Residency, Tree, type TreeLimits } from "./tree.ts";
 
+const BATCH_NODES_MAX = 64;
+
 export class Trees implements Residency {
   readonly dirty = new DirtyList();
   readonly all: ReadonlyArray<Tree>;
@@ -20,9 +22,12 @@ export class Trees implements Residency {
   private hand = 0;
   /** Leaves kept in memory; may change at any time. */
   leavesMax: number;
+  /** Nodes that are written at once, at most. */
+  readonly batchNodesMax: number;
 
   constructor(roots: ReadonlyArray<EntryRoot>, leavesMax: number, limits: TreeLimits) {
     this.leavesMax = leavesMax;
+    this.batchNodesMax = limits.batchNodesMax ?? BATCH_NODES_MAX;
     const all: Array<Tree> = [];
     for (let table = 0; table < TABLE_COUNT; table++) {
       const root = roots.find((candidate) => candidate.table === table);

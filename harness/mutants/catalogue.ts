@@ -71,7 +71,7 @@ const principal: ReadonlyArray<Mutant> = [
           "return Effect.andThen(this.purgeAfter(whole), Effect.suspend(() => { const late = this.late; this.late = undefined; return late === undefined ? Effect.void : toFs(this.parts.services.transactor.transact((tx) => { unlink(tx, late, false, now(), this.isOpen); })); }));",
       },
     ],
-    scenarios: ["rename-replace", "crash-cases", "concurrent-mixed"],
+    scenarios: ["many-syncs", "rename-replace", "concurrent-mixed"],
   },
   {
     id: "size-before-data",

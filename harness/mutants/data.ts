@@ -66,14 +66,14 @@ export const dataMutants: ReadonlyArray<Mutant> = [
     breaks: "rows that a truncate or a punch is still taking out can be read",
     file: "engine/data/reader.js",
     edits: [{ find: "visibleParts(all, state?.hidden)", replace: "all" }],
-    scenarios: ["sparse", "truncate-and-extend"],
+    scenarios: ["crowded-sweeps", "zoned/crowded-sweeps"],
   },
   {
     id: "clearing-not-resumed",
     breaks: "a truncate that a crash interrupted is not finished",
     file: "engine/pool/pool.js",
     edits: [{ find: "Effect.andThen(core.resumeLoggedOperations, core.cleanOrphans)", replace: "core.cleanOrphans" }],
-    scenarios: ["truncate-and-extend", "sparse"],
+    scenarios: ["crowded-sweeps", "zoned/crowded-sweeps"],
   },
   {
     id: "truncate-keeps-dirty-bytes",

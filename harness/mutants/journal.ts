@@ -26,7 +26,7 @@ export const journalMutants: ReadonlyArray<Mutant> = [
         replace: "if (sequence <= this.writtenSequence)\n            return pending.succeed(undefined);",
       },
     ],
-    scenarios: GENERAL,
+    scenarios: ["many-syncs", "zoned/many-syncs"],
   },
   {
     id: "flush-claims-later-entries",
@@ -38,7 +38,7 @@ export const journalMutants: ReadonlyArray<Mutant> = [
         replace: "this.durableSequence = this.writtenSequence = this.gathering.sequence - 1;",
       },
     ],
-    scenarios: GENERAL,
+    scenarios: ["many-syncs", "zoned/many-syncs"],
   },
   {
     id: "pins-forgotten-in-entry",
@@ -57,7 +57,7 @@ export const journalMutants: ReadonlyArray<Mutant> = [
     breaks: "a journal bucket comes free although its last entry is still needed",
     file: "engine/journal/ring.js",
     edits: [{ find: "slot.lastSequence < oldestNeeded)", replace: "slot.lastSequence <= oldestNeeded)" }],
-    scenarios: ["journal-wrap"],
+    scenarios: ["pressed-journal", "zoned/pressed-journal"],
   },
   {
     id: "journal-room-not-kept",
@@ -69,7 +69,7 @@ export const journalMutants: ReadonlyArray<Mutant> = [
         replace: "const kept = 0;",
       },
     ],
-    scenarios: ["journal-wrap", "crash-in-recovery"],
+    scenarios: ["pressed-journal", "zoned/pressed-journal"],
   },
   {
     id: "recovery-writes-into-old-bucket",

@@ -9,14 +9,14 @@ export const namesMutants: ReadonlyArray<Mutant> = [
     breaks: "a directory that moves still has its old parent",
     file: "engine/fs/namespace.js",
     edits: [{ find: "parent: isDirectory(row) ? parent : 0 }", replace: "parent: row.parent }" }],
-    scenarios: ["rename-replace", "concurrent-names", "concurrent-mixed"],
+    scenarios: ["deep-tree", "concurrent-names"],
   },
   {
     id: "rename-into-itself",
     breaks: "a directory may be moved below itself",
     file: "engine/fs/namespace.js",
     edits: [{ find: "if (sourceIsDirectory && isWithin(tx, to.directory, source.inode))", replace: "if (false)" }],
-    scenarios: ["concurrent-names", "rename-replace", "concurrent-mixed"],
+    scenarios: ["deep-tree", "concurrent-names"],
   },
   {
     id: "full-directory-removed",
@@ -56,7 +56,7 @@ export const namesMutants: ReadonlyArray<Mutant> = [
     breaks: "of two directories that are exchanged one keeps its parent",
     file: "engine/fs/namespace.js",
     edits: [{ find: "moved(tx, target.inode, from.directory, now);", replace: "" }],
-    scenarios: ["rename-replace", "concurrent-names", "concurrent-mixed"],
+    scenarios: ["deep-tree", "zoned/deep-tree"],
   },
   {
     id: "inode-number-reused",

@@ -1,0 +1,75 @@
+/**
+ * Stories of trees: nodes so small that a few hundred rows make them deep, which grow, are written, and shrink again.
+ *
+ * What a node gave away, took over or has not written yet matters only until it is written, so most I/O is that of
+ * nodes, and little else is made durable.
+ */
+import * as Effect from "effect/Effect";
+import type { Client, Program, ScenarioPlan } from "../harness/scenario.ts";
+import { type Operation, perform, performer } from "../harness/workload/operation.ts";
+import { fixedTiming } from "../devices/sim/timing.ts";
+import { CRASHES, type Medium, pool, STRICT, type Story } from "./pools.ts";
+import type { Entropy } from "../harness/entropy.ts";
+
+const ATTRIBUTES = ["user.a", "user.b", "user.c"];
+/** So little memory that every leaf which is not in use is written and goes. */
+const SQUEEZED = { nodeCacheBytes: 0 };
+const ROOMY = { nodeCacheBytes: 64 * 1024 * 1024 };
+
+/** Makes files by the dozen and removes most of them again, while memory is taken away and given back. */
+function ebbAndFlow(rounds: number, filesMax: number): Program {
+  return ({ filesystem, note, random, pool }: Client) =>
+    Effect.gen(function* () {
+      const by = performer(filesystem, note);
+      const there: Array<string> = [];
+      const run = (operation: Operation): Effect.Effect<unknown> =>
+        Effect.andThen(
+          perform(operation, by),
+          random.chance(0.2) ? Effect.sleep(random.pick([0.5, 2, 6])) : Effect.void,
+        );
+      let made = 0;
+      for (let round = 0; round < rounds; round++) {
+        pool.limitMemory(random.pick([SQUEEZED, ROOMY]));
+        for (let count = random.between(filesMax / 3, filesMax); count > 0; count--) {
+          // In no order, so that leaves split in their middle.
+          const path = `/${(made++ * 7919) % 9973}`;
+          there.push(path);
+          yield* run({ kind: "create", path });
+          const name = random.pick(ATTRIBUTES);
+          const pattern = { tag: made, lengthBytes: random.pick([10, 200]), texture: "text" as const };
+          if (random.chance(0.6)) yield* run({ kind: "setxattr", target: path, name, pattern, mode: "set" });
+        }
+        pool.limitMemory(random.pick([SQUEEZED, ROOMY]));
+        // A run of neighbours, so that leaves run empty and are merged.
+        const from = random.below(Math.max(1, there.length / 3));
+        const gone = there.splice(from, Math.floor(there.length * random.pick([0.5, 0.8])));
+        for (const path of random.chance(0.5) ? gone : gone.toReversed()) yield* run({ kind: "unlink", path });
+        if (random.chance(0.3)) yield* run({ kind: "syncfs" });
+      }
+    });
+}
+
+const ebbingTrees: Story = {
+  name: "ebbing-trees",
+  summary: "deep trees of tiny nodes grow, are written under pressure, and shrink again",
+  plan: (entropy: Entropy, medium: Medium): ScenarioPlan => {
+    const random = entropy.stream("trees");
+    const base = pool(entropy, medium, 120);
+    const fanMax = random.pick([4, 5, 8]);
+    return {
+      ...base,
+      // Slow enough that entries with the places of some nodes are durable before others are written.
+      disk: { timing: fixedTiming({ read: 0.1, write: 3, append: 3, flush: 0.5 }, 0.05) },
+      open: {
+        ...base.open,
+        commitIntervalMs: random.pick([0, 2, 10]),
+        treeLimits: { fanMax, leafRowsMax: random.pick([4, 6]), batchNodesMax: random.pick([3, 64]) },
+      },
+      tolerance: STRICT,
+      clients: [ebbAndFlow(random.between(2, 4), 60)],
+      crash: { ...CRASHES, statesMax: 24 },
+    };
+  },
+};
+
+export const treeStories: ReadonlyArray<Story> = [ebbingTrees];
