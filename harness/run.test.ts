@@ -48,6 +48,20 @@ describe("a seed", () => {
     );
   });
 
+  it("takes crash states at the return of a sync besides, if it is told to, and one of them again by its name", () => {
+    const crash = { statesMax: 0, pointShare: 1, recoveryShare: 0, livesShare: 0 };
+    const twice: Program = (client) => Effect.andThen(writes(() => Uint8Array.of(1))(client), client.filesystem.syncfs);
+    const at = (more: object): number =>
+      runSeed(tiny("syncs", [twice], { crash: { ...crash, ...more } }), 1).crashStates;
+    // An fsync and a syncfs, two states each.
+    expect(at({ syncStatesMax: 9 })).toBe(4);
+    expect(at({ syncStatesMax: 3 })).toBe(3);
+    expect(at({})).toBe(0);
+    const only = { phase: "return", operation: "flush", survives: { kind: "none" } } as const;
+    expect(at({ only: { ...only, index: 1 } })).toBe(1);
+    expect(at({ only: { ...only, index: 2 } })).toBe(0);
+  });
+
   it("has every operation, its outcome and every device operation in its trace", () => {
     const trace = new Trace(true);
     runSeed(quick, 1, { trace });

@@ -210,4 +210,41 @@ const crowdedSweeps: Story = {
   },
 };
 
-export const crowdStories: ReadonlyArray<Story> = [manySyncs, pressedJournal, crowdedCollection, crowdedSweeps];
+/** Everybody works on two files, which are often longer on the disk or in memory than the other half knows. */
+const SHARED = profile({
+  weights: { create: 2, write: 30, append: 6, read: 24, truncate: 6, fallocate: 3, fsync: 8, syncfs: 1, sleep: 8 },
+  directoryNames: [],
+  fileNames: ["x", "y"],
+  depthMax: 1,
+  farShare: 0,
+  fileBytesMax: 40_000,
+  writeLengths: { tiny: 2, small: 3, blocks: 3, large: 0 },
+  existingShare: 0.97,
+  sleepMsMax: 20,
+});
+
+const sharedFiles: Story = {
+  name: "shared-files",
+  summary: "several clients write, cut and read two files while what was written before is still on its way",
+  plan: (entropy, medium) => {
+    const random = entropy.stream("clients");
+    const base = pool(entropy, medium);
+    const slow = random.pick([2, 8]);
+    return {
+      ...base,
+      disk: { timing: fixedTiming({ read: 0.3, write: slow, append: slow, flush: 1 }, 0.05) },
+      open: { ...base.open, dirtyBytesMax: random.pick([1, 8 * 1024, 2 * 1024 * 1024]) },
+      tolerance: STRICT,
+      clients: Array.from({ length: random.between(3, 5) }, () => randomProgram(SHARED, 25)),
+      crash: { ...CRASHES, statesMax: 12 },
+    };
+  },
+};
+
+export const crowdStories: ReadonlyArray<Story> = [
+  manySyncs,
+  sharedFiles,
+  pressedJournal,
+  crowdedCollection,
+  crowdedSweeps,
+];

@@ -6,6 +6,8 @@
  */
 import * as Effect from "effect/Effect";
 import { type Fault, FaultPlan } from "../devices/sim/faults.ts";
+import { defaultBucketBytes } from "../engine/device/bucket-io.ts";
+import { SUPERBLOCK_BUCKETS } from "../engine/device/superblock-log.ts";
 import type { Entropy, Prng } from "../harness/entropy.ts";
 import { CrashCheck } from "../harness/oracle/crash-check.ts";
 import { collectTree } from "../harness/oracle/found-tree.ts";
@@ -82,7 +84,7 @@ const failingDisk: Story = {
 };
 
 /** What an opening of a damaged pool may say instead of opening it. */
-const HONEST_REFUSALS = new Set([
+export const HONEST_REFUSALS = new Set([
   "NotAPool",
   "PoolDamaged",
   "UnsupportedVersion",
@@ -129,6 +131,46 @@ function rotAndRead(context: Epilogue): Effect.Effect<void, unknown> {
   return readHonestly(context, `${turned} turned bits`);
 }
 
+/** Places behind the journal refuse every write for a while: data cannot go anywhere, and the journal goes on. */
+const refusedData: Story = {
+  name: "refused-data",
+  summary:
+    "for a while no data can be written anywhere; who syncs is told, and what was written is kept and comes later",
+  plan: (entropy, medium) => {
+    const random = entropy.stream("faults");
+    const base = pool(entropy, medium);
+    const { capacityBytes, zones } = base.geometry;
+    const bucketBytes = zones?.zoneBytes ?? defaultBucketBytes(capacityBytes);
+    const where = { fromBytes: (SUPERBLOCK_BUCKETS + JOURNAL_BUCKETS) * bucketBytes, toBytes: capacityBytes };
+    const faults = Array.from({ length: random.between(1, 2) }, (_, index): Fault => {
+      const fromIndex = 20 + 120 * index + random.below(100);
+      return { kind: "write-error", where, when: { fromIndex, toIndex: fromIndex + random.between(40, 90) } };
+    });
+    const writers = profile({
+      weights: { create: 4, write: 30, append: 10, read: 16, fsync: 20, truncate: 2, unlink: 2, sleep: 4 },
+      fileNames: ["x", "y"],
+      farShare: 0,
+      fileBytesMax: 200_000,
+      sleepMsMax: 200,
+      writeLengths: { tiny: 1, small: 2, blocks: 4, large: 1 },
+    });
+    const clients = [1, 2].map(() => randomProgram(writers, 35));
+    return {
+      ...base,
+      disk: { ...base.disk, faults: new FaultPlan(random.u32(), faults) },
+      format: { ...base.format, journalBuckets: JOURNAL_BUCKETS },
+      // Nodes are written when the pool is closed and not before: their failure would end it.
+      open: { ...base.open, nodeCacheBytes: 64 * 1024 * 1024, commitIntervalMs: 0 },
+      tolerance: { noSpace: true, reasons: ["InputOutput"] },
+      mayFail: true,
+      clients,
+      crash: { ...CRASHES, statesMax: 6 },
+    };
+  },
+};
+
+const JOURNAL_BUCKETS = 14;
+
 const bitRot: Story = {
   name: "bit-rot",
   summary: "bits turn on the medium of a closed pool; every read gives the right bytes or an error",
@@ -165,6 +207,36 @@ const misreads: Story = {
       tolerance: STRICT,
       clients: [randomProgram(readers, 120)],
       crash: { ...CRASHES, statesMax: 6 },
+    };
+  },
+};
+
+const manyMisreads: Story = {
+  name: "many-misreads",
+  summary: "several clients read all the time, with hardly any memory, and a read now and then goes wrong",
+  plan: (entropy, medium) => {
+    const random = entropy.stream("faults");
+    const base = pool(entropy, medium);
+    // As rare as above, so that a seed does not fail by chance; it is the reads that are many.
+    const probability = 0.0015;
+    const faults = new FaultPlan(random.u32(), [
+      { kind: "read-rot", probability },
+      { kind: "misdirected-read", probability },
+    ]);
+    const readers = profile({
+      weights: { create: 4, write: 12, fsync: 4, read: 60, readdir: 4, sleep: 4 },
+      fileNames: ["x", "y", "z"],
+      farShare: 0,
+      fileBytesMax: 300_000,
+      writeLengths: { tiny: 0, small: 1, blocks: 8, large: 1 },
+    });
+    return {
+      ...base,
+      disk: { ...base.disk, faults },
+      open: { ...base.open, readCacheBytes: 0, nodeCacheBytes: 0, treeLimits: { fanMax: 8, leafRowsMax: 12 } },
+      tolerance: STRICT,
+      clients: [1, 2, 3].map(() => randomProgram(readers, 90)),
+      crash: { ...CRASHES, statesMax: 2 },
     };
   },
 };
@@ -217,8 +289,10 @@ const slowDisk: Story = {
 export const faultStories: ReadonlyArray<Story> = [
   transientErrors,
   failingDisk,
+  refusedData,
   bitRot,
   misreads,
+  manyMisreads,
   lyingWrites,
   slowDisk,
 ];

@@ -10,6 +10,7 @@ import { extentStories } from "./extents.ts";
 import { faultStories } from "./faults.ts";
 import { generalStories } from "./general.ts";
 import { hostileStories } from "./hostile.ts";
+import { journalDamageStories } from "./journal-damage.ts";
 import { lifeStories } from "./lives.ts";
 import { onBothMedia } from "./pools.ts";
 import { regressions } from "./regressions/index.ts";
@@ -29,6 +30,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
     ...hostileStories,
     ...crowdStories,
     ...treeStories,
+    ...journalDamageStories,
   ].flatMap(onBothMedia),
   ...zoneScenarios,
   ...regressions,

@@ -14,10 +14,15 @@ import type { Entropy } from "../harness/entropy.ts";
 const ATTRIBUTES = ["user.a", "user.b", "user.c"];
 /** So little memory that every leaf which is not in use is written and goes. */
 const SQUEEZED = { nodeCacheBytes: 0 };
+const SMALL = [10, 200];
+const BULKY = [3000, 12_000, 30_000];
 const ROOMY = { nodeCacheBytes: 64 * 1024 * 1024 };
 
-/** Makes files by the dozen and removes most of them again, while memory is taken away and given back. */
-function ebbAndFlow(rounds: number, filesMax: number): Program {
+/**
+ * Makes files by the dozen and removes most of them again. Nodes are written since memory is taken away, or, with bulky
+ * values, since the journal needs its tail: then interior nodes wait until it has gone round once more.
+ */
+function ebbAndFlow(rounds: number, filesMax: number, bulky: boolean): Program {
   return ({ filesystem, note, random, pool }: Client) =>
     Effect.gen(function* () {
       const by = performer(filesystem, note);
@@ -29,17 +34,17 @@ function ebbAndFlow(rounds: number, filesMax: number): Program {
         );
       let made = 0;
       for (let round = 0; round < rounds; round++) {
-        pool.limitMemory(random.pick([SQUEEZED, ROOMY]));
+        pool.limitMemory(bulky ? ROOMY : random.pick([SQUEEZED, ROOMY]));
         for (let count = random.between(filesMax / 3, filesMax); count > 0; count--) {
           // In no order, so that leaves split in their middle.
           const path = `/${(made++ * 7919) % 9973}`;
           there.push(path);
           yield* run({ kind: "create", path });
           const name = random.pick(ATTRIBUTES);
-          const pattern = { tag: made, lengthBytes: random.pick([10, 200]), texture: "text" as const };
+          const pattern = { tag: made, lengthBytes: random.pick(bulky ? BULKY : SMALL), texture: "text" as const };
           if (random.chance(0.6)) yield* run({ kind: "setxattr", target: path, name, pattern, mode: "set" });
         }
-        pool.limitMemory(random.pick([SQUEEZED, ROOMY]));
+        pool.limitMemory(bulky ? ROOMY : random.pick([SQUEEZED, ROOMY]));
         // A run of neighbours, so that leaves run empty and are merged.
         const from = random.below(Math.max(1, there.length / 3));
         const gone = there.splice(from, Math.floor(there.length * random.pick([0.5, 0.8])));
@@ -55,6 +60,7 @@ const ebbingTrees: Story = {
   plan: (entropy: Entropy, medium: Medium): ScenarioPlan => {
     const random = entropy.stream("trees");
     const base = pool(entropy, medium, 120);
+    const bulky = random.chance(0.5);
     const fanMax = random.pick([4, 5, 8]);
     return {
       ...base,
@@ -65,8 +71,9 @@ const ebbingTrees: Story = {
         commitIntervalMs: random.pick([0, 2, 10]),
         treeLimits: { fanMax, leafRowsMax: random.pick([4, 6]), batchNodesMax: random.pick([3, 64]) },
       },
+      format: { ...base.format, journalBuckets: 6 },
       tolerance: STRICT,
-      clients: [ebbAndFlow(random.between(2, 4), 60)],
+      clients: [ebbAndFlow(random.between(2, 4), 60, bulky)],
       crash: { ...CRASHES, statesMax: 24 },
     };
   },

@@ -13,7 +13,7 @@ const BUDGET_DEFAULT = 2000;
 export const command: CommandSpec = {
   name: "mutants",
   summary: "show that the campaign catches planted bugs",
-  arguments: [{ name: "[mutant...]", summary: "which planted bugs; all of them unless told" }],
+  arguments: [{ name: "[mutant...]", summary: "which planted bugs; all that make a difference unless told" }],
   options: [
     { flags: "--budget <seeds>", kind: "count", summary: `seeds of each bug at most (${BUDGET_DEFAULT})` },
     { flags: "--jobs <count>", kind: "count", summary: "worker threads of each campaign" },
@@ -24,11 +24,14 @@ export const command: CommandSpec = {
     const output = new Output(options);
     const unknown = args.find((id) => catalogue.every((mutant) => mutant.id !== id));
     if (unknown !== undefined) throw new UsageError(`no mutant "${unknown}": \`varve mutants --list\` shows them`);
-    const chosen = args.length === 0 ? catalogue : catalogue.filter(({ id }) => args.includes(id));
+    const named = (id: string): boolean => args.includes(id);
+    const chosen = catalogue.filter(({ id, equivalent }) => (args.length === 0 ? equivalent === undefined : named(id)));
+    const left = args.length === 0 ? catalogue.filter(({ equivalent }) => equivalent !== undefined) : [];
     const width = Math.max(...chosen.map(({ id }) => id.length)) + 2;
     if (options.flag("list")) {
-      output.object(chosen.map(({ id, breaks, file }) => ({ id, breaks, file })));
+      output.object([...chosen, ...left].map(({ id, breaks, file, equivalent }) => ({ id, breaks, file, equivalent })));
       for (const { id, breaks } of chosen) output.print(`${id.padEnd(width)}${breaks}`);
+      for (const { id, equivalent } of left) output.print(`${id.padEnd(width)}not run: ${equivalent}`);
       return Status.fine;
     }
     const progress = new Progress();
@@ -49,8 +52,10 @@ export const command: CommandSpec = {
     const survivors = results.filter(({ caught }) => !caught);
     const caught = results.filter((result) => result.caught);
     const medianSeeds = caught.map(({ seeds }) => seeds).sort((a, b) => a - b)[Math.floor(caught.length / 2)];
-    output.object({ budget, caught: caught.length, survived: survivors.length, medianSeeds, results });
+    const equivalent = left.map(({ id, equivalent: reason }) => ({ id, reason }));
+    output.object({ budget, caught: caught.length, survived: survivors.length, medianSeeds, results, equivalent });
     const median = medianSeeds === undefined ? "" : `, after ${medianSeeds} seeds at the median`;
+    for (const { id, reason } of equivalent) output.print(`${id.padEnd(width)}not run: ${reason}`);
     output.print(`${caught.length} of ${results.length} caught${median}`);
     return survivors.length === 0 ? Status.fine : Status.found;
   },

@@ -61,16 +61,11 @@ export const btreeMutants: ReadonlyArray<Mutant> = [
     scenarios: ["many-small-files", "journal-wrap"],
   },
   {
-    id: "parents-written-first",
-    breaks: "nodes are written from the root down",
-    file: "engine/btree/flush.js",
-    edits: [
-      {
-        find: "return [...chosen].sort((a, b) => a.level - b.level);",
-        replace: "return [...chosen].sort((a, b) => b.level - a.level);",
-      },
-    ],
-    scenarios: ["journal-wrap", "deep-tree", "many-small-files"],
+    id: "changes-during-write-forgotten",
+    breaks: "a node that changes while it is written counts as written",
+    file: "engine/btree/node-writer.js",
+    edits: [{ find: "node.moved = false;", replace: "node.moved = false; trees.dirty.remove(node);" }],
+    scenarios: ["journal-wrap", "ebbing-trees"],
   },
   {
     id: "first-child-not-written",
@@ -120,14 +115,14 @@ export const btreeMutants: ReadonlyArray<Mutant> = [
     breaks: "of nodes that split the left one is written before the right one",
     file: "engine/btree/node-writer.js",
     edits: [{ find: "for (const member of group.reverse())", replace: "for (const member of group)" }],
-    scenarios: ["journal-wrap", "many-small-files"],
+    scenarios: ["ebbing-trees", "zoned/ebbing-trees"],
   },
   {
     id: "rows-behind-range-kept",
     breaks: "rows that a node gave away before it was written count when it is loaded",
     file: "engine/btree/node-loader.js",
     edits: [{ find: "const leaf = this.trimmed(node, rows);", replace: "const leaf = rows;" }],
-    scenarios: ["journal-wrap", "many-small-files"],
+    scenarios: ["ebbing-trees", "zoned/ebbing-trees"],
   },
   {
     id: "base-not-image-after-slice",

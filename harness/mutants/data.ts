@@ -14,7 +14,7 @@ export const dataMutants: ReadonlyArray<Mutant> = [
         replace: "for (const layer of [state.dirty, state.writing]) {",
       },
     ],
-    scenarios: ["concurrent-mixed", "append-log", "sparse"],
+    scenarios: ["shared-files", "zoned/shared-files"],
   },
   {
     id: "part-shows-front",
@@ -45,7 +45,7 @@ export const dataMutants: ReadonlyArray<Mutant> = [
     breaks: "data that could not be written is forgotten",
     file: "engine/data/writeback.js",
     edits: [{ find: "state.dirty.putUnder(taken);", replace: "" }],
-    scenarios: ["failing-disk", "transient-errors", "zoned/transient-errors", "fill-to-full-and-delete"],
+    scenarios: ["refused-data", "zoned/refused-data"],
   },
   {
     id: "stored-data-not-verified",
@@ -104,7 +104,7 @@ export const dataMutants: ReadonlyArray<Mutant> = [
         replace: "(state) => this.truncateLocked(state, size, change, observe)",
       },
     ],
-    scenarios: ["truncate-and-extend", "concurrent-mixed"],
+    scenarios: ["shared-files", "truncate-and-extend"],
   },
   {
     id: "user-not-counted",
@@ -117,7 +117,7 @@ export const dataMutants: ReadonlyArray<Mutant> = [
       },
       { find: "taken.users--;\n            this.files.drop(taken);", replace: "this.files.drop(taken);" },
     ],
-    scenarios: ["concurrent-mixed", "truncate-and-extend"],
+    scenarios: ["shared-files", "zoned/shared-files"],
   },
   {
     id: "size-follows-last-write",
@@ -159,6 +159,6 @@ export const dataMutants: ReadonlyArray<Mutant> = [
     breaks: "what does not verify is lost at once, though only the reading of it went wrong",
     file: "engine/device/bucket-io.js",
     edits: [{ find: "VERIFY_TRIES_MAX = 3;", replace: "VERIFY_TRIES_MAX = 1;" }],
-    scenarios: ["misreads", "zoned/misreads"],
+    scenarios: ["many-misreads", "zoned/many-misreads"],
   },
 ];

@@ -58,6 +58,8 @@ export const journalMutants: ReadonlyArray<Mutant> = [
     file: "engine/journal/ring.js",
     edits: [{ find: "slot.lastSequence < oldestNeeded)", replace: "slot.lastSequence <= oldestNeeded)" }],
     scenarios: ["pressed-journal", "zoned/pressed-journal"],
+    equivalent:
+      "at most one bucket comes free too early, the one before the oldest that is needed; the ring takes it last, behind the buckets that commits may not use, and by then nodes were written and it is free by right",
   },
   {
     id: "journal-room-not-kept",
@@ -89,6 +91,8 @@ export const journalMutants: ReadonlyArray<Mutant> = [
     file: "engine/pool/runtime.js",
     edits: [{ find: "epoch: recovered.epoch + 1,", replace: "epoch: recovered.epoch," }],
     scenarios: ["many-lives", "zoned/many-lives"],
+    equivalent:
+      "each entry names the one before it by checksum, and what recovery did not take is superseded by a durable entry before anything else; `stale-epoch-replayed` takes both away",
   },
   {
     id: "removals-not-replayed",
@@ -102,7 +106,7 @@ export const journalMutants: ReadonlyArray<Mutant> = [
     breaks: "rows of nodes that were merged away stay after a replay",
     file: "engine/pool/recovery.js",
     edits: [{ find: "tree.closeGaps(level, end);", replace: "tree.missing = undefined;" }],
-    scenarios: ["journal-wrap", "many-small-files", "deep-tree"],
+    scenarios: ["ebbing-trees", "journal-wrap"],
   },
   {
     id: "journal-end-not-compared",
@@ -111,21 +115,21 @@ export const journalMutants: ReadonlyArray<Mutant> = [
     edits: [
       { find: "if (last.sequence < journalEnd.sequence || chain.epoch < journalEnd.epoch) {", replace: "if (false) {" },
     ],
-    scenarios: ["zoned/bit-rot", "bit-rot"],
+    scenarios: ["damaged-journal", "zoned/damaged-journal"],
   },
   {
     id: "journal-scan-stops-at-damage",
     breaks: "nothing is looked for behind a journal entry that does not verify",
     file: "engine/pool/journal-search.js",
     edits: [{ find: 'if (typeof entry === "string") {', replace: 'if (typeof entry === "string") { return;' }],
-    scenarios: ["lying-writes", "bit-rot", "zoned/bit-rot"],
+    scenarios: ["damaged-journal", "zoned/damaged-journal"],
   },
   {
     id: "journal-not-searched-behind-zeros",
     breaks: "where a device lost a journal entry, the journal is taken to end",
     file: "engine/pool/journal-search.js",
     edits: [{ find: "for (const slot of self.ends())", replace: "for (const slot of [])" }],
-    scenarios: ["lying-writes"],
+    scenarios: ["damaged-journal", "lying-writes"],
   },
   {
     id: "last-entry-given-up",

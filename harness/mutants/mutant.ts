@@ -17,6 +17,8 @@ export interface Mutant {
   readonly edits: ReadonlyArray<Edit>;
   /** Scenarios that have a chance to see it; at least one. */
   readonly scenarios: ReadonlyArray<string>;
+  /** Why nobody can tell it from the engine as it is: another mechanism does the same. It is run only by its name. */
+  readonly equivalent?: string;
 }
 
 /** Scenarios that see most of what breaks durability. */
