@@ -130,7 +130,7 @@ const crowdedCollection: Story = {
       geometry,
       disk: { timing },
       format: { ...base.format, journalBuckets: 6 },
-      open: { ...base.open, readCacheBytes: random.pick([0, 0, 4 * 1024 * 1024]), dirtyBytesMax: 128 * 1024 },
+      open: { ...base.open, readCacheBytes: random.pick([0, 4 * 1024 * 1024]), dirtyBytesMax: 128 * 1024 },
       tolerance: MAY_BE_FULL,
       clients: [
         inSequence(fillShare(0.7 + random.float() * 0.3), randomProgram(overwrites, 60), ended(stage)),
@@ -210,6 +210,49 @@ const crowdedSweeps: Story = {
   },
 };
 
+/** Makes one file after another, each as long as a bucket or two, and removes the one before. */
+function churner(stage: Stage, name: string, rounds: number, syncs: boolean): Program {
+  return ({ filesystem, note, random }) =>
+    Effect.gen(function* () {
+      const by = performer(filesystem, note);
+      for (let round = 0; round < rounds; round++) {
+        const path = `/${name}${round}`;
+        const lengthBytes = random.between(60, 240) * 1024;
+        const pattern = { tag: random.below(9_000_000), lengthBytes, texture: "noise" as const };
+        yield* perform({ kind: "create", path }, by);
+        yield* perform({ kind: "append", target: path, pattern }, by);
+        if (syncs) yield* perform({ kind: "fsync", target: path }, by);
+        if (random.chance(0.5)) yield* Effect.sleep(random.between(1, 8));
+        if (round > 0) yield* perform({ kind: "unlink", path: `/${name}${round - 1}` }, by);
+      }
+      stage.over = true;
+    });
+}
+
+const churn: Story = {
+  name: "churn",
+  summary: "files of a bucket or two come and go on a tiny disk, while others sync and flushes take long",
+  plan: (entropy, medium) => {
+    const random = entropy.stream("churn");
+    const stage: Stage = { sweeping: true, over: false };
+    return {
+      ...pool(entropy, medium),
+      geometry: medium === "zoned" ? zoned(random, TINY.zones) : conventional(random, TINY.conventional),
+      disk: { timing: fixedTiming({ read: 0.2, write: 0.3, append: 0.3, flush: random.pick([3, 12]) }, 0.05) },
+      format: { compression: "none", journalBuckets: 6 },
+      open: { commitIntervalMs: 0, writebackIntervalMs: 20, dirtyBytesMax: 64 * 1024, readCacheBytes: 0 },
+      tolerance: MAY_BE_FULL,
+      clients: [
+        churner(stage, "a", 24, true),
+        churner(stage, "b", 40, false),
+        churner(stage, "c", 40, false),
+        duringSweeps(stage, syncBeside),
+      ],
+      crash: { ...CRASHES, statesMax: 40 },
+    };
+  },
+};
+
 /** Everybody works on two files, which are often longer on the disk or in memory than the other half knows. */
 const SHARED = profile({
   weights: { create: 2, write: 30, append: 6, read: 24, truncate: 6, fallocate: 3, fsync: 8, syncfs: 1, sleep: 8 },
@@ -246,5 +289,6 @@ export const crowdStories: ReadonlyArray<Story> = [
   sharedFiles,
   pressedJournal,
   crowdedCollection,
+  churn,
   crowdedSweeps,
 ];

@@ -54,7 +54,7 @@ export const allocationMutants: ReadonlyArray<Mutant> = [
         replace: "",
       },
     ],
-    scenarios: ["crowded-collection", "zoned/crowded-collection"],
+    scenarios: ["churn", "zoned/churn"],
   },
   {
     id: "read-not-held",
@@ -83,7 +83,7 @@ export const allocationMutants: ReadonlyArray<Mutant> = [
         replace: "this.generation[id] = Math.max(1, this.generation[id]);",
       },
     ],
-    scenarios: ["collection-under-load", "fill-to-full-and-delete", "crash-in-recovery"],
+    scenarios: ["crowded-collection", "zoned/crowded-collection"],
   },
   {
     id: "check-races-collector",
