@@ -8,7 +8,7 @@ export const allocationMutants: ReadonlyArray<Mutant> = [
     id: "bucket-not-reset",
     breaks: "a bucket that was used before is not emptied before it is filled again",
     file: "engine/allocator/write-point.js",
-    edits: [{ find: "if (taken.reset)", replace: "if (false)" }],
+    edits: [{ find: "while (taken.reset) {", replace: "while (false) {" }],
     scenarios: ["collection-under-load", "zoned/collection-under-load", "fill-to-full-and-delete"],
   },
   {

@@ -205,7 +205,7 @@ const principal: ReadonlyArray<Mutant> = [
     id: "active-zones-forgotten",
     breaks: "zones that were being written before a crash stay active",
     file: "engine/pool/pool.js",
-    edits: [{ find: "yield* retrying(zones.finish(zone));", replace: "yield* Effect.void;" }],
+    edits: [{ find: "yield* io.finish(device, zone);", replace: "yield* Effect.void;" }],
     scenarios: ["zoned/crash-in-recovery", "zoned/create-write-fsync", "zoned/concurrent-mixed"],
   },
 ];
