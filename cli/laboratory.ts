@@ -3,7 +3,7 @@
  */
 import { availableParallelism } from "node:os";
 import { scenarios } from "../scenarios/index.ts";
-import type { Scenario } from "../harness/scenario.ts";
+import type { AnyScenario } from "../harness/store/device-scenario.ts";
 import { UsageError } from "./exit.ts";
 import { fileNamed, loadScenarios } from "./scenario-file.ts";
 
@@ -25,7 +25,7 @@ export function scenarioNames(wanted: ReadonlyArray<string>): ReadonlyArray<stri
 export interface Chosen {
   readonly registry: {
     readonly url: string;
-    readonly scenarios: ReadonlyArray<Scenario>;
+    readonly scenarios: ReadonlyArray<AnyScenario>;
     readonly address?: (name: string) => string;
   };
   readonly names: ReadonlyArray<string>;
@@ -59,7 +59,7 @@ export async function chooseScenarios(wanted: ReadonlyArray<string>): Promise<Ch
 /** The one scenario and seed that `SCENARIO:SEED` or `FILE:SEED` means. */
 export async function chooseSeed(
   text: string,
-): Promise<{ readonly scenario: Scenario; readonly seed: number; readonly close: () => void }> {
+): Promise<{ readonly scenario: AnyScenario; readonly seed: number; readonly close: () => void }> {
   const { scenario: word, seed } = splitScenarioSeed(text);
   const { registry, names, close } = await chooseScenarios([word]);
   const [name, ...others] = names;

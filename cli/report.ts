@@ -9,7 +9,7 @@ import type { CampaignResult } from "../harness/campaign.ts";
 import { CampaignTally } from "../harness/report/campaign-tally.ts";
 import type { ReportData } from "../harness/report/report-data.ts";
 import type { SeedResult } from "../harness/run.ts";
-import type { Scenario } from "../harness/scenario.ts";
+import type { AnyScenario } from "../harness/store/device-scenario.ts";
 import type { Options } from "./command.ts";
 import { CannotError, UsageError } from "./exit.ts";
 import type { Output } from "./output.ts";
@@ -50,14 +50,14 @@ export function refuseReport(options: Options, other: string): void {
 
 export class CampaignReport {
   private readonly file: string;
-  private readonly scenarios: ReadonlyArray<Scenario>;
+  private readonly scenarios: ReadonlyArray<AnyScenario>;
   private readonly names: ReadonlyArray<string>;
   private readonly wanted: Named | undefined;
   private readonly tally = new CampaignTally();
 
   private constructor(
     file: string,
-    scenarios: ReadonlyArray<Scenario>,
+    scenarios: ReadonlyArray<AnyScenario>,
     names: ReadonlyArray<string>,
     wanted: Named | undefined,
   ) {
@@ -70,7 +70,7 @@ export class CampaignReport {
   /** The report that the options ask for, on a campaign of these scenarios; closes them if it is refused. */
   static wanted(
     options: Options,
-    scenarios: ReadonlyArray<Scenario>,
+    scenarios: ReadonlyArray<AnyScenario>,
     names: ReadonlyArray<string>,
     close: () => void,
   ): CampaignReport | undefined {
@@ -139,7 +139,7 @@ export interface ReplayReport {
 /** Runs a seed as `replay` does, and writes its report. */
 export async function replayWithReport(
   { file, command }: ReplayReport,
-  scenario: Scenario,
+  scenario: AnyScenario,
   seed: number,
 ): Promise<SeedResult> {
   const { recordSeed } = await import("../harness/report/record-seed.ts");

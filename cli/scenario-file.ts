@@ -12,13 +12,13 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import type * as Esbuild from "esbuild";
-import type { Scenario } from "../harness/scenario.ts";
+import type { AnyScenario } from "../harness/store/device-scenario.ts";
 import { CannotError, UsageError } from "./exit.ts";
 
 export interface LoadedScenarios {
   /** Of a module that exports `scenarios`. */
   readonly url: string;
-  readonly scenarios: ReadonlyArray<Scenario>;
+  readonly scenarios: ReadonlyArray<AnyScenario>;
   /** Removes what was made for it; the module cannot be imported any more. */
   readonly close: () => void;
 }
@@ -48,7 +48,7 @@ export async function loadScenarios(file: string): Promise<LoadedScenarios> {
     const text = isScript ? entry(pathToFileURL(path).href) : await bundled(file, path);
     writeFileSync(module, text);
     const url = pathToFileURL(module).href;
-    const { scenarios } = (await import(url)) as { readonly scenarios: ReadonlyArray<Scenario> };
+    const { scenarios } = (await import(url)) as { readonly scenarios: ReadonlyArray<AnyScenario> };
     if (scenarios.length === 0) {
       throw new UsageError(`${file} exports no scenario: export one, as default or by name`);
     }

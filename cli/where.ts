@@ -1,7 +1,7 @@
 /**
  * `varve replay --where`: along a failing run, how many of its suffixes fail when they are drawn by other seeds.
  */
-import type { Scenario } from "../harness/scenario.ts";
+import type { AnyScenario } from "../harness/store/device-scenario.ts";
 import { whereItWentWrong } from "../harness/suffixes.ts";
 import { CannotError, Status } from "./exit.ts";
 import { type Output, Progress } from "./output.ts";
@@ -11,7 +11,7 @@ const POINTS = 16;
 const BAR_WIDTH = 20;
 const EVENT_WIDTH = 70;
 
-export function showWhere(scenario: Scenario, seed: number, suffixes: number, output: Output): number {
+export function showWhere(scenario: AnyScenario, seed: number, suffixes: number, output: Output): number {
   const progress = new Progress();
   const total = suffixes * (POINTS + 1);
   const found = whereItWentWrong(scenario, seed, {

@@ -10,7 +10,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { mix32 } from "../devices/sim/keyed-hash.ts";
 import { runSeed, type SeedResult } from "./run.ts";
-import type { Scenario } from "./scenario.ts";
+import type { AnyScenario } from "./store/device-scenario.ts";
 import { EVENTS_RECORDED_MAX, firstDivergence, hashOf, Trace } from "./trace.ts";
 import { WorkerPool } from "./worker-pool.ts";
 
@@ -30,7 +30,7 @@ export interface CampaignOptions {
   /** Module that exports `scenarios`, and the scenarios themselves when they run in this process. */
   readonly registry: {
     readonly url: string;
-    readonly scenarios: ReadonlyArray<Scenario>;
+    readonly scenarios: ReadonlyArray<AnyScenario>;
     /** How the command line calls a scenario, if not by its name: those of a file of the user. */
     readonly address?: (name: string) => string;
   };
@@ -82,7 +82,7 @@ export interface CampaignResult {
 }
 
 /** What a worker does with one job; also used without workers. */
-export function runJob(scenarios: ReadonlyArray<Scenario>, job: Job): SeedResult {
+export function runJob(scenarios: ReadonlyArray<AnyScenario>, job: Job): SeedResult {
   const scenario = scenarios.find(({ name }) => name === job.scenario);
   if (scenario === undefined) throw new Error(`no scenario ${job.scenario}`);
   const result = runSeed(scenario, job.seed);

@@ -6,7 +6,7 @@
  * imported only then. A seed runs in one piece on virtual time and leaves nothing behind.
  */
 import { runSeed } from "./run.ts";
-import type { Scenario } from "./scenario.ts";
+import type { AnyScenario } from "./store/device-scenario.ts";
 
 /** What every runner calls `test` or `it`. */
 export type DefineTest = (name: string, body: () => void, timeoutMs?: number) => unknown;
@@ -36,7 +36,7 @@ async function vitestTest(): Promise<DefineTest> {
  * Defines a test that runs the seeds of a scenario. Await it at the top of the test file, unless `test` is passed in
  * or a global.
  */
-export async function crashTest(name: string, scenario: Scenario, options: CrashTestOptions = {}): Promise<void> {
+export async function crashTest(name: string, scenario: AnyScenario, options: CrashTestOptions = {}): Promise<void> {
   const { seeds = SEEDS_DEFAULT, timeoutMs = TIMEOUT_MS_DEFAULT } = options;
   const { from, to } = typeof seeds === "number" ? { from: 1, to: seeds } : seeds;
   if (!(from >= 0 && to >= from)) throw new Error(`crashTest: no seeds from ${from} to ${to}`);

@@ -20,9 +20,10 @@ import {
 import type { Prng } from "./entropy.ts";
 import type { Mark } from "./oracle/history.ts";
 
-export interface CrashState {
+export interface CrashState<M = Mark> {
   readonly image: CrashImage;
-  readonly mark: Mark;
+  /** The instant of the history. */
+  readonly mark: M;
   /** At which I/O, and what survived. */
   readonly label: string;
   readonly point: CrashPoint;
@@ -61,8 +62,8 @@ function drawChoice(random: Prng, volatile: number): SurvivalChoice {
   }
 }
 
-export class Harvest {
-  readonly states: Array<CrashState> = [];
+export class Harvest<M = Mark> {
+  readonly states: Array<CrashState<M>> = [];
   private readonly random: Prng;
   private readonly statesMax: number;
   private readonly pointShare: number;
@@ -78,8 +79,16 @@ export class Harvest {
     this.only = only;
   }
 
+  /** Takes states of a disk from now on, until it is observed by somebody else. */
+  watch(disk: SimDisk, mark: () => M): void {
+    disk.setObserver((phase, operation, _offset, _length, index) => {
+      if (operation === "read" || phase === "fail") return;
+      this.point(disk, () => ({ phase, operation, index }), mark);
+    });
+  }
+
   /** Called at an I/O of the disk; `io` and `mark` are asked only for states that are kept. */
-  point(disk: SimDisk, io: () => IoPoint, mark: () => Mark): void {
+  point(disk: SimDisk, io: () => IoPoint, mark: () => M): void {
     this.latest = io;
     if (this.only !== undefined) {
       if (isAt(io(), this.only)) this.take(0, disk, this.only, mark);
@@ -94,14 +103,14 @@ export class Harvest {
   }
 
   /** What may be on the disk once the pool has failed, whatever was taken before: all of it, and less. */
-  behindTheLast(disk: SimDisk, mark: () => Mark): void {
+  behindTheLast(disk: SimDisk, mark: () => M): void {
     const io = this.latest?.();
     if (io === undefined || this.only !== undefined) return;
     const ways: ReadonlyArray<SurvivalChoice> = [{ kind: "all" }, drawChoice(this.random, disk.pending.length)];
     for (const survives of ways) this.take(this.states.length, disk, { ...io, survives }, mark);
   }
 
-  private take(slot: number, disk: SimDisk, point: CrashPoint, mark: () => Mark): void {
+  private take(slot: number, disk: SimDisk, point: CrashPoint, mark: () => M): void {
     const image = disk.crash(survivalOf(point.survives));
     this.states[slot] = { image, mark: mark(), label: describeCrash(point), point };
   }

@@ -41,14 +41,7 @@ export class NextLife {
     const filesystem = oracle.client(name, pool);
     const program = randomProgram(swarm(GENERAL, random, 0.1), OPERATIONS);
     const closes = random.chance(CLOSE_SHARE);
-    disk.setObserver((phase, operation, _offset, _length, index) => {
-      if (operation === "read" || phase === "fail") return;
-      harvest.point(
-        disk,
-        () => ({ phase, operation, index }),
-        () => oracle.mark(),
-      );
-    });
+    harvest.watch(disk, () => oracle.mark());
     return Effect.gen(function* () {
       yield* program({ name, filesystem, random, model: oracle.model, pool });
       if (closes) yield* pool.close;

@@ -66,10 +66,17 @@ export interface Epilogue {
   readonly fail: (message: string) => Effect.Effect<never>;
 }
 
-export interface ScenarioPlan {
+/** What the disk is and when it is crashed: of every kind of scenario. */
+export interface DiskPlan {
   readonly geometry: Geometry;
   /** Faults and timing of the disk while the clients run. */
   readonly disk?: Pick<SimDiskBehaviour, "faults" | "timing" | "yields">;
+  readonly crash: CrashPlan;
+  /** What the run's draws are derived from, instead of scenario and seed: for repeating one run exactly. */
+  readonly draws?: string;
+}
+
+export interface ScenarioPlan extends DiskPlan {
   readonly format?: Partial<FormatOptions>;
   readonly open?: OpenOptions;
   readonly tolerance: Tolerance;
@@ -80,9 +87,6 @@ export interface ScenarioPlan {
   /** Faults may destroy what had been durable: the epilogue alone judges what is left, of a pool closed or stopped. */
   readonly destructive?: boolean;
   readonly clients: ReadonlyArray<Program>;
-  readonly crash: CrashPlan;
-  /** What the run's draws are derived from, instead of scenario and seed: for repeating one run exactly. */
-  readonly draws?: string;
   /** Runs once the pool has been closed and verified, or has failed, faults off. */
   readonly epilogue?: (context: Epilogue) => Effect.Effect<void, unknown>;
 }

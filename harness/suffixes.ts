@@ -7,7 +7,7 @@
  * share rises most, the steps in between are looked at more closely.
  */
 import { runSeed, type SeedFailure } from "./run.ts";
-import type { Scenario } from "./scenario.ts";
+import type { AnyScenario } from "./store/device-scenario.ts";
 import { kindOf } from "./shrink/failure-kind.ts";
 import { Trace } from "./trace.ts";
 
@@ -42,7 +42,7 @@ const PIECES = 6;
 const isTelling = (event: string): boolean => !/^[st] /u.test(event);
 
 /** The last telling event before each step. */
-function eventsBefore(scenario: Scenario, seed: number): { readonly events: Array<string>; failure?: SeedFailure } {
+function eventsBefore(scenario: AnyScenario, seed: number): { readonly events: Array<string>; failure?: SeedFailure } {
   const trace = new Trace(true);
   const events: Array<string> = [];
   let looked = 0;
@@ -58,7 +58,7 @@ function eventsBefore(scenario: Scenario, seed: number): { readonly events: Arra
 }
 
 /** Undefined if the seed passes. */
-export function whereItWentWrong(scenario: Scenario, seed: number, options: SuffixOptions): WentWrong | undefined {
+export function whereItWentWrong(scenario: AnyScenario, seed: number, options: SuffixOptions): WentWrong | undefined {
   const { points, suffixes, progress } = options;
   const { events, failure } = eventsBefore(scenario, seed);
   if (failure === undefined) return undefined;

@@ -4,11 +4,11 @@
 import "./noasync.ts";
 import { parentPort, workerData } from "node:worker_threads";
 import type { Job, WorkerSetup } from "./campaign.ts";
-import type { Scenario } from "./scenario.ts";
+import type { AnyScenario } from "./store/device-scenario.ts";
 
 const { registryUrl } = workerData as WorkerSetup;
 const loaded = Promise.all([
-  import(registryUrl) as Promise<{ readonly scenarios: ReadonlyArray<Scenario> }>,
+  import(registryUrl) as Promise<{ readonly scenarios: ReadonlyArray<AnyScenario> }>,
   import("./campaign.ts"),
 ]);
 

@@ -134,12 +134,8 @@ function summary(output: Output, result: CampaignResult, { address }: Chosen["re
     ["  hash", result.hash],
   ]);
   const rare = Object.entries(marks).sort((a, b) => a[1] - b[1]);
-  output.print(
-    `  rarest marks: ${rare
-      .slice(0, MARKS_SHOWN)
-      .map(([mark, count]) => `${mark} (${count})`)
-      .join(", ")}`,
-  );
+  const shown = rare.slice(0, MARKS_SHOWN).map(([mark, count]) => `${mark} (${count})`);
+  if (shown.length > 0) output.print(`  rarest marks: ${shown.join(", ")}`);
   output.print();
   const [one] = [...result.hashes.keys()].map((key) => {
     const at = key.lastIndexOf(":");

@@ -2,7 +2,7 @@
  * `varve replay`: one seed again, with the same hash as in the campaign, and its events if wanted.
  */
 import { runSeed } from "../../harness/run.ts";
-import type { Scenario } from "../../harness/scenario.ts";
+import { type AnyScenario, isOnDevice } from "../../harness/store/device-scenario.ts";
 import { Trace } from "../../harness/trace.ts";
 import { catalogue } from "../../harness/mutants/catalogue.ts";
 import { runOnMutant } from "../../harness/mutants/replay.ts";
@@ -61,7 +61,11 @@ export const command: CommandSpec = {
       if (mutant !== undefined) return await onMutant(mutant, args, options);
       const output = new Output(options);
       if (where) return showWhere(scenario, seed, options.number("suffixes") ?? SUFFIXES_DEFAULT, output);
-      if (shrinks) return shrinkSeed({ scenario, seed, out, budget: budget ?? BUDGET_DEFAULT }, output);
+      if (shrinks && isOnDevice(scenario)) {
+        throw new CannotError(`${scenario.name} is a scenario on a device: only operations of a filesystem are shrunk`);
+      }
+      if (shrinks && !isOnDevice(scenario))
+        return shrinkSeed({ scenario, seed, out, budget: budget ?? BUDGET_DEFAULT }, output);
       const file = reportFile(options);
       const report = file === undefined ? undefined : { file, command: `varve replay ${args[0]}` };
       return await replay(scenario, seed, output, traced ? { until: options.number("until") } : undefined, report);
@@ -72,7 +76,7 @@ export const command: CommandSpec = {
 };
 
 async function replay(
-  scenario: Scenario,
+  scenario: AnyScenario,
   seed: number,
   output: Output,
   traced: { readonly until: number | undefined } | undefined,

@@ -8,7 +8,7 @@
 import { type Job, keepFailure, replayCommand, runJob, runsTwice, seedWorkers } from "../campaign.ts";
 import { losesWrites } from "../canaries.ts";
 import type { SeedResult } from "../run.ts";
-import type { Scenario } from "../scenario.ts";
+import type { AnyScenario } from "../store/device-scenario.ts";
 import { agenda, type Reason, type Task } from "./agenda.ts";
 import type { Corpus } from "./corpus.ts";
 import type { CorpusState } from "./state.ts";
@@ -18,7 +18,7 @@ const FAILURES_TOLD = 100;
 
 interface Registry {
   readonly url: string;
-  readonly scenarios: ReadonlyArray<Scenario>;
+  readonly scenarios: ReadonlyArray<AnyScenario>;
   readonly address?: (name: string) => string;
 }
 
@@ -40,7 +40,7 @@ export interface ContinuousOptions {
   readonly stopped: () => boolean;
   readonly stopAtFailure: boolean;
   /** What must fail; another than `losesWrites` in tests of this module only. */
-  readonly canary?: Scenario;
+  readonly canary?: AnyScenario;
   readonly progress?: (tally: Tally, seconds: number) => void;
 }
 

@@ -18,6 +18,7 @@ import { Entropy } from "../entropy.ts";
 import { digestOfImage } from "../media-digest.ts";
 import type { Mark } from "../oracle/history.ts";
 import { Oracle, STRICT } from "../oracle/oracle.ts";
+import { PoolRecovery } from "../pool-recovery.ts";
 import { judgeCrashState, runIn } from "../recovery-check.ts";
 import { Trace } from "../trace.ts";
 import { setTraps } from "../traps.ts";
@@ -193,10 +194,11 @@ class Run {
 
   /** Judges what `run` has kept; returns what is wrong with the first state that is wrong. */
   judge(entropy: Entropy): string | undefined {
+    const recovery = new PoolRecovery(this.oracle, { open: OPEN, tolerance: STRICT, mayFail: false });
     for (const { image, mark, digest, label } of this.fresh) {
-      const once = { recoveryShare: 0, tolerance: STRICT, mayFail: false, livesShare: 0, lives: 0, startMs: EPOCH_MS };
-      const options = { open: OPEN, entropy, name: digest, trace: new Trace(), ...once };
-      const { problems } = judgeCrashState(image, mark, this.oracle, options);
+      const once = { recoveryShare: 0, livesShare: 0, lives: 0, startMs: EPOCH_MS };
+      const options = { entropy, name: digest, trace: new Trace(), ...once };
+      const { problems } = judgeCrashState(image, mark, recovery, options);
       if (problems.length > 0) return [`crash at ${label}:`, ...problems].join("\n");
     }
     return undefined;

@@ -76,7 +76,7 @@ export class ActorWatch {
   private roleOf(fiber: AnyFiber): Speaker | undefined {
     const [name = ""] = describeFibers([fiber]).split(", ");
     if (/^client \d+$/u.test(name)) return this.speaker("client", name);
-    return name.startsWith("the pool") ? this.speaker("actor", name) : undefined;
+    return /^the (?:pool|store) /u.test(name) ? this.speaker("actor", name) : undefined;
   }
 
   private speaker(kind: Speaker["kind"], name: string): Speaker {

@@ -6,9 +6,11 @@
  */
 import { BucketLayout, defaultBucketBytes } from "../../engine/device/bucket-io.ts";
 import { SimDisk } from "../../devices/sim/disk.ts";
+import type { Entropy } from "../entropy.ts";
 import type { Model } from "../oracle/model.ts";
 import { runSeed, type SeedResult } from "../run.ts";
-import type { Scenario, ScenarioPlan } from "../scenario.ts";
+import type { DiskPlan, Program, ScenarioPlan } from "../scenario.ts";
+import { type AnyScenario, type DeviceScenario, isOnDevice } from "../store/device-scenario.ts";
 import { failureView } from "./failure-view.ts";
 import type { BucketShape, SeedRecord } from "./report-data.ts";
 import { SeedRecorder } from "./seed-recorder.ts";
@@ -19,30 +21,40 @@ export interface Recorded {
   readonly record: SeedRecord;
 }
 
-export function recordSeed(scenario: Scenario, seed: number, eventsShownMax = EVENTS_SHOWN_MAX): Recorded {
+export function recordSeed(scenario: AnyScenario, seed: number, eventsShownMax = EVENTS_SHOWN_MAX): Recorded {
   const recorder = new SeedRecorder();
-  let plan: ScenarioPlan | undefined;
+  let plan: DiskPlan | undefined;
   let model: Model | undefined;
-  const watched: Scenario = {
-    ...scenario,
-    plan: (entropy) => {
-      const own = scenario.plan(entropy);
-      plan = own;
-      recorder.planned(own);
-      return {
-        ...own,
-        clients: own.clients.map((program) => (client) => {
-          model = client.model;
-          recorder.began(model.history);
-          return program(client);
-        }),
-      };
-    },
+  const planned = <Plan extends DiskPlan>(own: Plan): Plan => {
+    plan = own;
+    recorder.planned(own);
+    return own;
   };
+  const watched: AnyScenario = isOnDevice(scenario)
+    ? // A copy would lose the methods of a class.
+      Object.assign(Object.create(scenario) as DeviceScenario, {
+        plan: (entropy: Entropy) => planned(scenario.plan(entropy)),
+        perform: (store: unknown, operation: unknown) => {
+          recorder.clientsBegan();
+          return scenario.perform(store, operation);
+        },
+      })
+    : {
+        ...scenario,
+        plan: (entropy) => {
+          const own = planned(scenario.plan(entropy));
+          const clients = own.clients.map((program): Program => (client) => {
+            model = client.model;
+            recorder.began(model.history);
+            return program(client);
+          });
+          return { ...own, clients };
+        },
+      };
   const quiet = recorder.listen();
   let result: SeedResult;
   try {
-    result = runSeed(watched, seed, { trace: recorder });
+    result = runSeed(watched, seed, { trace: recorder, onCrashState: () => recorder.crashed() });
   } finally {
     quiet();
   }
@@ -69,18 +81,23 @@ export function recordSeed(scenario: Scenario, seed: number, eventsShownMax = EV
   return { result, record };
 }
 
-/** How the pool cuts the disk of the plan. */
-function bucketsOf(plan: ScenarioPlan | undefined): BucketShape {
+/** Slices of a disk that nobody has cut into buckets. */
+const SLICES = 256;
+
+/** How the pool cuts the disk of the plan; the zones, or just slices, where there is no pool. */
+function bucketsOf(plan: DiskPlan | undefined): BucketShape {
   if (plan === undefined) return { zoned: false, bucketBytes: 1, usableBytes: 1, count: 0, capacityBytes: 0 };
-  const { geometry, format } = plan;
-  const wanted = format?.bucketBytes ?? defaultBucketBytes(geometry.capacityBytes);
-  const layout = new BucketLayout(SimDisk.make({ name: "disk", geometry }), wanted);
-  const { bucketBytes, usableBytes, count } = layout;
-  return {
-    zoned: geometry.zones !== undefined,
-    bucketBytes,
-    usableBytes,
-    count,
-    capacityBytes: geometry.capacityBytes,
-  };
+  const { geometry } = plan;
+  const { capacityBytes, blockBytes, zones } = geometry;
+  const shape = { zoned: zones !== undefined, capacityBytes };
+  if ("tolerance" in plan) {
+    const wanted = (plan as ScenarioPlan).format?.bucketBytes ?? defaultBucketBytes(capacityBytes);
+    const { bucketBytes, usableBytes, count } = new BucketLayout(SimDisk.make({ name: "disk", geometry }), wanted);
+    return { ...shape, bucketBytes, usableBytes, count };
+  }
+  if (zones !== undefined) {
+    return { ...shape, bucketBytes: zones.zoneBytes, usableBytes: zones.zoneCapacityBytes, count: zones.zoneCount };
+  }
+  const bucketBytes = Math.ceil(capacityBytes / SLICES / blockBytes) * blockBytes;
+  return { ...shape, bucketBytes, usableBytes: bucketBytes, count: Math.ceil(capacityBytes / bucketBytes) };
 }

@@ -3,15 +3,15 @@
  *
  * It hashes exactly as any other trace does. Scheduling choices are counted but not shown. Who asked a device for an
  * operation, which messages went between actors and which marks were reached is heard from the `ActorWatch` and from
- * the map of marks; when an operation took effect and when a crash state was taken, from the model's history, which is
- * asked at these moments. Only what the run's own pool does is shown, not the recoveries, which are one event each.
+ * the map of marks; when an operation took effect, from the model's history, which is told at these moments. Only what
+ * the run's own pool or store does is shown, not the recoveries, which are one event each.
  */
 import type { DeviceOperation } from "../../devices/device.ts";
 import { faultStream, type IoKind } from "../../devices/sim/faults.ts";
 import { marks } from "../../engine/marks.ts";
 import { describeCrash, type CrashPoint } from "../crash-point.ts";
 import type { History } from "../oracle/history.ts";
-import type { ScenarioPlan } from "../scenario.ts";
+import type { DiskPlan } from "../scenario.ts";
 import { Trace } from "../trace.ts";
 import { type ActorListener, ActorWatch, type Speaker } from "./actor-watch.ts";
 import type { EventKind, MediumChangeKind, TimelineEvent } from "./report-data.ts";
@@ -34,12 +34,13 @@ const ioKindOf = (operation: DeviceOperation): IoKind => {
 };
 
 /** What the model's history is asked, and a recorder wants to hear of. */
-type Heard = Pick<History, "mark" | "advance" | "syncCompleted">;
+type Heard = Pick<History, "advance" | "syncCompleted">;
 
 export class SeedRecorder extends Trace {
   readonly timeline = new Timeline();
-  history: History | undefined;
-  private plan: ScenarioPlan | undefined;
+  private history: History | undefined;
+  private clients = false;
+  private plan: DiskPlan | undefined;
   private readonly watch: ActorWatch;
   /** Virtual time of what ran before the world that runs now, and of that world. */
   private baseMs = 0;
@@ -92,22 +93,23 @@ export class SeedRecorder extends Trace {
   }
 
   /** The plan that the run follows. */
-  planned(plan: ScenarioPlan): void {
+  planned(plan: DiskPlan): void {
     this.plan = plan;
+  }
+
+  /** From now on faults strike. */
+  clientsBegan(): void {
+    this.clients = true;
   }
 
   /** A client begins; the history is that of the model that all clients share. */
   began(history: History): void {
+    this.clientsBegan();
     if (this.history === history) return;
     this.history = history;
     const before: Heard = {
-      mark: history.mark.bind(history),
       advance: history.advance.bind(history),
       syncCompleted: history.syncCompleted.bind(history),
-    };
-    history.mark = () => {
-      this.crashed();
-      return before.mark();
     };
     history.advance = (label, touched) => {
       const moment = before.advance(label, touched);
@@ -128,11 +130,10 @@ export class SeedRecorder extends Trace {
     if (lane >= 0) this.add(lane, "effect", text);
   }
 
-  /** Somebody asks for an instant of the history: a crash state is taken if an I/O of the run is at hand. */
-  private crashed(): void {
+  /** A crash state is taken, at the I/O that was told last; or behind all of them. */
+  crashed(): void {
     const at = this.timeline.events.at(-1);
-    const isIo = at !== undefined && (at.kind === "issue" || at.kind === "complete");
-    if (!isIo || this.recoveries > 0 || this.watch.current()?.name === "the pool (end)") return;
+    if (at === undefined || !(at.kind === "issue" || at.kind === "complete")) return;
     this.add(this.timeline.lane("crash", "crash states"), "crash", `crash state taken at ${at.text}`);
   }
 
@@ -188,7 +189,7 @@ export class SeedRecorder extends Trace {
     const kind = ioKindOf(operation);
     const kindIndex = this.kindCounts[kind]++;
     const faults = this.plan?.disk?.faults;
-    if (faults === undefined || this.history === undefined || this.recoveries > 0) return undefined;
+    if (faults === undefined || !this.clients || this.recoveries > 0) return undefined;
     const io = { kind, kindIndex, index, offsetBytes: offset, lengthBytes: length };
     const struck = faults.strikes(faultStream(DISK), io).map(({ fault }) => fault.kind);
     return struck.length === 0 ? undefined : struck.join(", ");

@@ -1,0 +1,132 @@
+/**
+ * The recovery of a pool: it is opened, walked, held against the oracle, checked, and may live on. Of a pool that lost
+ * zones, or that can no longer be written, what can be read must be right.
+ */
+import * as Effect from "effect/Effect";
+import type { CrashImage } from "../devices/sim/crash.ts";
+import { SimDisk } from "../devices/sim/disk.ts";
+import { type OpenOptions, openPool, type Pool } from "../engine/pool/pool.ts";
+import { NextLife } from "./next-life.ts";
+import type { Tolerance } from "./oracle/checked-filesystem.ts";
+import { collectTree, type FoundTree } from "./oracle/found-tree.ts";
+import type { Mark } from "./oracle/history.ts";
+import type { Oracle } from "./oracle/oracle.ts";
+import { runIn } from "./recovery-check.ts";
+import type { Onward, Recoverable, StateName } from "./trial.ts";
+import { World } from "./world.ts";
+
+export interface PoolRecoveryOptions {
+  readonly open: OpenOptions;
+  readonly tolerance: Tolerance;
+  /** The disk may be so bad that the pool cannot be written any more: then what can be read of it must be right. */
+  readonly mayFail: boolean;
+  /** The clock was set while the pool was used: times are held against what it says now. */
+  readonly clockJumps?: boolean;
+}
+
+/** Everything that a recovered or reopened pool must fulfil at a mark. */
+export function verifyPool(
+  pool: Pool,
+  oracle: Oracle,
+  mark: Mark,
+): Effect.Effect<{ readonly problems: Array<string>; readonly tree: FoundTree }, unknown> {
+  return Effect.gen(function* () {
+    const tree = yield* collectTree(pool.filesystem);
+    const { problems } = oracle.judge(mark, tree);
+    const { inodes } = yield* pool.filesystem.statfs;
+    // Nothing is open now, so an inode that no name leads to is space lost for ever.
+    const lost = inodes - tree.nodes.size;
+    const orphans = lost === 0 ? [] : [`${lost} inodes are kept that no name leads to`];
+    const report = yield* pool.check();
+    const checked = report.problems.map(({ pass, what }) => `check, ${pass}: ${what}`);
+    return { problems: [...problems, ...orphans, ...checked], tree };
+  });
+}
+
+/** What somebody who opens or reads a pool is told when a part of it is lost. */
+const HONEST = /^(?:PoolDamaged|PoolFailed|DeviceFailed|FsError: InputOutput)/u;
+
+/**
+ * The same of a pool of which zones are offline: what is shown is right, what is lost gives an error, and a check names
+ * it. Nothing is asked of a pool that says it cannot be opened.
+ */
+export function verifyWhatIsLeft(pool: Pool, oracle: Oracle, mark: Mark): Effect.Effect<Array<string>, unknown> {
+  return Effect.gen(function* () {
+    const tree = yield* collectTree(pool.filesystem, true);
+    const problems = [...oracle.judge(mark, tree).problems];
+    const report = yield* pool.check({ data: true });
+    const [lost] = tree.unreadable;
+    const named = report.problems.some(({ pass }) => pass === "zones" || pass === "btrees");
+    if (lost !== undefined && !named) problems.push(`the check names no zone that is offline, but ${lost}`);
+    return problems;
+  });
+}
+
+/** An outcome of opening and reading, with zones offline: an honest refusal is none. */
+export const withoutHonestRefusal = (problem: string | undefined): string | undefined =>
+  problem !== undefined && HONEST.test(problem) ? undefined : problem;
+
+/** What a pool says that can no longer be written. */
+const GAVE_UP = /^(?:PoolFailed|DeviceFailed|FsError: InputOutput)/u;
+
+/** Is there a place that can no longer be written? */
+const refusesWrites = ({ bad, zones }: CrashImage): boolean => bad.refusesWrites || (zones?.failedCount ?? 0) > 0;
+
+export class PoolRecovery implements Recoverable<Mark> {
+  private readonly oracle: Oracle;
+  private readonly options: PoolRecoveryOptions;
+
+  constructor(oracle: Oracle, options: PoolRecoveryOptions) {
+    this.oracle = oracle;
+    this.options = options;
+  }
+
+  recover(disk: SimDisk, mark: Mark, onward: Onward<Mark>): Effect.Effect<ReadonlyArray<string>, unknown> {
+    const { oracle, options } = this;
+    const lossy = disk.offlineZones > 0;
+    return Effect.scoped(
+      Effect.gen(function* () {
+        const pool = yield* openPool([disk], options.open);
+        if (lossy) return yield* verifyWhatIsLeft(pool, oracle, mark);
+        const { problems, tree } = yield* verifyPool(pool, oracle, mark);
+        const random = onward.through(problems);
+        if (random === undefined) return problems;
+        const life = new NextLife(tree, options.tolerance, random);
+        if (options.clockJumps) life.oracle.model.clock = onward.clock;
+        onward.lives({
+          harvest: life.harvest,
+          recoverable: new PoolRecovery(life.oracle, options),
+          mark: () => life.oracle.mark(),
+          violation: () => life.oracle.violation?.message,
+        });
+        yield* life.live(pool, disk);
+        const { violation } = life.oracle;
+        return violation === undefined ? [] : [violation.message];
+      }),
+    );
+  }
+
+  unrecovered(
+    problem: string,
+    image: CrashImage,
+    mark: Mark,
+    { seedNumber, startMs }: StateName,
+  ): ReadonlyArray<string> | undefined {
+    const { oracle, options } = this;
+    const lossy = (image.zones?.offlineCount ?? 0) > 0;
+    if (lossy && withoutHonestRefusal(problem) === undefined) return [];
+    if (!(options.mayFail && refusesWrites(image) && GAVE_UP.test(problem))) return undefined;
+    const disk = SimDisk.fromImage(image, { name: "disk0", seed: 1, statistics: false });
+    const found = runIn(
+      new World({ seed: seedNumber("read only"), startMs }),
+      Effect.scoped(
+        Effect.gen(function* () {
+          const pool = yield* openPool([disk], { ...options.open, readOnly: true });
+          const tree = yield* collectTree(pool.filesystem);
+          return [...oracle.judge(mark, tree).problems];
+        }),
+      ),
+    );
+    return found.problem === undefined ? (found.value ?? []) : [`read only: ${found.problem}`];
+  }
+}

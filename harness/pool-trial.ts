@@ -1,0 +1,172 @@
+/**
+ * A pool as a trial: it is made on the disk, clients use it with the oracle beside them, it is closed, opened once more,
+ * and must hold exactly what the model holds.
+ */
+import * as Effect from "effect/Effect";
+import { noFaults } from "../devices/sim/faults.ts";
+import { formatPool, type OpenOptions, openPool, type Pool } from "../engine/pool/pool.ts";
+import { comesToRest } from "./liveness.ts";
+import type { Mark } from "./oracle/history.ts";
+import { Oracle } from "./oracle/oracle.ts";
+import { PoolRecovery, verifyPool, verifyWhatIsLeft, withoutHonestRefusal } from "./pool-recovery.ts";
+import { inRole } from "./role.ts";
+import type { ScenarioPlan } from "./scenario.ts";
+import type { Session } from "./session.ts";
+import type { Trial } from "./trial.ts";
+import { watchFilesystem } from "./watched-filesystem.ts";
+import type { Operation } from "./workload/operation.ts";
+
+/** Share of runs in which the pool must come to rest before it is closed: in the others it closes with work to do. */
+const REST_SHARE = 0.3;
+
+/** Settings of the engine that a campaign wants unless the scenario says otherwise. */
+const OPEN: OpenOptions = {
+  commitIntervalMs: 1000,
+  writebackIntervalMs: 5000,
+  nodeCacheBytes: 8 * 1024 * 1024,
+  readCacheBytes: 256 * 1024,
+  dirtyBytesMax: 2 * 1024 * 1024,
+};
+
+export class PoolTrial implements Trial<Mark> {
+  readonly recoverable: PoolRecovery;
+  private readonly session: Session<Mark>;
+  private readonly plan: ScenarioPlan;
+  private readonly oracle: Oracle;
+  private readonly open: OpenOptions;
+  /** The pool failed for good, as its scenario allows. */
+  private gaveUp = false;
+
+  constructor(session: Session<Mark>, plan: ScenarioPlan) {
+    this.session = session;
+    this.plan = plan;
+    const { tolerance, mayFail = false, clockJumps = false } = plan;
+    this.oracle = new Oracle(tolerance);
+    const inlineAsks = session.entropy.stream("inline asks").chance(0.5);
+    this.open = { ...OPEN, inlineAsks, ...plan.open };
+    this.recoverable = new PoolRecovery(this.oracle, { open: this.open, tolerance, mayFail, clockJumps });
+  }
+
+  readonly mark = (): Mark => this.oracle.mark();
+
+  /** The clients' part; returns what went wrong. */
+  run(): string | undefined {
+    const self = this;
+    const { plan, oracle, session } = this;
+    const { disk, entropy } = session;
+    const problem = session.run(
+      Effect.gen(function* () {
+        const uuid = new Uint8Array(16);
+        const random = entropy.stream("uuid");
+        for (let index = 0; index < uuid.length; index++) uuid[index] = random.below(256);
+        yield* formatPool([disk], { uuid, ...plan.format });
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const pool = yield* openPool([disk], self.open);
+            if (plan.disk?.faults !== undefined) disk.setFaults(plan.disk.faults);
+            session.arm(self.mark);
+            if (plan.clockJumps === true) oracle.model.clock = yield* session.jumpingClock;
+            yield* Effect.forEach(plan.clients, (_program, index) => self.client(pool, index), {
+              concurrency: "unbounded",
+              discard: true,
+            });
+            if (plan.destructive !== true) disk.setFaults(noFaults);
+            if (entropy.stream("rest").chance(REST_SHARE)) yield* self.rest(pool);
+            yield* self.close(pool);
+            disk.setFaults(noFaults);
+            session.disarm();
+          }),
+        );
+      }),
+    );
+    const wrong = oracle.violation?.message ?? problem ?? session.violation;
+    if (wrong !== undefined || disk.statistics.overwrites === 0) return wrong;
+    return `the block at byte ${disk.statistics.firstOverwriteBytes} was written twice without a reset`;
+  }
+
+  /** Of a pool that may fail, only that it comes to an end is asked. */
+  private rest(pool: Pool): Effect.Effect<void, unknown> {
+    const atRest = comesToRest(pool, this.oracle.client("at rest", pool));
+    return this.plan.mayFail === true ? Effect.ignore(atRest) : atRest;
+  }
+
+  private close(pool: Pool): Effect.Effect<void, unknown> {
+    const { oracle, plan, session } = this;
+    return Effect.matchEffect(pool.close, {
+      onSuccess: () => Effect.sync(() => oracle.closed()),
+      onFailure: (error) => {
+        const { _tag: tag } = error;
+        const failed =
+          tag === "PoolFailed" || tag === "DeviceFailed" || (tag === "FsError" && error.reason === "InputOutput");
+        if (plan.mayFail !== true || !(failed || plan.destructive === true)) return Effect.fail(error);
+        this.gaveUp = true;
+        session.failedForGood(this.mark);
+        return Effect.void;
+      },
+    });
+  }
+
+  private client(pool: Pool, index: number): Effect.Effect<void, unknown> {
+    const { oracle, session } = this;
+    const name = `client ${index}`;
+    const { role, ...watcher } = session.speaker(name);
+    const filesystem = watchFilesystem(oracle.client(name, pool), watcher);
+    const random = session.entropy.stream(name);
+    const { note } = session.options;
+    const program = this.plan.clients[index]!({
+      ...{ name, filesystem, random, model: oracle.model, pool },
+      ...(note === undefined ? {} : { note: (operation: Operation) => note(index, operation) }),
+    });
+    return inRole(program, role);
+  }
+
+  /** Opens the closed pool, looks through all of it, and closes it; returns what is wrong. */
+  private get reopened(): Effect.Effect<ReadonlyArray<string>, unknown> {
+    const { oracle, open, plan } = this;
+    const { disk } = this.session;
+    return Effect.scoped(
+      Effect.gen(function* () {
+        if (plan.mayFail !== true) disk.setFaults(plan.crash.faults ?? noFaults);
+        const pool = yield* openPool([disk], open);
+        if (disk.offlineZones > 0) return yield* verifyWhatIsLeft(pool, oracle, oracle.mark());
+        const { problems } = yield* verifyPool(pool, oracle, oracle.mark());
+        const report = yield* pool.check({ data: true });
+        yield* pool.close;
+        disk.setFaults(noFaults);
+        return [...problems, ...report.problems.map(({ pass, what }) => `check, ${pass}: ${what}`)];
+      }),
+    );
+  }
+
+  /** The closed pool is opened again, must hold everything, and goes through the epilogue. */
+  end(): string | undefined {
+    const self = this;
+    const { oracle, plan, session } = this;
+    const { disk, entropy } = session;
+    if (this.gaveUp && plan.destructive !== true) return undefined;
+    let told: string | undefined;
+    const { problem, problems } = session.finish(
+      Effect.gen(function* () {
+        const problems = plan.destructive === true ? [] : yield* self.reopened;
+        if (problems.length > 0 || plan.epilogue === undefined) return problems;
+        disk.reconnect();
+        yield* plan.epilogue({
+          disk,
+          model: oracle.model,
+          closed: !self.gaveUp,
+          random: entropy.stream("epilogue"),
+          open: (options) => openPool([disk], { ...self.open, ...options }),
+          fail: (message) => {
+            told = message;
+            return Effect.die(new Error(message));
+          },
+        });
+        return [];
+      }),
+    );
+    const wrong = told ?? (disk.offlineZones > 0 ? withoutHonestRefusal(problem) : problem);
+    if (wrong !== undefined) return wrong;
+    if (problems.length > 0) return ["after a clean close:", ...problems].join("\n");
+    return session.violation;
+  }
+}

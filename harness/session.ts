@@ -1,0 +1,222 @@
+/**
+ * The part of a seed that is the same whatever is tried: disk, worlds, crash states taken and judged, and what was
+ * counted. It knows of the trial only what `trial.ts` says.
+ */
+import * as Effect from "effect/Effect";
+import type * as Scope from "effect/Scope";
+import { type CrashImage, withZoneLost } from "../devices/sim/crash.ts";
+import { SimDisk } from "../devices/sim/disk.ts";
+import type { DiskPhase } from "../devices/sim/operation-runner.ts";
+import type { Timestamp } from "../engine/fs/types.ts";
+import { jumps, timeAt } from "./clock-jumps.ts";
+import type { CrashPoint, IoPoint } from "./crash-point.ts";
+import { Entropy, type Prng } from "./entropy.ts";
+import { Harvest } from "./harvest.ts";
+import { digestOf } from "./media-digest.ts";
+import { judgeCrashState, runIn } from "./recovery-check.ts";
+import { inRole, Role } from "./role.ts";
+import type { DiskPlan } from "./scenario.ts";
+import type { Trace } from "./trace.ts";
+import type { Trial } from "./trial.ts";
+import type { Watcher } from "./watched-filesystem.ts";
+import type { Operation } from "./workload/operation.ts";
+import { EPOCH_MS, World } from "./world.ts";
+
+export interface SeedFailure {
+  /** Where it showed: while the clients ran, in a crash state, or at the end. */
+  readonly where: "run" | "crash" | "end";
+  readonly message: string;
+  /** The crash that showed it. */
+  readonly crash?: CrashPoint;
+}
+
+export interface RunOptions {
+  /** Receives the events, for comparing two runs or for reading. */
+  readonly trace?: Trace;
+  /** Hears each operation that the programs of the clients carry out, by number of the client. */
+  readonly note?: (client: number, operation: Operation) => void;
+  /** Hears of every step of the clients' part, and may let everything from there on be drawn by another seed. */
+  readonly onStep?: (step: number, reseed: (seed: number) => void) => void;
+  /** Hears, behind the event of the I/O, that a crash state is taken there. */
+  readonly onCrashState?: () => void;
+}
+
+/** Share of what was recovered that lives on, unless the scenario says otherwise. */
+const LIVES_SHARE = 0.06;
+
+/** No scenario has so much to do: a run that is not through by then waits for something, while timers tick. */
+const VIRTUAL_MS_MAX = 24 * 3600 * 1000;
+
+/** Names of events, made once. */
+const EVENTS: Readonly<Record<DiskPhase, Map<string, string>>> = {
+  issue: new Map(),
+  complete: new Map(),
+  fail: new Map(),
+};
+
+function eventName(phase: DiskPhase, operation: string): string {
+  let name = EVENTS[phase].get(operation);
+  if (name === undefined) EVENTS[phase].set(operation, (name = `${phase} ${operation}`));
+  return name;
+}
+
+/** With some luck, one of the zones that hold something has not survived the loss of power. */
+function afterCrash(image: CrashImage, share: number, random: Prng): CrashImage {
+  const used = (image.zones?.report() ?? []).filter(({ state }) => state === "closed" || state === "full");
+  if (used.length === 0 || !random.chance(share)) return image;
+  return withZoneLost(image, random.pick(used).zone, random.chance(0.7) ? "offline" : "read-only");
+}
+
+export class Session<M> {
+  readonly entropy: Entropy;
+  readonly trace: Trace;
+  readonly options: RunOptions;
+  readonly disk: SimDisk;
+  private readonly plan: DiskPlan;
+  private readonly harvest: Harvest<M>;
+  private readonly what: "pool" | "store";
+  private armedFor: (() => M) | undefined;
+  private current: World | undefined;
+  simulatedMs = 0;
+  /** Virtual time at the end of what ran last. */
+  private endMs = EPOCH_MS;
+  events = 0;
+  crashStates = 0;
+
+  /** `what`: as it is called where somebody waits for ever. */
+  constructor(what: "pool" | "store", plan: DiskPlan, entropy: Entropy, trace: Trace, options: RunOptions) {
+    this.what = what;
+    this.plan = plan;
+    this.entropy = plan.draws === undefined ? entropy : new Entropy(plan.draws, options.onStep !== undefined);
+    this.trace = trace;
+    this.options = options;
+    const { statesMax, pointShare, only } = plan.crash;
+    this.harvest = new Harvest(this.entropy.stream("crash points"), statesMax, pointShare, only);
+    this.disk = SimDisk.make({
+      name: "disk0",
+      geometry: plan.geometry,
+      seed: this.entropy.number("disk"),
+      ...(plan.disk?.timing === undefined ? {} : { timing: plan.disk.timing }),
+      ...(plan.disk?.yields === undefined ? {} : { yields: plan.disk.yields }),
+      statistics: true,
+      keepsEarlier: plan.disk?.faults?.needsEarlier === true || plan.crash.faults?.needsEarlier === true,
+    });
+    this.disk.setObserver((phase, operation, offset, length, index) => {
+      trace.event(eventName(phase, operation), offset, length, index);
+      const mark = this.armedFor;
+      if (mark === undefined || operation === "read" || phase === "fail") return;
+      const io = (): IoPoint => ({ phase, operation, index });
+      this.harvest.point(this.disk, io, () => this.taken(mark));
+    });
+  }
+
+  private taken(mark: () => M): M {
+    this.options.onCrashState?.();
+    return mark();
+  }
+
+  /** What a client does goes into the trace, and names it should it wait for ever. */
+  speaker(name: string): Watcher & { readonly role: Role } {
+    const { trace } = this;
+    const role = new Role(name);
+    return {
+      role,
+      called: (operation) => {
+        role.doing = operation;
+        trace.text(name, operation);
+      },
+      returned: (outcome) => {
+        role.doing = undefined;
+        trace.text(name, outcome);
+      },
+    };
+  }
+
+  /** From now on crash states are taken. */
+  arm(mark: () => M): void {
+    this.armedFor = mark;
+  }
+
+  disarm(): void {
+    this.armedFor = undefined;
+  }
+
+  /** It failed for good: what it left on the disk is judged as after a crash. */
+  failedForGood(mark: () => M): void {
+    this.harvest.behindTheLast(this.disk, () => this.taken(mark));
+  }
+
+  /** What the disk holds against whoever used it. */
+  get violation(): string | undefined {
+    const [violation] = this.disk.violations;
+    return violation === undefined ? undefined : `device: ${JSON.stringify(violation)}`;
+  }
+
+  private world(name: string): World {
+    const random = this.entropy.stream(`world ${name}`);
+    const policy = random.chance(0.5) ? "uniform" : "priorities";
+    const preemptShare = random.pick([0, 0.01, 0.05]);
+    const { trace } = this;
+    const onStep = name === "run" ? this.onStep : undefined;
+    return new World({ seed: random.u32(), policy, preemptShare, trace, virtualMsMax: VIRTUAL_MS_MAX, onStep });
+  }
+
+  private get onStep(): ((world: World) => void) | undefined {
+    const { onStep } = this.options;
+    if (onStep === undefined) return undefined;
+    return (world) =>
+      onStep(world.steps, (seed) => {
+        world.reseed(seed);
+        this.entropy.reseed(seed);
+      });
+  }
+
+  private within<A>(name: string, effect: Effect.Effect<A, unknown>): { value: A | undefined; problem?: string } {
+    const world = this.world(name);
+    this.current = world;
+    const result = runIn(world, inRole(effect, new Role(`the ${this.what} (${name})`)));
+    this.simulatedMs += world.nowMs - EPOCH_MS;
+    this.endMs = world.nowMs;
+    return result;
+  }
+
+  /** Sets the clock of what runs again and again until the scope ends; gives what it says at every moment. */
+  get jumpingClock(): Effect.Effect<() => Timestamp, never, Scope.Scope> {
+    const world = this.current!;
+    return Effect.as(Effect.forkScoped(jumps(world, this.entropy.stream("clock"))), () => timeAt(world));
+  }
+
+  /** The clients' part. */
+  run(effect: Effect.Effect<void, unknown>): string | undefined {
+    return this.within("run", effect).problem;
+  }
+
+  /** What comes last; returns what is wrong, or what kept it from being looked at. */
+  finish(effect: Effect.Effect<ReadonlyArray<string>, unknown>): {
+    readonly problems: ReadonlyArray<string>;
+    readonly problem?: string;
+  } {
+    const { value = [], ...ended } = this.within("end", effect);
+    this.trace.text("media", digestOf(this.disk));
+    return { problems: value, ...ended };
+  }
+
+  /** Judges the crash states; returns the first that is wrong. */
+  judge({ recoverable }: Trial<M>): SeedFailure | undefined {
+    const { entropy, trace } = this;
+    const { recoveryShare, livesShare = LIVES_SHARE, zoneLossShare = 0, faults } = this.plan.crash;
+    for (const [index, { image, mark, label, point }] of this.harvest.states.entries()) {
+      const name = `crash state ${index}`;
+      const crashed = zoneLossShare === 0 ? image : afterCrash(image, zoneLossShare, entropy.stream(`${name}, zones`));
+      const options = { entropy, name, recoveryShare, livesShare, faults, trace, lives: 0, startMs: this.endMs };
+      const judged = judgeCrashState(crashed, mark, recoverable, options);
+      this.simulatedMs += judged.simulatedMs;
+      this.events += judged.events;
+      this.crashStates += judged.states;
+      if (judged.problems.length > 0) {
+        return { where: "crash", message: [`${name} (${label}):`, ...judged.problems].join("\n"), crash: point };
+      }
+    }
+    return undefined;
+  }
+}

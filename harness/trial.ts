@@ -1,0 +1,62 @@
+/**
+ * What a seed tries: a pool with its oracle, or a store of the user with its ledger.
+ *
+ * A trial knows how its clients run, what must hold of it after a crash and at the end, and what an instant of its
+ * history is (`M`). Everything else is the same for all trials and is none of their business: the world, the disk, the
+ * crash states and the recoveries (`session.ts`, `recovery-check.ts`).
+ */
+import type * as Effect from "effect/Effect";
+import type { CrashImage } from "../devices/sim/crash.ts";
+import type { SimDisk } from "../devices/sim/disk.ts";
+import type { Timestamp } from "../engine/fs/types.ts";
+import type { Prng } from "./entropy.ts";
+import type { Harvest } from "./harvest.ts";
+
+/** Something is used that was recovered, and crashed again. */
+export interface Life<M> {
+  /** The crash states taken meanwhile. */
+  readonly harvest: Harvest<M>;
+  /** By which they are judged. */
+  readonly recoverable: Recoverable<M>;
+  /** The present instant. */
+  readonly mark: () => M;
+  /** What was wrong with an answer so far. */
+  readonly violation: () => string | undefined;
+}
+
+/** A recovery that has come through is told here whether it goes on. */
+export interface Onward<M> {
+  /** What the next life draws from; undefined if there is none. To be asked once, when all has been looked at. */
+  readonly through: (problems: ReadonlyArray<string>) => Prng | undefined;
+  readonly lives: (life: Life<M>) => void;
+  /** What the clock on the wall says. */
+  readonly clock: () => Timestamp;
+}
+
+/** Which state it is, for what is drawn for it. */
+export interface StateName {
+  readonly seedNumber: (stream: string) => number;
+  readonly startMs: number;
+}
+
+export interface Recoverable<M> {
+  /** Opens what is on the disk and holds it against the history up to the mark; says what is wrong. */
+  readonly recover: (disk: SimDisk, mark: M, onward: Onward<M>) => Effect.Effect<ReadonlyArray<string>, unknown>;
+  /** What is to be said of a state that could not be recovered, unless it is the problem itself. */
+  readonly unrecovered?: (
+    problem: string,
+    image: CrashImage,
+    mark: M,
+    state: StateName,
+  ) => ReadonlyArray<string> | undefined;
+}
+
+export interface Trial<M> {
+  /** The present instant. */
+  readonly mark: () => M;
+  readonly recoverable: Recoverable<M>;
+  /** Lets the clients run; says what went wrong. */
+  readonly run: () => string | undefined;
+  /** What was closed is opened once more and must hold everything; says what is wrong. */
+  readonly end: () => string | undefined;
+}
