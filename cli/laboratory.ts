@@ -29,6 +29,8 @@ export interface Chosen {
     readonly address?: (name: string) => string;
   };
   readonly names: ReadonlyArray<string>;
+  /** The file of the user that they are from. */
+  readonly file?: string;
   /** To be called when nothing runs any more. */
   readonly close: () => void;
 }
@@ -53,21 +55,21 @@ export async function chooseScenarios(wanted: ReadonlyArray<string>): Promise<Ch
     );
   }
   const address = (name: string): string => (all.length === 1 ? file : `${file}:${name}`);
-  return { registry: { url, scenarios, address }, names, close };
+  return { registry: { url, scenarios, address }, names, file, close };
 }
 
 /** The one scenario and seed that `SCENARIO:SEED` or `FILE:SEED` means. */
 export async function chooseSeed(
   text: string,
-): Promise<{ readonly scenario: AnyScenario; readonly seed: number; readonly close: () => void }> {
+): Promise<Pick<Chosen, "file" | "close"> & { readonly scenario: AnyScenario; readonly seed: number }> {
   const { scenario: word, seed } = splitScenarioSeed(text);
-  const { registry, names, close } = await chooseScenarios([word]);
+  const { registry, names, ...chosen } = await chooseScenarios([word]);
   const [name, ...others] = names;
   if (others.length > 0) {
-    close();
+    chosen.close();
     throw new UsageError(`${word} has several scenarios: say which, as in ${word}:${name}:${seed}`);
   }
-  return { scenario: registry.scenarios.find((each) => each.name === name)!, seed, close };
+  return { scenario: registry.scenarios.find((each) => each.name === name)!, seed, ...chosen };
 }
 
 /** `20` means seeds 1 to 20, `5..9` what it says. */

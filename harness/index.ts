@@ -15,6 +15,7 @@ export { runSeed, type RunOptions, type SeedFailure, type SeedResult } from "./r
 export type { Client, CrashPlan, Epilogue, Program, Scenario, ScenarioPlan } from "./scenario.ts";
 export { type Script, scripted } from "./shrink/script.ts";
 export type { AnyScenario, DevicePlan, DeviceScenario } from "./store/device-scenario.ts";
+export { shortened, type ShortenedRun } from "./store/shortened.ts";
 export { History, type Outcome, type Performed } from "./store/ledger.ts";
 export { firstDivergence, Trace } from "./trace.ts";
 export { Deadlock, World, type WorldOptions } from "./world.ts";

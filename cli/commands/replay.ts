@@ -13,7 +13,7 @@ import { chooseSeed } from "../laboratory.ts";
 import { Output } from "../output.ts";
 import { formatCount } from "../quantity.ts";
 import { refuseReport, type ReplayReport, replayWithReport, reportFile } from "../report.ts";
-import { BUDGET_DEFAULT, REGRESSIONS_FOLDER, shrinkSeed } from "../shrinking.ts";
+import { BUDGET_DEFAULT, REGRESSIONS_FOLDER, shrinkSeed, shrinkStoreSeed } from "../shrinking.ts";
 import { showWhere, SUFFIXES_DEFAULT } from "../where.ts";
 
 export const command: CommandSpec = {
@@ -56,16 +56,16 @@ export const command: CommandSpec = {
     if (where && (shrinks || traced)) throw new UsageError("--where goes without --shrink and --trace");
     if (where) refuseReport(options, "--where");
     if (shrinks && traced) throw new UsageError("--trace does not go with --shrink");
-    const { scenario, seed, close } = await chooseSeed(args[0] ?? "");
+    const { scenario, seed, file: from, close } = await chooseSeed(args[0] ?? "");
     try {
       if (mutant !== undefined) return await onMutant(mutant, args, options);
       const output = new Output(options);
       if (where) return showWhere(scenario, seed, options.number("suffixes") ?? SUFFIXES_DEFAULT, output);
-      if (shrinks && isOnDevice(scenario)) {
-        throw new CannotError(`${scenario.name} is a scenario on a device: only operations of a filesystem are shrunk`);
+      if (shrinks) {
+        const request = { seed, out, budget: budget ?? BUDGET_DEFAULT };
+        if (isOnDevice(scenario)) return shrinkStoreSeed({ ...request, scenario, from }, output);
+        return shrinkSeed({ ...request, scenario }, output);
       }
-      if (shrinks && !isOnDevice(scenario))
-        return shrinkSeed({ scenario, seed, out, budget: budget ?? BUDGET_DEFAULT }, output);
       const file = reportFile(options);
       const report = file === undefined ? undefined : { file, command: `varve replay ${args[0]}` };
       return await replay(scenario, seed, output, traced ? { until: options.number("until") } : undefined, report);

@@ -60,8 +60,8 @@ const scenario: DeviceScenario<KvLog, Operation> = {
       const problems: Array<string> = [];
       const expect = (what: string, found: unknown, puts: ReadonlyArray<Put | undefined>): void => {
         const allowed = puts.map((put) => put?.number);
-        if (!allowed.includes(found as number))
-          problems.push(`${what} is ${String(found)}, allowed: ${allowed.join(", ")}`);
+        if (allowed.includes(found as number)) return;
+        problems.push(`${what} is ${String(found)}, allowed: ${allowed.map((each) => each ?? "nothing").join(", ")}`);
       };
       const putsOf =
         (key: string) =>

@@ -6,11 +6,10 @@
  */
 import { BucketLayout, defaultBucketBytes } from "../../engine/device/bucket-io.ts";
 import { SimDisk } from "../../devices/sim/disk.ts";
-import type { Entropy } from "../entropy.ts";
 import type { Model } from "../oracle/model.ts";
 import { runSeed, type SeedResult } from "../run.ts";
 import type { DiskPlan, Program, ScenarioPlan } from "../scenario.ts";
-import { type AnyScenario, type DeviceScenario, isOnDevice } from "../store/device-scenario.ts";
+import { type AnyScenario, isOnDevice, withPlan } from "../store/device-scenario.ts";
 import { failureView } from "./failure-view.ts";
 import type { BucketShape, SeedRecord } from "./report-data.ts";
 import { SeedRecorder } from "./seed-recorder.ts";
@@ -31,14 +30,15 @@ export function recordSeed(scenario: AnyScenario, seed: number, eventsShownMax =
     return own;
   };
   const watched: AnyScenario = isOnDevice(scenario)
-    ? // A copy would lose the methods of a class.
-      Object.assign(Object.create(scenario) as DeviceScenario, {
-        plan: (entropy: Entropy) => planned(scenario.plan(entropy)),
-        perform: (store: unknown, operation: unknown) => {
+    ? withPlan(
+        scenario,
+        scenario.name,
+        (entropy) => planned(scenario.plan(entropy)),
+        (store, operation) => {
           recorder.clientsBegan();
           return scenario.perform(store, operation);
         },
-      })
+      )
     : {
         ...scenario,
         plan: (entropy) => {

@@ -32,7 +32,7 @@ describe("a recorded seed", () => {
 
   it("has a lane for each client, actor and device", () => {
     const { record } = recordSeed(lively, 1);
-    expect(namesOf(record, "client")).toEqual(["client 0", "client 1"]);
+    expect(namesOf(record, "client").toSorted()).toEqual(["client 0", "client 1"]);
     expect(namesOf(record, "actor")).toEqual(expect.arrayContaining(["btree", "journal", "the pool (run)"]));
     expect(namesOf(record, "device")).toEqual(["disk0"]);
     for (const { lane, from, to } of record.events) {

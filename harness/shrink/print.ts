@@ -66,7 +66,7 @@ export function printScript(script: Script, { origin, message, modules }: PrintO
   ].join("\n");
 }
 
-function docblock(origin: string, message: string): ReadonlyArray<string> {
+export function docblock(origin: string, message: string): ReadonlyArray<string> {
   const told = message.split("\n").filter((line) => !/^\s+at /u.test(line));
   const kept = told.slice(0, MESSAGE_LINES_MAX);
   const paragraph = `\`${origin}\`, made as short as it still fails. Seed ${RECORDED_SEED} repeats that run, the others crash the same operations elsewhere. It failed with:`;
@@ -112,7 +112,7 @@ function operations(clients: Script["clients"]): string {
 }
 
 /** A value on one line if it fits behind what stands before it, else one member a line. */
-function text(value: unknown, indent: number, before: number): string {
+export function text(value: unknown, indent: number, before: number): string {
   const flat = flatText(value);
   if (indent + before + flat.length + 1 <= WIDTH && !isListOfObjects(value)) return flat;
   const inner = " ".repeat(indent + 2);

@@ -46,3 +46,14 @@ export interface DeviceScenario<Store = unknown, Operation = unknown> {
 export type AnyScenario = Scenario | DeviceScenario;
 
 export const isOnDevice = (scenario: AnyScenario): scenario is DeviceScenario => "perform" in scenario;
+
+/** The same store with another plan. A copy would lose the methods of a scenario that is of a class. */
+export function withPlan(
+  scenario: DeviceScenario,
+  name: string,
+  plan: DeviceScenario["plan"],
+  perform?: DeviceScenario["perform"],
+): DeviceScenario {
+  const changes = { name, plan, ...(perform === undefined ? {} : { perform }) };
+  return Object.assign(Object.create(scenario) as DeviceScenario, changes);
+}

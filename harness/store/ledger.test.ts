@@ -57,6 +57,11 @@ describe("a history", () => {
     expect(last()).toEqual([2, 3]);
     done({ put: 4 });
     expect(last()).toEqual([4]);
+    const four = made
+      .at(made.mark())
+      .lastOf((operation) => operation !== "sync" && operation !== "get" && operation.put > 3);
+    const none: ReadonlyArray<Operation | undefined> = made.at(made.mark()).lastOf((operation) => operation === "sync");
+    expect([four, none]).toEqual([[{ put: 4 }], [undefined]]);
   });
 
   it("holds what needs a sync to be durable only behind one that began later, or behind a close", () => {

@@ -9,7 +9,7 @@
 export type Outcome =
   /** It returned: what it promises holds. */
   | "acknowledged"
-  /** It failed: it may have had its effect, or may yet. */
+  /** It failed: it may have had its effect, or not. */
   | "failed"
   /** A crash came before it ended. */
   | "cut off";
@@ -28,7 +28,10 @@ export interface Performed<Operation> {
   readonly life: number;
 }
 
-type Which<Operation, Kind extends Operation> = (operation: Operation) => operation is Kind;
+/** Chooses operations, and may say of which kind they are. */
+type Which<Operation, Kind extends Operation> =
+  | ((operation: Operation) => operation is Kind)
+  | ((operation: Operation) => boolean);
 
 export class History<Operation = unknown> {
   /** In the order in which they began. */
@@ -54,7 +57,7 @@ export class History<Operation = unknown> {
    * An operation must be durable once it was acknowledged; with `settles`, once one of those (a sync, say) was
    * acknowledged that began behind it, or the store was closed.
    */
-  lastOf<Kind extends Operation>(
+  lastOf<Kind extends Operation = Operation>(
     which: Which<Operation, Kind>,
     settles?: (operation: Operation) => boolean,
   ): ReadonlyArray<Kind | undefined> {
@@ -62,7 +65,7 @@ export class History<Operation = unknown> {
   }
 
   /** Of these operations, those that may be the last one that `reader`, an operation of this history, has seen. */
-  seenBy<Kind extends Operation>(
+  seenBy<Kind extends Operation = Operation>(
     reader: Performed<Operation>,
     which: Which<Operation, Kind>,
     settles?: (operation: Operation) => boolean,

@@ -2,81 +2,13 @@ import * as Effect from "effect/Effect";
 import { describe, expect, it } from "vitest";
 import type { Device } from "../../devices/device.ts";
 import { FaultPlan } from "../../devices/sim/faults.ts";
-import { fixedTiming } from "../../devices/sim/timing.ts";
 import type { Prng } from "../entropy.ts";
 import { recordSeed } from "../report/record-seed.ts";
 import { runSeed } from "../run.ts";
 import { whereItWentWrong } from "../suffixes.ts";
 import { Trace } from "../trace.ts";
+import { Cell, cell, type Operation, perform, SETS } from "./cell.ts";
 import type { DevicePlan, DeviceScenario } from "./device-scenario.ts";
-
-/** A number in the first block, which one write makes another; nothing could be simpler and right. */
-class Cell {
-  readonly device: Device;
-  number: number;
-
-  constructor(device: Device, number: number) {
-    this.device = device;
-    this.number = number;
-  }
-
-  static readonly open = (device: Device): Effect.Effect<Cell, unknown> =>
-    Effect.map(
-      device.read(0, 512),
-      (block) => new Cell(device, new DataView(block.buffer, block.byteOffset).getUint32(0)),
-    );
-
-  write(number: number): Effect.Effect<void, unknown> {
-    const block = new Uint8Array(512);
-    new DataView(block.buffer).setUint32(0, number);
-    return Effect.map(this.device.write(0, block), () => {
-      this.number = number;
-    });
-  }
-}
-
-interface Put {
-  readonly set: number;
-}
-type Operation = Put | "sync" | "hang";
-
-const isSet = (operation: Operation): operation is Put => typeof operation === "object";
-
-const perform = (cell: Cell, operation: Operation): Effect.Effect<unknown, unknown> => {
-  if (operation === "hang") return Effect.never;
-  return operation === "sync" ? cell.device.flush : cell.write(operation.set);
-};
-
-const SETS: ReadonlyArray<Operation> = [{ set: 1 }, { set: 2 }, "sync", { set: 3 }, { set: 4 }, "sync", { set: 5 }];
-
-/** What is set is durable once it was synced. */
-function cell(
-  plan: Partial<DevicePlan<Operation>> = {},
-  changes: Partial<DeviceScenario<Cell, Operation>> = {},
-): DeviceScenario<Cell, Operation> {
-  return {
-    name: "cell",
-    summary: "a number in a block",
-    plan: () => ({
-      geometry: {
-        ...{ capacityBytes: 64 * 1024, blockBytes: 512, atomicWriteBytes: 512 },
-        ...{ rotational: false, zones: undefined },
-      },
-      disk: { timing: fixedTiming({ write: 1, flush: 2 }) },
-      clients: [SETS],
-      crash: { statesMax: 30, pointShare: 1, recoveryShare: 0.3, livesShare: 0.5 },
-      ...plan,
-    }),
-    open: Cell.open,
-    perform,
-    check: ({ number }, history) =>
-      Effect.sync(() => {
-        const allowed = history.lastOf(isSet, (operation) => operation === "sync").map((each) => each?.set ?? 0);
-        return allowed.includes(number) ? [] : [`it holds ${number}, allowed: ${allowed.join(", ")}`];
-      }),
-    ...changes,
-  };
-}
 
 const SEEDS = [1, 2, 3, 4, 5, 6];
 const failures = (scenario: DeviceScenario): ReadonlyArray<string> =>
