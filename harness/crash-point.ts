@@ -1,10 +1,13 @@
 /**
- * A crash as data: at which I/O of the disk the power went, and which of the volatile operations survived.
+ * A crash as data: at which I/O of the disk the power went, which of the volatile operations survived, and which crash
+ * came next.
  *
  * A choice names one of the strategies of devices/sim/survival.ts with its numbers, so that a crash state can be
- * printed, kept in a script and taken again.
+ * printed, kept in a script and taken again. A path goes on from a crash into the recovery, or into the life of the pool
+ * that was recovered.
  */
 import type { DeviceOperation } from "../devices/device.ts";
+import type { DiskPhase } from "../devices/sim/operation-runner.ts";
 import {
   type Survival,
   survivesAll,
@@ -32,7 +35,7 @@ export type SurvivalChoice =
  * counts as one of the flush that it should have waited for.
  */
 export interface IoPoint {
-  readonly phase: "issue" | "complete" | "return";
+  readonly phase: DiskPhase | "return";
   readonly operation: DeviceOperation;
   /** Number among all operations of the disk, or among all syncs that returned. */
   readonly index: number;
@@ -40,6 +43,36 @@ export interface IoPoint {
 
 export interface CrashPoint extends IoPoint {
   readonly survives: SurvivalChoice;
+}
+
+/** A crash and those that followed it, down to the state that was judged. */
+export interface CrashPath extends CrashPoint {
+  /** Number of the state among those that were taken, from which its recovery draws; the first unless told. */
+  readonly state?: number;
+  readonly next?: LaterCrash;
+}
+
+export interface LaterCrash extends CrashPath {
+  /** Of the pool that the crash before left: while it was recovered, or while it was used after that. */
+  readonly during: "recovery" | "life";
+}
+
+/** The crashes of a path, the first one first. */
+export function crashesOf(path: CrashPath): ReadonlyArray<CrashPath> {
+  return path.next === undefined ? [path] : [path, ...crashesOf(path.next)];
+}
+
+/** A path whose crash at some depth, 0 the first one, is changed or left out with all that followed. */
+export function changedAt(
+  path: CrashPath,
+  depth: number,
+  change: (crash: CrashPath) => CrashPath | undefined,
+): CrashPath | undefined {
+  if (depth === 0) return change(path);
+  const { next, ...crash } = path;
+  if (next === undefined) return path;
+  const changed = changedAt(next, depth - 1, change);
+  return changed === undefined ? crash : { ...crash, next: { ...changed, during: next.during } };
 }
 
 export function survivalOf(choice: SurvivalChoice): Survival {
@@ -88,6 +121,19 @@ export const describeIo = ({ phase, operation, index }: IoPoint): string =>
   phase === "return" ? `return of sync ${index}` : `${phase} of ${operation} ${index}`;
 
 export const describeCrash = (point: CrashPoint): string => `${describeIo(point)}: ${describeSurvival(point.survives)}`;
+
+const DURING = { recovery: "then, in the recovery", life: "then, in the life after that" } as const;
+
+/** Each crash of a path in a line. */
+export const describePath = (path: CrashPath): ReadonlyArray<string> => [
+  describeCrash(path),
+  ...(path.next === undefined ? [] : describeLater(path.next)),
+];
+
+function describeLater(crash: LaterCrash): ReadonlyArray<string> {
+  const [first, ...others] = describePath(crash);
+  return [`${DURING[crash.during]}, ${first}`, ...others];
+}
 
 export const isAt = (a: IoPoint, b: IoPoint): boolean =>
   a.index === b.index && a.phase === b.phase && a.operation === b.operation;

@@ -68,7 +68,7 @@ describe("harvest", () => {
 
   it("takes the one state that it is told to, and nothing else", () => {
     const disk = usedDisk();
-    const harvest = new Harvest(new Prng(1), 10, 1, { ...io(7), survives: { kind: "only", position: 1 } });
+    const harvest = new Harvest(new Prng(1), 10, 1, [{ ...io(7), survives: { kind: "only", position: 1 } }]);
     for (let point = 0; point < 20; point++) {
       harvest.point(
         disk,

@@ -32,13 +32,13 @@ export interface CrashState<M = Mark> {
 /** States taken at one point. */
 const STATES_PER_POINT = 2;
 
-/** A way in which volatile operations survive, drawn by the seed. */
+/** A way in which volatile operations survive, drawn by the seed, ready to be used. */
 export function drawSurvival(random: Prng, volatile: number): { readonly name: string; readonly survival: Survival } {
   const choice = drawChoice(random, volatile);
   return { name: describeSurvival(choice), survival: survivalOf(choice) };
 }
 
-function drawChoice(random: Prng, volatile: number): SurvivalChoice {
+export function drawChoice(random: Prng, volatile: number): SurvivalChoice {
   const position = random.below(Math.max(1, volatile));
   const seed = random.u32();
   switch (random.below(10)) {
@@ -67,12 +67,12 @@ export class Harvest<M = Mark> {
   private readonly random: Prng;
   private readonly statesMax: number;
   private readonly pointShare: number;
-  private readonly only: CrashPoint | undefined;
+  private readonly only: ReadonlyArray<CrashPoint> | undefined;
   private offered = 0;
   private latest: (() => IoPoint) | undefined;
 
-  /** `only`: the one state to take, instead of what the seed draws. */
-  constructor(random: Prng, statesMax: number, pointShare: number, only?: CrashPoint) {
+  /** `only`: the states to take, instead of what the seed draws. */
+  constructor(random: Prng, statesMax: number, pointShare: number, only?: ReadonlyArray<CrashPoint>) {
     this.random = random;
     this.statesMax = statesMax;
     this.pointShare = pointShare;
@@ -91,7 +91,8 @@ export class Harvest<M = Mark> {
   point(disk: SimDisk, io: () => IoPoint, mark: () => M): void {
     this.latest = io;
     if (this.only !== undefined) {
-      if (isAt(io(), this.only)) this.take(0, disk, this.only, mark);
+      const at = io();
+      for (const point of this.only) if (isAt(at, point)) this.take(this.states.length, disk, point, mark);
       return;
     }
     if (!this.random.chance(this.pointShare)) return;

@@ -89,13 +89,14 @@ export class PoolRecovery implements Recoverable<Mark> {
         const pool = yield* openPool([disk], options.open);
         if (lossy) return yield* verifyWhatIsLeft(pool, oracle, mark);
         const { problems, tree } = yield* verifyPool(pool, oracle, mark);
-        const random = onward.through(problems);
-        if (random === undefined) return problems;
-        const life = new NextLife(tree, options.tolerance, random);
+        const begin = onward.through(problems);
+        if (begin === undefined) return problems;
+        const life = new NextLife(tree, options.tolerance, begin.random, begin);
         if (options.clockJumps) life.oracle.model.clock = onward.clock;
         onward.lives({
           harvest: life.harvest,
           recoverable: new PoolRecovery(life.oracle, options),
+          lived: () => life.lived,
           mark: () => life.oracle.mark(),
           violation: () => life.oracle.violation?.message,
         });

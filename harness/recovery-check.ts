@@ -13,10 +13,12 @@ import { SimDisk } from "../devices/sim/disk.ts";
 import type { FaultPlan } from "../devices/sim/faults.ts";
 import { survivesAll } from "../devices/sim/survival.ts";
 import { timeAt } from "./clock-jumps.ts";
-import type { Entropy } from "./entropy.ts";
-import { drawSurvival } from "./harvest.ts";
+import { type CrashPath, type CrashPoint, describeSurvival, isAt, type LaterCrash, survivalOf } from "./crash-point.ts";
+import type { Entropy, Prng } from "./entropy.ts";
+import { drawChoice } from "./harvest.ts";
+import type { Life } from "./scenario.ts";
 import type { Trace } from "./trace.ts";
-import type { Life, Onward, Recoverable } from "./trial.ts";
+import type { Living, Onward, Recoverable } from "./trial.ts";
 import { Deadlock, World } from "./world.ts";
 
 /** Of a pool that was crashed before: its recovery is not, and it is likely to be used again. */
@@ -26,6 +28,9 @@ const LIVES_MAX = 4;
 
 export interface Judged {
   readonly problems: ReadonlyArray<string>;
+  /** Of what is wrong: the crash that followed this one, if it took another, and what the pool was used for. */
+  readonly next?: LaterCrash;
+  readonly lives: ReadonlyArray<Life>;
   /** States that were recovered and judged: one, or two if the recovery was crashed. */
   readonly states: number;
   readonly simulatedMs: number;
@@ -46,6 +51,11 @@ export interface RecoveryOptions {
   /** Faults of the disk during the recovery and after it. */
   readonly faults?: FaultPlan | undefined;
   readonly trace: Trace;
+  /** What recovered pools are used for, life after life, instead of what is drawn. */
+  readonly scripts?: ReadonlyArray<Life> | undefined;
+  readonly lifeStatesMax?: number | undefined;
+  /** This crash: those that it names as following it are taken, and no others. */
+  readonly path?: CrashPath | undefined;
 }
 
 /** What an error says of itself; nothing if it is an object without any of the usual words. */
@@ -77,6 +87,46 @@ export function runIn<A>(world: World, effect: Effect.Effect<A, unknown>): { val
   }
 }
 
+/** The number of a state, where it is not the first. */
+export const stateOf = (state: number): Pick<CrashPath, "state"> => (state === 0 ? {} : { state });
+
+interface RecoveryCrash {
+  readonly image: CrashImage;
+  readonly point: CrashPoint;
+}
+
+/** Takes one crash state while a pool is recovered: the one that is wanted, or one that is drawn. */
+function crashRecovery(disk: SimDisk, random: Prng, wanted: LaterCrash | undefined): () => RecoveryCrash | undefined {
+  let taken: RecoveryCrash | undefined;
+  let offered = 0;
+  const take = (point: CrashPoint): void => {
+    taken = { image: disk.crash(survivalOf(point.survives)), point };
+  };
+  disk.setObserver((phase, operation, _offset, _length, index) => {
+    if (operation === "read") return;
+    const io = { phase, operation, index };
+    if (wanted !== undefined) {
+      if (isAt(io, wanted)) take({ ...io, survives: wanted.survives });
+    } else if (random.below(++offered) === 0) {
+      take({ ...io, survives: drawChoice(random, disk.pending.length) });
+    }
+  });
+  return () => taken;
+}
+
+const describeRecoveryCrash = ({ operation, index, survives }: CrashPoint): string =>
+  `recovery crashed at ${operation} ${index}: ${describeSurvival(survives)}`;
+
+/** What a state goes through behind its recovery, by what its options ask for and what chance says. */
+function courseOf(options: RecoveryOptions, random: Prng): { readonly crashIt: boolean; readonly used: boolean } {
+  const { lives, scripts, path } = options;
+  const drawnCrash = random.chance(options.recoveryShare);
+  const drawnUse = lives + 1 < LIVES_MAX && random.chance(options.livesShare);
+  const crashIt = path?.next === undefined ? drawnCrash : path.next.during === "recovery";
+  if (path?.next?.during === "recovery") return { crashIt, used: false };
+  return { crashIt, used: scripts === undefined ? drawnUse : lives < scripts.length };
+}
+
 /** What nobody on a device without faults must have asked of it. */
 function misuseOf({ violations, futileOperations }: SimDisk): ReadonlyArray<string> {
   const problems = violations.map((violation) => `device: ${JSON.stringify(violation)}`);
@@ -94,72 +144,124 @@ export function judgeCrashState<M>(
   options: RecoveryOptions,
 ): Judged {
   const { entropy, name, trace } = options;
+  const next = options.path?.next;
   const random = entropy.stream(name);
-  const crashIt = random.chance(options.recoveryShare);
-  const used = options.lives + 1 < LIVES_MAX && random.chance(options.livesShare);
-  let life: Life<M> | undefined;
+  const { crashIt, used } = courseOf(options, random);
+  let life: Living<M> | undefined;
   const faults = options.faults?.reseeded(entropy.number(`${name}, faults`));
   const behaviour = { name: "disk0", seed: random.u32(), statistics: false, ...(faults && { faults }) };
-  let again: { image: CrashImage; label: string } | undefined;
   const disk = SimDisk.fromImage(image, behaviour);
-  if (crashIt) {
-    let offered = 0;
-    disk.setObserver((_phase, operation, _offset, _length, index) => {
-      if (operation === "read" || random.below(++offered) !== 0) return;
-      const { name: how, survival } = drawSurvival(random, disk.pending.length);
-      again = { image: disk.crash(survival), label: `recovery crashed at ${operation} ${index}: ${how}` };
-    });
-  }
+  const again = crashIt ? crashRecovery(disk, random, next) : undefined;
   const world = new World({ seed: random.u32(), preemptShare: 0.01, startMs: options.startMs });
   const start = world.nowMs;
+  const begin = { random, script: options.scripts?.[options.lives], statesMax: options.lifeStatesMax, crash: next };
   const onward: Onward<M> = {
     through: (problems) => {
       // A crash behind the recovery is another crash: what is done from here on may survive it or not.
       disk.setObserver(undefined);
-      return used && problems.length === 0 ? random : undefined;
+      return used && problems.length === 0 ? begin : undefined;
     },
     clock: () => timeAt(world),
-    lives: (next) => (life = next),
+    lives: (living) => (life = living),
   };
   const { value, problem } = runIn(world, recoverable.recover(disk, mark, onward));
   const state = { seedNumber: (stream: string) => entropy.number(`${name}, ${stream}`), startMs: options.startMs };
   const found = problem === undefined ? (value ?? []) : [problem];
   const wentAway = disk.departed && life?.violation() === undefined && found.some((line) => GONE.test(line));
   const told = problem === undefined || wentAway ? undefined : recoverable.unrecovered?.(problem, image, mark, state);
-  const problems = wentAway ? [] : [...(told ?? found)];
-  problems.push(...misuseOf(disk));
   trace.fold("recovery", world.trace);
-  const totals = { problems, states: 1, simulatedMs: world.nowMs - start, events: world.trace.events };
-  const after = { ...options, startMs: world.nowMs };
-  const next = life?.recoverable ?? recoverable;
-  if (wentAway) {
-    // The disk is back, with what it kept; this time it stays.
-    const back = { ...after, name: `${name}, back`, faults: undefined, recoveryShare: 0, livesShare: 0 };
-    const state = { image: disk.crash(survivesAll), mark: life?.mark() ?? mark };
-    judgeNext(totals, { ...state, label: "the disk went during the recovery and is back" }, next, back);
-  }
-  if (again !== undefined) {
-    judgeNext(totals, { ...again, mark }, recoverable, { ...options, name: `${name}+`, recoveryShare: 0 });
-  }
-  for (const [index, state] of (life?.harvest.states ?? []).entries()) {
-    const label = `used and crashed again at ${state.label}`;
-    const later = { ...after, name: `${name}, then ${index}`, ...LATER, lives: options.lives + 1 };
-    judgeNext(totals, { ...state, label }, next, later);
-  }
-  return totals;
+  let judged: Judged = {
+    problems: [...(wentAway ? [] : (told ?? found)), ...misuseOf(disk)],
+    lives: life === undefined ? [] : [life.lived()],
+    states: 1,
+    simulatedMs: world.nowMs - start,
+    events: world.trace.events,
+  };
+  if (wentAway) judged = judgeReturned(judged, disk, life ?? { recoverable, mark: () => mark }, world.nowMs, options);
+  const second = again?.();
+  if (second !== undefined) judged = judgeSecond(judged, second, mark, recoverable, options);
+  return life === undefined ? judged : judgeLater(judged, life, world.nowMs, options);
+}
+
+/** What is to be judged next. */
+interface NextState<M> {
+  readonly image: CrashImage;
+  readonly mark: M;
+  /** How it came of the state before. */
+  readonly label: string;
+  /** The crash that left it, if one did. */
+  readonly crash?: LaterCrash;
+  /** What was done before it. */
+  readonly lives: ReadonlyArray<Life>;
 }
 
 /** Judges a state that came of the one at hand, unless something is wrong already. */
 function judgeNext<M>(
-  totals: { problems: Array<string>; states: number; simulatedMs: number; events: number },
-  { image, mark, label }: { readonly image: CrashImage; readonly mark: M; readonly label: string },
+  before: Judged,
+  { image, mark, label, crash, lives }: NextState<M>,
   recoverable: Recoverable<M>,
   options: RecoveryOptions,
-): void {
-  if (totals.problems.length > 0) return;
-  const { problems, states, simulatedMs, events } = judgeCrashState(image, mark, recoverable, options);
-  totals.states += states;
-  totals.simulatedMs += simulatedMs;
-  totals.events += events;
-  totals.problems.push(...problems.map((problem) => `${label}: ${problem}`));
+): Judged {
+  if (before.problems.length > 0) return before;
+  const { problems, ...judged } = judgeCrashState(image, mark, recoverable, options);
+  const totals = {
+    states: before.states + judged.states,
+    simulatedMs: before.simulatedMs + judged.simulatedMs,
+    events: before.events + judged.events,
+  };
+  if (problems.length === 0) return { ...before, ...totals };
+  const deeper = judged.next === undefined ? {} : { next: judged.next };
+  return {
+    problems: problems.map((problem) => `${label}: ${problem}`),
+    ...(crash === undefined ? deeper : { next: { ...crash, ...deeper } }),
+    lives: [...lives, ...judged.lives],
+    ...totals,
+  };
+}
+
+/** The disk went while it was used and is back, with what it kept; this time it stays, and nothing follows. */
+function judgeReturned<M>(
+  before: Judged,
+  disk: SimDisk,
+  { recoverable, mark }: Pick<Living<M>, "recoverable" | "mark">,
+  startMs: number,
+  options: RecoveryOptions,
+): Judged {
+  const label = "the disk went during the recovery and is back";
+  const next = { image: disk.crash(survivesAll), mark: mark(), label, lives: before.lives };
+  return judgeNext(before, next, recoverable, {
+    ...{ ...options, name: `${options.name}, back`, startMs },
+    ...{ faults: undefined, recoveryShare: 0, livesShare: 0, scripts: undefined, path: undefined },
+  });
+}
+
+/** The state that a crash during the recovery left. */
+function judgeSecond<M>(
+  before: Judged,
+  { image, point }: RecoveryCrash,
+  mark: M,
+  recoverable: Recoverable<M>,
+  options: RecoveryOptions,
+): Judged {
+  const crash = { during: "recovery", ...point } as const;
+  return judgeNext(before, { image, mark, label: describeRecoveryCrash(point), crash, lives: [] }, recoverable, {
+    ...{ ...options, name: `${options.name}+`, recoveryShare: 0 },
+    path: options.path?.next,
+  });
+}
+
+/** The states that were taken while what was recovered was used, up to the first that is wrong. */
+function judgeLater<M>(before: Judged, life: Living<M>, startMs: number, options: RecoveryOptions): Judged {
+  let judged = before;
+  const wanted = options.path?.next;
+  for (const [at, { image, mark, label, point }] of life.harvest.states.entries()) {
+    const index = wanted?.state ?? at;
+    const crash = { during: "life", ...point, ...stateOf(index) } as const;
+    const next = { image, mark, label: `used and crashed again at ${label}`, crash, lives: [life.lived()] };
+    judged = judgeNext(judged, next, life.recoverable, {
+      ...{ ...options, name: `${options.name}, then ${index}`, ...LATER },
+      ...{ lives: options.lives + 1, startMs, path: wanted },
+    });
+  }
+  return judged;
 }

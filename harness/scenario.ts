@@ -13,7 +13,7 @@ import type { FaultPlan } from "../devices/sim/faults.ts";
 import type { Filesystem } from "../engine/fs/types.ts";
 import type { OpenOptions, Pool } from "../engine/pool/pool.ts";
 import type { FormatOptions } from "../engine/pool/shape.ts";
-import type { CrashPoint } from "./crash-point.ts";
+import type { CrashPath } from "./crash-point.ts";
 import type { Entropy, Prng } from "./entropy.ts";
 import type { Tolerance } from "./oracle/checked-filesystem.ts";
 import type { Model } from "./oracle/model.ts";
@@ -35,6 +35,13 @@ export interface Client {
 /** A client's program. Failures of the filesystem that the oracle accepts are its own business to ignore. */
 export type Program = (client: Client) => Effect.Effect<void, unknown>;
 
+/** What a client does with a recovered pool. */
+export interface Life {
+  readonly operations: ReadonlyArray<Operation>;
+  /** It ends with a clean close. */
+  readonly closes: boolean;
+}
+
 export interface CrashPlan {
   /** Crash states to verify in one seed. */
   readonly statesMax: number;
@@ -50,8 +57,12 @@ export interface CrashPlan {
   readonly zoneLossShare?: number;
   /** Faults of the disk while pools are recovered, used again, and reopened after a clean close. */
   readonly faults?: FaultPlan;
-  /** The one crash state to take, instead of what the seed draws. */
-  readonly only?: CrashPoint;
+  /** What the recovered pools are used for, one life after another, instead of what the seed draws. */
+  readonly lives?: ReadonlyArray<Life>;
+  /** Crash states to verify in each later life; three unless told. */
+  readonly lifeStatesMax?: number;
+  /** The crash states to take, each with the crashes after it, instead of what the seed draws. */
+  readonly only?: ReadonlyArray<CrashPath>;
 }
 
 export interface Epilogue {

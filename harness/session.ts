@@ -9,13 +9,13 @@ import { SimDisk } from "../devices/sim/disk.ts";
 import type { DiskPhase } from "../devices/sim/operation-runner.ts";
 import type { Timestamp } from "../engine/fs/types.ts";
 import { jumps, timeAt } from "./clock-jumps.ts";
-import type { CrashPoint, IoPoint } from "./crash-point.ts";
+import type { CrashPath, IoPoint } from "./crash-point.ts";
 import { Entropy, type Prng } from "./entropy.ts";
 import { Harvest } from "./harvest.ts";
 import { digestOf } from "./media-digest.ts";
-import { judgeCrashState, runIn } from "./recovery-check.ts";
+import { judgeCrashState, runIn, stateOf } from "./recovery-check.ts";
 import { inRole, Role } from "./role.ts";
-import type { DiskPlan } from "./scenario.ts";
+import type { DiskPlan, Life } from "./scenario.ts";
 import type { Trace } from "./trace.ts";
 import type { Trial } from "./trial.ts";
 import type { Watcher } from "./watched-filesystem.ts";
@@ -26,8 +26,10 @@ export interface SeedFailure {
   /** Where it showed: while the clients ran, in a crash state, or at the end. */
   readonly where: "run" | "crash" | "end";
   readonly message: string;
-  /** The crash that showed it. */
-  readonly crash?: CrashPoint;
+  /** The crash that showed it, and those that it took after that. */
+  readonly crash?: CrashPath;
+  /** What was done after the crashes, the last of which may have shown it without another crash. */
+  readonly lives?: ReadonlyArray<Life>;
 }
 
 export interface RunOptions {
@@ -35,6 +37,8 @@ export interface RunOptions {
   readonly trace?: Trace;
   /** Hears each operation that the programs of the clients carry out, by number of the client. */
   readonly note?: (client: number, operation: Operation) => void;
+  /** Hears of each I/O at which crash states may be taken. */
+  readonly onIo?: (io: IoPoint) => void;
   /** Hears of every step of the clients' part, and may let everything from there on be drawn by another seed. */
   readonly onStep?: (step: number, reseed: (seed: number) => void) => void;
   /** Hears, behind the event of the I/O, that a crash state is taken there. */
@@ -106,6 +110,7 @@ export class Session<M> {
       const mark = this.armedFor;
       if (mark === undefined || operation === "read" || phase === "fail") return;
       const io = (): IoPoint => ({ phase, operation, index });
+      options.onIo?.(io());
       this.harvest.point(this.disk, io, () => this.taken(mark));
     });
   }
@@ -205,16 +210,29 @@ export class Session<M> {
   judge({ recoverable }: Trial<M>): SeedFailure | undefined {
     const { entropy, trace } = this;
     const { recoveryShare, livesShare = LIVES_SHARE, zoneLossShare = 0, faults } = this.plan.crash;
-    for (const [index, { image, mark, label, point }] of this.harvest.states.entries()) {
+    const { lives: scripts, lifeStatesMax, only } = this.plan.crash;
+    for (const [at, { image, mark, label, point }] of this.harvest.states.entries()) {
+      const path = only === undefined ? undefined : (point as CrashPath);
+      const index = path?.state ?? at;
       const name = `crash state ${index}`;
       const crashed = zoneLossShare === 0 ? image : afterCrash(image, zoneLossShare, entropy.stream(`${name}, zones`));
-      const options = { entropy, name, recoveryShare, livesShare, faults, trace, lives: 0, startMs: this.endMs };
-      const judged = judgeCrashState(crashed, mark, recoverable, options);
+      const judged = judgeCrashState(crashed, mark, recoverable, {
+        ...{ entropy, name, recoveryShare, livesShare, trace, lives: 0, scripts, lifeStatesMax, path },
+        faults,
+        startMs: this.endMs,
+      });
       this.simulatedMs += judged.simulatedMs;
       this.events += judged.events;
       this.crashStates += judged.states;
       if (judged.problems.length > 0) {
-        return { where: "crash", message: [`${name} (${label}):`, ...judged.problems].join("\n"), crash: point };
+        const { next, lives } = judged;
+        const { phase, operation, index: io, survives } = point;
+        const crash = {
+          ...{ phase, operation, index: io, survives },
+          ...stateOf(index),
+          ...(next === undefined ? {} : { next }),
+        };
+        return { where: "crash", message: [`${name} (${label}):`, ...judged.problems].join("\n"), crash, lives };
       }
     }
     return undefined;

@@ -9,15 +9,29 @@ import type * as Effect from "effect/Effect";
 import type { CrashImage } from "../devices/sim/crash.ts";
 import type { SimDisk } from "../devices/sim/disk.ts";
 import type { Timestamp } from "../engine/fs/types.ts";
+import type { LaterCrash } from "./crash-point.ts";
 import type { Prng } from "./entropy.ts";
 import type { Harvest } from "./harvest.ts";
+import type { Life } from "./scenario.ts";
 
-/** Something is used that was recovered, and crashed again. */
-export interface Life<M> {
+/** What the next life is made of: drawn from `random` where it is not said. */
+export interface NextLifeBegin {
+  readonly random: Prng;
+  /** What is done. */
+  readonly script: Life | undefined;
+  readonly statesMax: number | undefined;
+  /** The one crash to take. */
+  readonly crash: LaterCrash | undefined;
+}
+
+/** Something that was recovered is used, to be crashed again. */
+export interface Living<M> {
   /** The crash states taken meanwhile. */
   readonly harvest: Harvest<M>;
   /** By which they are judged. */
   readonly recoverable: Recoverable<M>;
+  /** What was done so far, as it can be done again. */
+  readonly lived: () => Life;
   /** The present instant. */
   readonly mark: () => M;
   /** What was wrong with an answer so far. */
@@ -26,9 +40,9 @@ export interface Life<M> {
 
 /** A recovery that has come through is told here whether it goes on. */
 export interface Onward<M> {
-  /** What the next life draws from; undefined if there is none. To be asked once, when all has been looked at. */
-  readonly through: (problems: ReadonlyArray<string>) => Prng | undefined;
-  readonly lives: (life: Life<M>) => void;
+  /** How the next life begins; undefined if there is none. To be asked once, when all has been looked at. */
+  readonly through: (problems: ReadonlyArray<string>) => NextLifeBegin | undefined;
+  readonly lives: (life: Living<M>) => void;
   /** What the clock on the wall says. */
   readonly clock: () => Timestamp;
 }

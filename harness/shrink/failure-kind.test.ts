@@ -33,6 +33,20 @@ describe("the kind of a failure", () => {
       "crash: check, extents",
     ],
     [
+      crash("used and crashed again at issue of write 4: the first 2 volatile operations survive: check, extents: x"),
+      crash(
+        "recovery crashed at flush 8: everything survives: used and crashed again at complete of discard 9: nothing volatile survives: check, extents: y",
+      ),
+      "crash: check, extents",
+    ],
+    [
+      crash(
+        "used and crashed again at issue of write 4: everything survives: client of the next life: read(2): NoEntry",
+      ),
+      crash("client of the next life: read(7, 0, 10): NoEntry"),
+      "crash: answer to read: NoEntry",
+    ],
+    [
       { where: "end", message: "after a clean close:\n3 inodes are kept that no name leads to" },
       { where: "end", message: "after a clean close:\n1 inodes are kept that no name leads to" },
       "end: N inodes are kept that no name leads to",

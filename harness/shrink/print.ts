@@ -5,7 +5,8 @@
  * timing that does not know how it was made.
  */
 import { FaultPlan } from "../../devices/sim/faults.ts";
-import { describeCrash } from "../crash-point.ts";
+import { describePath } from "../crash-point.ts";
+import type { Life } from "../scenario.ts";
 import { RECORDED_SEED, type Script } from "./script.ts";
 
 /** Part of a run that is a program and cannot be written down. */
@@ -33,12 +34,13 @@ class Code {
 }
 
 export function printScript(script: Script, { origin, message, modules }: PrintOptions): string {
-  const { name, summary, draws, clients, crash, disk, ...setting } = script;
+  const { name, summary, draws, clients, crash, lives, disk, ...setting } = script;
   const { timing, faults, ...restOfDisk } = disk ?? {};
   const source = timing === undefined ? undefined : (timing.source ?? "");
   if (source === "") throw new Unprintable("its disk has a timing that is a program");
   const timed = source === undefined ? [] : [{ from: modules.timing, names: [/^\w+/u.exec(source)![0]] }];
-  const faulty = faults === undefined ? [] : [{ from: modules.faults, names: ["FaultPlan"] }];
+  const faulty =
+    faults === undefined && crash.faults === undefined ? [] : [{ from: modules.faults, names: ["FaultPlan"] }];
   const imports = [{ from: modules.script, names: ["scripted"] }, ...timed, ...faulty];
   const data = {
     ...{ name, summary, draws, ...setting },
@@ -53,8 +55,9 @@ export function printScript(script: Script, { origin, message, modules }: PrintO
         }),
   };
   const lines = Object.entries(data).map(([key, value]) => `  ${key}: ${text(value, 2, key.length + 3)},`);
-  if (crash.only !== undefined) lines.push(`  // ${describeCrash(crash.only)}.`);
+  if (crash.only !== undefined) lines.push(...describePath(crash.only).map((line) => `  // ${line}.`));
   lines.push(`  crash: ${text(crash, 2, 8)},`, `  clients: ${operations(clients)},`);
+  if (lives !== undefined) lines.push(`  lives: ${livesText(lives)},`);
   return [
     ...docblock(origin, message),
     ...importLines(imports),
@@ -109,6 +112,16 @@ function operations(clients: Script["clients"]): string {
     return lines.length === 0 ? "    []," : ["    [", ...lines, "    ],"].join("\n");
   });
   return ["[", ...lists, "  ]"].join("\n");
+}
+
+/** What the recovered pool is used for, in the same way. */
+function livesText(lives: ReadonlyArray<Life>): string {
+  const texts = lives.map(({ operations: list, closes }) => {
+    const lines = list.map((operation) => `        ${text(operation, 8, 0)},`);
+    const shown = list.length < 2 ? text(list, 6, 12) : ["[", ...lines, "      ]"].join("\n");
+    return `    {\n      operations: ${shown},\n      closes: ${closes},\n    },`;
+  });
+  return ["[", ...texts, "  ]"].join("\n");
 }
 
 /** A value on one line if it fits behind what stands before it, else one member a line. */

@@ -272,7 +272,7 @@ describe("simpler forms", () => {
         [1, { kind: "sleep", milliseconds: 6 }],
         [1, { kind: "append", target: "@3", pattern: { tag: 77, lengthBytes: 1, texture: "text" } }],
       ] as ReadonlyArray<readonly [number, Operation]>
-    ).map(([client, operation]) => ({ client, operation }));
+    ).map(([client, operation]) => ({ life: 0, client, operation }));
     const forms = simplerSteps(steps).map((form) => form.map(({ client, operation }) => ({ client, ...operation })));
     const some = (...wanted: ReadonlyArray<object>): void => {
       expect(forms).toContainEqual(wanted.map((each) => expect.objectContaining(each) as object));

@@ -3,17 +3,18 @@
  *
  * The run is recorded, then made smaller step by step: operations are taken out, clients put together, faults and
  * settings dropped, sizes and names made simple. A candidate counts when it fails in the same way (`failure-kind.ts`)
- * on one of some schedules, the one that worked last tried first. At last the one crash that shows it is pinned. It
+ * on one of some schedules, the one that worked last tried first. At last the crashes that show it are pinned. It
  * depends on scenario, seed and budget alone: the same script comes out each time.
  */
-import type { CrashPoint, SurvivalChoice } from "../crash-point.ts";
+import { changedAt, type CrashPath, crashesOf, type SurvivalChoice } from "../crash-point.ts";
 import { runSeed, type SeedFailure } from "../run.ts";
-import type { Scenario } from "../scenario.ts";
-import { type Draft, record, scriptOf, type Step } from "./draft.ts";
+import type { CrashPlan, Scenario } from "../scenario.ts";
+import { type Attempt, attemptsFor } from "./attempts.ts";
+import { type Draft, record, scenarioOf, scriptOf, type Setting, type Step } from "./draft.ts";
 import { kindOf } from "./failure-kind.ts";
 import { reduce, reducePairs } from "./reduce.ts";
-import { RECORDED_SEED, type Script, scripted } from "./script.ts";
-import { simplerOperations, simplerSettings, simplerSteps } from "./simpler.ts";
+import { RECORDED_SEED, type Script } from "./script.ts";
+import { simplerLives, simplerOperations, simplerSettings, simplerSteps } from "./simpler.ts";
 
 export interface ShrinkOptions {
   /** Runs of candidates at most; a candidate may take several. The last one is finished. */
@@ -36,13 +37,26 @@ export interface NotShrunk {
   readonly failure: SeedFailure | undefined;
 }
 
-/** Schedules on which a candidate is tried: few at first, more once nothing else helps, since clients may race. */
-const SCHEDULES: ReadonlyArray<number> = [3, 10, 30];
+/**
+ * Schedules on which a candidate is tried: few at first, more once nothing else helps, since clients may race. At first
+ * a crash is only looked for where it was.
+ */
+const SCHEDULES: ReadonlyArray<number> = [1, 3, 10, 30];
 /** For the few candidates at the start and at the end. */
 const SCHEDULES_MANY = 10;
+const SCHEDULES_OF_LIVES = 3;
 /** Crash states of a candidate: of a short script nearly all that there are. */
-const CRASH_STATES = 100;
-const NAME = "draft";
+const CRASH_STATES = 60;
+/** If recovered pools live on, by how many lives: fewer states, and those of each later life. */
+const STATES_OF_LIVES: ReadonlyArray<Pick<CrashPlan, "statesMax" | "lifeStatesMax">> = [
+  { statesMax: CRASH_STATES },
+  { statesMax: 24, lifeStatesMax: 4 },
+  { statesMax: 12, lifeStatesMax: 3 },
+];
+/** Of a script, on seeds that do not repeat its run: it is run in every campaign. */
+const STATES_KEPT = 12;
+
+const isInRecovery = (crash: CrashPath): boolean => "during" in crash && crash.during === "recovery";
 
 class Shrinker {
   best: Draft;
@@ -75,23 +89,49 @@ class Shrinker {
   /** Where the budget does not matter: the few candidates at the start and at the end. */
   acceptUnbounded(change: Partial<Draft>): boolean {
     const draft = { ...this.best, ...change };
-    const key = JSON.stringify([draft.setting, draft.steps]);
+    const key = JSON.stringify([draft.setting, draft.steps, draft.closes]);
     if (this.seen.has(key)) return false;
     this.seen.add(key);
     this.tried++;
-    const numbered = Array.from({ length: this.schedules }, (_, index) => `${this.base}/${index + 1}`);
-    const roots = [...new Set([draft.draws, this.base, ...numbered])].slice(0, this.schedules);
-    for (const draws of roots) {
-      const candidate = { ...draft, draws };
-      this.runs++;
-      this.options.progress?.(this.runs, this.best.steps.length);
-      const { failure } = runSeed(scripted(scriptOf(candidate, NAME, "")), RECORDED_SEED);
-      if (failure === undefined || kindOf(failure) !== this.kind) continue;
-      this.best = candidate;
-      this.failure = failure;
-      return true;
+    const looksAround = this.failure.crash === undefined || this.schedules > 1;
+    const known = { draft: this.best, failure: this.failure };
+    for (const attempt of attemptsFor(known, draft, looksAround ? this.draws : [])) {
+      if (this.fails(draft, attempt)) return true;
     }
     return false;
+  }
+
+  /** The same for a way of taking crash states: whether the failure shows in one of those. */
+  private acceptCrashes(crash: Setting["crash"], lives: Partial<Draft> = {}): boolean {
+    this.tried++;
+    const draft = { ...this.best, ...lives, setting: this.crashedBy(crash) };
+    // Each later life multiplies the states; if few of them fail, they are repeated rather than looked for.
+    const schedules = draft.closes.length > 0 ? this.draws.slice(0, SCHEDULES_OF_LIVES) : this.draws;
+    return schedules.some((draws) => this.fails(draft, { draws, crash }));
+  }
+
+  private get draws(): ReadonlyArray<string> {
+    const numbered = Array.from({ length: this.schedules }, (_, index) => `${this.base}/${index + 1}`);
+    return [...new Set([this.best.draws, this.base, ...numbered])].slice(0, this.schedules);
+  }
+
+  /** Keeps the candidate if it fails in the same way. */
+  private fails(draft: Draft, { draws, crash }: Attempt): boolean {
+    const candidate = { ...draft, draws };
+    this.runs++;
+    this.options.progress?.(this.runs, this.best.steps.length);
+    const { failure } = runSeed(scenarioOf(candidate, crash), RECORDED_SEED);
+    if (failure === undefined || kindOf(failure) !== this.kind) return false;
+    this.best = this.lived(candidate, failure);
+    this.failure = failure;
+    return true;
+  }
+
+  /** Without the lives that the failure did not take. */
+  private lived(draft: Draft, failure: SeedFailure): Draft {
+    const taken = failure.lives?.length ?? 0;
+    if (taken >= draft.closes.length) return draft;
+    return { ...draft, steps: draft.steps.filter(({ life }) => life <= taken), closes: draft.closes.slice(0, taken) };
   }
 
   /** Everything that can be made smaller or simpler, until nothing can on any number of schedules. */
@@ -110,6 +150,7 @@ class Shrinker {
     do {
       before = this.best;
       const steps = (shorter: ReadonlyArray<Step>): boolean => this.accept({ steps: shorter });
+      this.repeat(() => simplerLives(this.best));
       reduce(this.best.steps, steps);
       this.repeat(() => simplerSteps(this.best.steps).map((steps) => ({ steps })));
       this.repeat(() => simplerSettings(this.best.setting).map((setting) => ({ setting })));
@@ -133,24 +174,52 @@ class Shrinker {
 
   /** Crash states that are of no use are not taken; what is of use is taken everywhere. */
   prepareCrashes(): void {
-    const { setting } = this.best;
-    const { crash } = setting;
-    const none = { statesMax: 0, pointShare: 0, recoveryShare: 0 };
-    const everywhere = { ...crash, pointShare: 1, statesMax: Math.max(CRASH_STATES, crash.statesMax) };
-    const plans = this.failure.crash === undefined ? [none] : [{ ...everywhere, recoveryShare: 0 }, everywhere];
-    plans.some((plan) => this.acceptUnbounded({ setting: { ...setting, crash: plan } }));
+    if (this.failure.crash === undefined) {
+      this.acceptCrashes({ statesMax: 0, pointShare: 0, recoveryShare: 0 });
+      return;
+    }
+    const { steps, closes, setting } = this.best;
+    const firstLife = { steps: steps.filter(({ life }) => life === 0), closes: [] };
+    for (const lives of closes.length > 0 ? [firstLife, { steps, closes }] : [firstLife]) {
+      const states = STATES_OF_LIVES[Math.min(lives.closes.length, STATES_OF_LIVES.length - 1)]!;
+      for (const recoveryShare of new Set([0, setting.crash.recoveryShare])) {
+        if (this.acceptCrashes({ ...states, pointShare: 1, recoveryShare, livesShare: 0 }, lives)) return;
+      }
+    }
+    // Chance does not find it in another state; it is repeated where it was.
+    this.acceptUnbounded({ setting: this.crashedBy({ ...setting.crash, livesShare: 0 }) });
   }
 
-  /** Leaves one crash of the many, with the plainest way of surviving that shows the failure. */
+  private crashedBy(crash: Setting["crash"]): Setting {
+    return { ...this.best.setting, crash };
+  }
+
+  /** Leaves one crash of the many, and those after it, each with the plainest way of surviving that shows the failure. */
   pinCrash(): void {
-    const found = this.failure.crash;
-    if (found === undefined) return;
-    const { setting } = this.best;
-    const ways: ReadonlyArray<SurvivalChoice> = [{ kind: "none" }, { kind: "all" }, found.survives];
-    ways.some((survives) => {
-      const only: CrashPoint = { ...found, survives };
-      return this.acceptUnbounded({ setting: { ...setting, crash: { ...setting.crash, only } } });
-    });
+    const depths = crashesOf(this.failure.crash!).length;
+    for (let depth = depths - 1; depth >= 0; depth--) {
+      const path = this.failure.crash!;
+      const { survives } = crashesOf(path)[depth]!;
+      const ways: ReadonlyArray<SurvivalChoice> = [{ kind: "none" }, { kind: "all" }, survives];
+      ways.some((way) => this.pins(changedAt(path, depth, ({ state: _state, ...at }) => ({ ...at, survives: way }))!));
+    }
+  }
+
+  private pins(path: CrashPath): boolean {
+    const { best } = this;
+    this.tried++;
+    return this.fails(best, { draws: best.draws, crash: { ...best.setting.crash, only: [path] } });
+  }
+
+  /** What the script says, with few states on seeds that do not repeat its run. */
+  script(name: string, summary: string): Script {
+    const { best, failure } = this;
+    const { livesShare: _livesShare, ...crash } = best.setting.crash;
+    const statesMax = Math.min(crash.statesMax, STATES_KEPT);
+    const recovered = failure.crash !== undefined && crashesOf(failure.crash).some(isInRecovery);
+    const recoveryShare = recovered ? crash.recoveryShare : 0;
+    const setting = this.crashedBy({ ...crash, statesMax, recoveryShare });
+    return scriptOf({ ...best, setting }, name, summary, failure.crash);
   }
 }
 
@@ -165,13 +234,13 @@ export function shrink(scenario: Scenario, seed: number, options: ShrinkOptions)
   if (!shrinker.acceptUnbounded({})) return { reason: "not-reproduced", failure };
   shrinker.prepareCrashes();
   shrinker.simplify();
-  shrinker.pinCrash();
-  const { best } = shrinker;
+  if (shrinker.failure.crash !== undefined) shrinker.pinCrash();
+  const script = shrinker.script(scriptName(scenario.name, seed), `what was left of ${scenario.name}:${seed}`);
   return {
-    script: scriptOf(best, scriptName(scenario.name, seed), `what was left of ${scenario.name}:${seed}`),
+    script,
     failure: shrinker.failure,
     operationsBefore: draft.steps.length,
-    operations: best.steps.length,
+    operations: shrinker.best.steps.length,
     candidates: shrinker.tried,
   };
 }

@@ -6,7 +6,7 @@
  */
 import { FaultPlan } from "../../devices/sim/faults.ts";
 import type { Operation, Pattern } from "../workload/operation.ts";
-import type { Setting, Step } from "./draft.ts";
+import type { Draft, Setting, Step } from "./draft.ts";
 
 const BLOCK_BYTES = 4096;
 
@@ -80,12 +80,12 @@ function simplerForms(operation: Operation): ReadonlyArray<Operation> {
 
 /** The same operations with every path and handle replaced. */
 function renamed(steps: ReadonlyArray<Step>, rename: (target: string) => string): ReadonlyArray<Step> {
-  return steps.map(({ client, operation }) => {
+  return steps.map(({ operation, ...by }) => {
     const changed: Record<string, unknown> = { ...operation };
     for (const key of ["path", "from", "to", ...(operation.kind === "symlink" ? [] : ["target"])]) {
       if (typeof changed[key] === "string") changed[key] = rename(changed[key]);
     }
-    return { client, operation: changed as Operation };
+    return { ...by, operation: changed as Operation };
   });
 }
 
@@ -105,12 +105,12 @@ function flattened(steps: ReadonlyArray<Step>): ReadonlyArray<ReadonlyArray<Step
 
 /** Without one handle: by its path instead. */
 function withoutHandles(steps: ReadonlyArray<Step>): ReadonlyArray<ReadonlyArray<Step>> {
-  return steps.flatMap(({ client, operation }) => {
+  return steps.flatMap(({ life, client, operation }) => {
     if (operation.kind !== "open") return [];
     const { handle, path } = operation;
-    const others = steps.filter(({ client: by, operation: other }) => {
+    const others = steps.filter(({ life: when, client: by, operation: other }) => {
       const ofHandle = (other.kind === "open" || other.kind === "release") && other.handle === handle;
-      return !(ofHandle && by === client);
+      return !(ofHandle && by === client && when === life);
     });
     return [renamed(others, (target) => (target === `@${handle}` ? path : target))];
   });
@@ -138,35 +138,35 @@ const letterOf = (index: number): string => String.fromCharCode(97 + (index % 26
 /** Writes numbered from 1. */
 function renumbered(steps: ReadonlyArray<Step>): ReadonlyArray<Step> {
   let tag = 0;
-  return steps.map(({ client, operation }) =>
-    "pattern" in operation
-      ? { client, operation: { ...operation, pattern: { ...operation.pattern, tag: ++tag } } }
-      : { client, operation },
-  );
+  return steps.map((step) => {
+    const { operation } = step;
+    if (!("pattern" in operation)) return step;
+    return { ...step, operation: { ...operation, pattern: { ...operation.pattern, tag: ++tag } } };
+  });
 }
 
 /** All in one client, in the order in which they were begun; without one client; two clients in one. */
 function fewerClients(steps: ReadonlyArray<Step>): ReadonlyArray<ReadonlyArray<Step>> {
-  const clients = [...new Set(steps.map(({ client }) => client))];
+  const clients = [...new Set(steps.flatMap(({ life, client }) => (life === 0 ? [client] : [])))];
   if (clients.length < 2) return [];
   const together = (from: number, into: number): ReadonlyArray<Step> =>
-    steps.map((step) => (step.client === from ? { ...step, client: into } : step));
+    steps.map((step) => (step.life === 0 && step.client === from ? { ...step, client: into } : step));
   return [
-    steps.map(({ operation }) => ({ client: 0, operation })),
-    ...clients.map((left) => steps.filter(({ client }) => client !== left)),
+    steps.map((step) => ({ ...step, client: 0 })),
+    ...clients.map((left) => steps.filter(({ life, client }) => life !== 0 || client !== left)),
     ...clients.flatMap((from) => clients.filter((into) => into < from).map((into) => together(from, into))),
   ];
 }
 
-/** One sleep for two that follow each other in a client. */
+/** One sleep for two that follow each other in a client and in the same life. */
 function mergedSleeps(steps: ReadonlyArray<Step>): ReadonlyArray<Step> {
   const merged: Array<Step> = [];
   for (const step of steps) {
-    const at = merged.findLastIndex(({ client }) => client === step.client);
+    const at = merged.findLastIndex(({ life, client }) => life === step.life && client === step.client);
     const before = merged[at]?.operation;
     if (step.operation.kind === "sleep" && before?.kind === "sleep") {
       const milliseconds = before.milliseconds + step.operation.milliseconds;
-      merged[at] = { client: step.client, operation: { kind: "sleep", milliseconds } };
+      merged[at] = { ...step, operation: { kind: "sleep", milliseconds } };
     } else merged.push(step);
   }
   return merged;
@@ -182,6 +182,24 @@ export function simplerSteps(steps: ReadonlyArray<Step>): ReadonlyArray<Readonly
     renumbered(steps),
   ];
 }
+
+/** Without one of the lives after a crash, or with one that does not end with a close. */
+export function simplerLives({ steps, closes }: Draft): ReadonlyArray<Pick<Draft, "steps" | "closes">> {
+  const without = closes.map((_, index) => withoutLife(steps, closes, index + 1));
+  const open = closes.flatMap((closed, at) => (closed ? [{ steps, closes: closes.with(at, false) }] : []));
+  return [...without, ...open];
+}
+
+const withoutLife = (
+  steps: ReadonlyArray<Step>,
+  closes: ReadonlyArray<boolean>,
+  left: number,
+): Pick<Draft, "steps" | "closes"> => ({
+  steps: steps.flatMap((step) =>
+    step.life === left ? [] : [{ ...step, life: step.life - (step.life > left ? 1 : 0) }],
+  ),
+  closes: closes.filter((_, index) => index + 1 !== left),
+});
 
 /** Without one of the members, for each of them. */
 function lessOne<A extends object>(value: A): ReadonlyArray<A> {
@@ -209,6 +227,5 @@ export function simplerSettings(setting: Setting): ReadonlyArray<Setting> {
   }
   if (format !== undefined) for (const fewer of lessOne(format)) forms.push({ ...bare, ...parts, format: fewer });
   if (open !== undefined) for (const fewer of lessOne(open)) forms.push({ ...bare, ...parts, open: fewer });
-  if (setting.crash.recoveryShare > 0) forms.push({ ...setting, crash: { ...setting.crash, recoveryShare: 0 } });
   return forms;
 }

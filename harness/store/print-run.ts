@@ -3,7 +3,7 @@
  *
  * It throws `Unprintable` if an operation is not plain data.
  */
-import { describeCrash } from "../crash-point.ts";
+import { describePath } from "../crash-point.ts";
 import { docblock, text, Unprintable } from "../shrink/print.ts";
 import type { ShortenedRun } from "./shortened.ts";
 
@@ -31,7 +31,7 @@ export function printRun(run: ShortenedRun, message: string, module: string): st
     `  seed: ${seed},`,
     `  draws: ${JSON.stringify(draws)},`,
     ...(faultless === true ? ["  faultless: true,"] : []),
-    ...(crash.only === undefined ? [] : [`  // ${describeCrash(crash.only)}.`]),
+    ...(crash.only ?? []).flatMap(describePath).map((line) => `  // ${line}.`),
     `  crash: ${text(crash, 2, 8)},`,
     "  clients: [",
     ...lists,

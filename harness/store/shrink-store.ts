@@ -32,12 +32,6 @@ export interface ShortStoreOptions {
 const SCHEDULES = 8;
 /** Crash states of an attempt: of a short run nearly all that there are. */
 const CRASH_STATES = 100;
-/** What a state says that was crashed more than once: how it fails does not depend on it. */
-const EARLIER_CRASHES = /^(?:(?:used and crashed again|recovery crashed) at [^:]+: [^:]+: )+/gmu;
-
-const wayOf = (failure: SeedFailure): string =>
-  kindOf({ ...failure, message: failure.message.replaceAll(EARLIER_CRASHES, "") });
-
 interface Step {
   readonly client: number;
   readonly operation: unknown;
@@ -55,7 +49,7 @@ class StoreShrinker {
   steps: ReadonlyArray<Step>;
   runs = 0;
   private readonly scenario: DeviceScenario;
-  private readonly way: string;
+  private readonly kind: string;
   private readonly base: string;
   private readonly options: ShortStoreOptions;
 
@@ -64,7 +58,7 @@ class StoreShrinker {
     this.run = run;
     this.failure = failure;
     this.steps = run.clients.flatMap((operations, client) => operations.map((operation) => ({ client, operation })));
-    this.way = wayOf(failure);
+    this.kind = kindOf(failure);
     this.base = run.draws;
     this.options = options;
   }
@@ -82,7 +76,7 @@ class StoreShrinker {
       this.options.progress?.(this.runs, this.steps.length);
       const run = { ...this.run, ...change, draws };
       const { failure } = runSeed(shortenedScenario(this.scenario, run), RECORDED_SEED);
-      if (failure === undefined || wayOf(failure) !== this.way) continue;
+      if (failure === undefined || kindOf(failure) !== this.kind) continue;
       this.run = run;
       this.failure = failure;
       return true;
@@ -122,7 +116,7 @@ class StoreShrinker {
     const found = this.failure.crash;
     if (found === undefined) return;
     const ways = [{ kind: "none" }, { kind: "all" }, found.survives] as const;
-    ways.some((survives) => this.accept({ crash: { ...this.run.crash, only: { ...found, survives } } }));
+    ways.some((survives) => this.accept({ crash: { ...this.run.crash, only: [{ ...found, survives }] } }));
   }
 }
 

@@ -54,15 +54,24 @@ export class StoreRecovery implements Recoverable<number> {
         const store = yield* scenario.open(disk);
         const history = ledger.at(mark);
         const problems = yield* scenario.check(store, history);
-        const random = onward.through(problems);
-        if (random === undefined || plan.again === undefined) return problems;
+        const begin = onward.through(problems);
+        const draw = plan.again;
+        if (begin === undefined || draw === undefined) return problems;
+        const { random, script, statesMax = STATES_MAX, crash } = begin;
         const next = new StoreRecovery(scenario, plan, new Ledger(history));
-        const harvest = new Harvest<number>(random, STATES_MAX, 1);
+        const harvest = new Harvest<number>(random, statesMax, 1, crash && [crash]);
+        const operations = script?.operations ?? draw(random);
+        const closes = script?.closes ?? random.chance(CLOSE_SHARE);
+        // Operations of the store are the user's, and whoever repeats them gives them back as they are.
+        const lived = { operations: operations as ReadonlyArray<never>, closes };
         const instant = (): number => next.ledger.mark();
-        onward.lives({ harvest, recoverable: next, mark: instant, violation: () => undefined });
+        onward.lives({
+          ...{ harvest, recoverable: next, lived: () => lived },
+          ...{ mark: instant, violation: () => undefined },
+        });
         harvest.watch(disk, instant);
-        yield* next.perform(store, "client of the next life", plan.again(random), false);
-        if (random.chance(CLOSE_SHARE)) yield* next.close(store);
+        yield* next.perform(store, "client of the next life", operations, false);
+        if (closes) yield* next.close(store);
         disk.setObserver(undefined);
         return [];
       }),
