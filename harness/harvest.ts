@@ -68,15 +68,23 @@ export class Harvest<M = Mark> {
   private readonly statesMax: number;
   private readonly pointShare: number;
   private readonly only: ReadonlyArray<CrashPoint> | undefined;
+  private readonly survives: SurvivalChoice | undefined;
   private offered = 0;
   private latest: (() => IoPoint) | undefined;
 
-  /** `only`: the states to take, instead of what the seed draws. */
-  constructor(random: Prng, statesMax: number, pointShare: number, only?: ReadonlyArray<CrashPoint>) {
+  /** `only`: the states to take, instead of what the seed draws; `survives`: the same in all of them. */
+  constructor(
+    random: Prng,
+    statesMax: number,
+    pointShare: number,
+    only?: ReadonlyArray<CrashPoint>,
+    survives?: SurvivalChoice,
+  ) {
     this.random = random;
     this.statesMax = statesMax;
     this.pointShare = pointShare;
     this.only = only;
+    this.survives = survives;
   }
 
   /** Takes states of a disk from now on, until it is observed by somebody else. */
@@ -96,8 +104,8 @@ export class Harvest<M = Mark> {
       return;
     }
     if (!this.random.chance(this.pointShare)) return;
-    for (let count = 0; count < STATES_PER_POINT; count++) {
-      const survives = drawChoice(this.random, disk.pending.length);
+    for (let count = 0; count < (this.survives === undefined ? STATES_PER_POINT : 1); count++) {
+      const survives = this.survives ?? drawChoice(this.random, disk.pending.length);
       const slot = this.slot();
       if (slot >= 0) this.take(slot, disk, { ...io(), survives }, mark);
     }

@@ -13,7 +13,7 @@ import type { FaultPlan } from "../devices/sim/faults.ts";
 import type { Filesystem } from "../engine/fs/types.ts";
 import type { OpenOptions, Pool } from "../engine/pool/pool.ts";
 import type { FormatOptions } from "../engine/pool/shape.ts";
-import type { CrashPath } from "./crash-point.ts";
+import type { CrashPath, SurvivalChoice } from "./crash-point.ts";
 import type { Entropy, Prng } from "./entropy.ts";
 import type { Tolerance } from "./oracle/checked-filesystem.ts";
 import type { Model } from "./oracle/model.ts";
@@ -57,6 +57,8 @@ export interface CrashPlan {
   readonly zoneLossShare?: number;
   /** Faults of the disk while pools are recovered, used again, and reopened after a clean close. */
   readonly faults?: FaultPlan;
+  /** What survives in every state while the clients run, instead of what the seed draws for each. */
+  readonly survives?: SurvivalChoice;
   /** What the recovered pools are used for, one life after another, instead of what the seed draws. */
   readonly lives?: ReadonlyArray<Life>;
   /** Crash states to verify in each later life; three unless told. */

@@ -94,8 +94,8 @@ export class Session<M> {
     this.entropy = plan.draws === undefined ? entropy : new Entropy(plan.draws, options.onStep !== undefined);
     this.trace = trace;
     this.options = options;
-    const { statesMax, pointShare, only } = plan.crash;
-    this.harvest = new Harvest(this.entropy.stream("crash points"), statesMax, pointShare, only);
+    const { statesMax, pointShare, only, survives } = plan.crash;
+    this.harvest = new Harvest(this.entropy.stream("crash points"), statesMax, pointShare, only, survives);
     this.disk = SimDisk.make({
       name: "disk0",
       geometry: plan.geometry,

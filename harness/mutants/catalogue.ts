@@ -10,6 +10,7 @@ import { dataMutants } from "./data.ts";
 import { journalMutants } from "./journal.ts";
 import { GENERAL, type Mutant } from "./mutant.ts";
 import { namesMutants } from "./names.ts";
+import { pastMutants } from "./past.ts";
 import { zoneMutants } from "./zones.ts";
 
 const principal: ReadonlyArray<Mutant> = [
@@ -218,4 +219,5 @@ export const catalogue: ReadonlyArray<Mutant> = [
   ...dataMutants,
   ...zoneMutants,
   ...namesMutants,
+  ...pastMutants,
 ];

@@ -23,29 +23,49 @@ export interface Known {
   readonly failure: SeedFailure;
 }
 
-/** Crash states of a later life when the crashes before it are given: of a short one nearly all that there are. */
+/** Crash states of later lives when the crashes before them are given: of a short one nearly all that there are. */
 const LIFE_STATES = 40;
-/** The same when the crash before it is one of several. */
+/** The same when the crash before them is one of several. */
 const LIFE_STATES_FEW = 10;
-/** I/O on each side of the one at which the crash should be. */
-const NEAR = 2;
+/** I/O on each side of the one at which the crash should be; fewer if pools live on after each. */
+const NEAR = 6;
+const NEAR_OF_LIVES = 2;
 const SEED = 1;
 const NO_CRASHES: CrashPlan = { statesMax: 0, pointShare: 0, recoveryShare: 0 };
 
-/** Tries the candidate until it fails; `schedules` are the draws to try it with when the crash is not where it was. */
-export function* attemptsFor(known: Known, candidate: Draft, schedules: ReadonlyArray<string>): Generator<Attempt> {
+/** So many states of each life that there are about as many of the last one, however many lives follow each other. */
+const statesOfEach = (states: number, lives: number): number =>
+  Math.max(2, Math.floor(states ** (1 / Math.max(1, lives))));
+
+/** With which draws a candidate is tried: near where the crash was, and then everywhere. */
+export interface Schedules {
+  readonly near: ReadonlyArray<string>;
+  readonly everywhere: ReadonlyArray<string>;
+}
+
+/** Tries the candidate until it fails. */
+export function* attemptsFor(known: Known, candidate: Draft, schedules: Schedules): Generator<Attempt> {
   const { crash } = candidate.setting;
   const path = known.failure.crash;
   const { draws } = known.draft;
   if (path !== undefined) {
+    const ended = crashesOf(path).filter((each) => "during" in each && each.during === "life").length;
     yield { draws, crash: { ...crash, only: [path] } };
     const life = firstDifference(known.draft, candidate);
     const before = life === 0 ? undefined : pathBefore(path, life);
-    if (before !== undefined) yield { draws, crash: { ...crash, only: [before], lifeStatesMax: LIFE_STATES } };
-    const only = life === 0 ? moved(known.draft, path, { ...candidate, draws }) : [];
-    if (only.length > 0) yield { draws, crash: { ...crash, only, lifeStatesMax: LIFE_STATES_FEW } };
+    if (before !== undefined) {
+      yield { draws, crash: { ...crash, only: [before], lifeStatesMax: statesOfEach(LIFE_STATES, ended - life + 1) } };
+    }
+    for (const draws of life === 0 ? schedules.near : []) {
+      const only = moved(known.draft, path, { ...candidate, draws });
+      if (only.length > 0) {
+        yield { draws, crash: { ...crash, only, lifeStatesMax: statesOfEach(LIFE_STATES_FEW, ended) } };
+      }
+    }
   }
-  for (const draws of schedules) yield { draws, crash };
+  // What survives by a plain rule does so at every I/O: one state at each is enough.
+  const plain = path?.survives.kind === "none" || path?.survives.kind === "all" ? { survives: path.survives } : {};
+  for (const draws of schedules.everywhere) yield { draws, crash: { ...crash, ...plain } };
 }
 
 /** The path up to the crash that ended a life, that one left out; undefined if it has none. */
@@ -76,9 +96,13 @@ function courseOf(draft: Draft): Course {
   return course;
 }
 
+/** Of drafts that were the best one. */
+const courses = new WeakMap<Draft, Course>();
+
 /** The first crash at about the same place of another course, and from there on whatever comes. */
 function moved(from: Draft, path: CrashPath, to: Draft): ReadonlyArray<CrashPath> {
-  const before = courseOf(from);
+  let before = courses.get(from);
+  if (before === undefined) courses.set(from, (before = courseOf(from)));
   const behind = before.slice(0, before.findIndex(isThis(path)));
   const kept = new Set(to.steps.map(({ operation }) => operation));
   const anchor = behind.findLast((event): event is Operation => !isIo(event) && kept.has(event));
@@ -88,5 +112,6 @@ function moved(from: Draft, path: CrashPath, to: Draft): ReadonlyArray<CrashPath
   const { next, survives, state: _state } = path;
   // Without its numbers a later crash would be somewhere else.
   const later = next === undefined || next.during === "life" ? {} : { next };
-  return points.slice(Math.max(0, count - NEAR), count + NEAR + 1).map((io) => ({ ...io, survives, ...later }));
+  const near = to.closes.length > 0 ? NEAR_OF_LIVES : NEAR;
+  return points.slice(Math.max(0, count - near), count + near + 1).map((io) => ({ ...io, survives, ...later }));
 }

@@ -9,12 +9,12 @@
 import { changedAt, type CrashPath, crashesOf, type SurvivalChoice } from "../crash-point.ts";
 import { runSeed, type SeedFailure } from "../run.ts";
 import type { CrashPlan, Scenario } from "../scenario.ts";
-import { type Attempt, attemptsFor } from "./attempts.ts";
+import { type Attempt, attemptsFor, type Schedules } from "./attempts.ts";
 import { type Draft, record, scenarioOf, scriptOf, type Setting, type Step } from "./draft.ts";
 import { kindOf } from "./failure-kind.ts";
 import { reduce, reducePairs } from "./reduce.ts";
 import { RECORDED_SEED, type Script } from "./script.ts";
-import { simplerLives, simplerOperations, simplerSettings, simplerSteps } from "./simpler.ts";
+import { fewerClients, simplerLives, simplerOperations, simplerSettings, simplerSteps } from "./simpler.ts";
 
 export interface ShrinkOptions {
   /** Runs of candidates at most; a candidate may take several. The last one is finished. */
@@ -45,6 +45,8 @@ const SCHEDULES: ReadonlyArray<number> = [1, 3, 10, 30];
 /** For the few candidates at the start and at the end. */
 const SCHEDULES_MANY = 10;
 const SCHEDULES_OF_LIVES = 3;
+/** Of clients that may race, near where the crash was. */
+const SCHEDULES_NEAR = 4;
 /** Crash states of a candidate: of a short script nearly all that there are. */
 const CRASH_STATES = 60;
 /** If recovered pools live on, by how many lives: fewer states, and those of each later life. */
@@ -93,12 +95,20 @@ class Shrinker {
     if (this.seen.has(key)) return false;
     this.seen.add(key);
     this.tried++;
-    const looksAround = this.failure.crash === undefined || this.schedules > 1;
     const known = { draft: this.best, failure: this.failure };
-    for (const attempt of attemptsFor(known, draft, looksAround ? this.draws : [])) {
+    for (const attempt of attemptsFor(known, draft, this.schedulesFor(draft))) {
       if (this.fails(draft, attempt)) return true;
     }
     return false;
+  }
+
+  private schedulesFor({ steps }: Draft): Schedules {
+    if (this.failure.crash === undefined) return { near: [], everywhere: this.draws() };
+    const clients = new Set(steps.map(({ life, client }) => (life === 0 ? client : 0))).size;
+    return {
+      near: this.draws(clients > 1 ? SCHEDULES_NEAR : 1),
+      everywhere: this.schedules > 1 ? this.draws() : [],
+    };
   }
 
   /** The same for a way of taking crash states: whether the failure shows in one of those. */
@@ -106,13 +116,13 @@ class Shrinker {
     this.tried++;
     const draft = { ...this.best, ...lives, setting: this.crashedBy(crash) };
     // Each later life multiplies the states; if few of them fail, they are repeated rather than looked for.
-    const schedules = draft.closes.length > 0 ? this.draws.slice(0, SCHEDULES_OF_LIVES) : this.draws;
+    const schedules = this.draws(draft.closes.length > 0 ? SCHEDULES_OF_LIVES : this.schedules);
     return schedules.some((draws) => this.fails(draft, { draws, crash }));
   }
 
-  private get draws(): ReadonlyArray<string> {
-    const numbered = Array.from({ length: this.schedules }, (_, index) => `${this.base}/${index + 1}`);
-    return [...new Set([this.best.draws, this.base, ...numbered])].slice(0, this.schedules);
+  private draws(count = this.schedules): ReadonlyArray<string> {
+    const numbered = Array.from({ length: count }, (_, index) => `${this.base}/${index + 1}`);
+    return [...new Set([this.best.draws, this.base, ...numbered])].slice(0, count);
   }
 
   /** Keeps the candidate if it fails in the same way. */
@@ -151,6 +161,7 @@ class Shrinker {
       before = this.best;
       const steps = (shorter: ReadonlyArray<Step>): boolean => this.accept({ steps: shorter });
       this.repeat(() => simplerLives(this.best));
+      this.repeat(() => fewerClients(this.best.steps).map((steps) => ({ steps })));
       reduce(this.best.steps, steps);
       this.repeat(() => simplerSteps(this.best.steps).map((steps) => ({ steps })));
       this.repeat(() => simplerSettings(this.best.setting).map((setting) => ({ setting })));
@@ -196,9 +207,10 @@ class Shrinker {
 
   /** Leaves one crash of the many, and those after it, each with the plainest way of surviving that shows the failure. */
   pinCrash(): void {
-    const depths = crashesOf(this.failure.crash!).length;
+    if (this.failure.crash === undefined) return;
+    const depths = crashesOf(this.failure.crash).length;
     for (let depth = depths - 1; depth >= 0; depth--) {
-      const path = this.failure.crash!;
+      const path = this.failure.crash;
       const { survives } = crashesOf(path)[depth]!;
       const ways: ReadonlyArray<SurvivalChoice> = [{ kind: "none" }, { kind: "all" }, survives];
       ways.some((way) => this.pins(changedAt(path, depth, ({ state: _state, ...at }) => ({ ...at, survives: way }))!));
@@ -233,8 +245,9 @@ export function shrink(scenario: Scenario, seed: number, options: ShrinkOptions)
   const shrinker = new Shrinker(draft, failure, options);
   if (!shrinker.acceptUnbounded({})) return { reason: "not-reproduced", failure };
   shrinker.prepareCrashes();
+  shrinker.pinCrash();
   shrinker.simplify();
-  if (shrinker.failure.crash !== undefined) shrinker.pinCrash();
+  shrinker.pinCrash();
   const script = shrinker.script(scriptName(scenario.name, seed), `what was left of ${scenario.name}:${seed}`);
   return {
     script,

@@ -146,7 +146,7 @@ function renumbered(steps: ReadonlyArray<Step>): ReadonlyArray<Step> {
 }
 
 /** All in one client, in the order in which they were begun; without one client; two clients in one. */
-function fewerClients(steps: ReadonlyArray<Step>): ReadonlyArray<ReadonlyArray<Step>> {
+export function fewerClients(steps: ReadonlyArray<Step>): ReadonlyArray<ReadonlyArray<Step>> {
   const clients = [...new Set(steps.flatMap(({ life, client }) => (life === 0 ? [client] : [])))];
   if (clients.length < 2) return [];
   const together = (from: number, into: number): ReadonlyArray<Step> =>
