@@ -1,6 +1,6 @@
 /**
  * Bugs that the engine once had, planted again: each is caught by the script in scenarios/regressions that was made of
- * it, on the first seed.
+ * it, within some dozens of seeds.
  */
 import type { Mutant } from "./mutant.ts";
 
