@@ -51,6 +51,9 @@ const LIVES_SHARE = 0.06;
 /** No scenario has so much to do: a run that is not through by then waits for something, while timers tick. */
 const VIRTUAL_MS_MAX = 24 * 3600 * 1000;
 
+/** What a client of a pool is told to be doing while it waits for durability. */
+const SYNC = /^(?:fsync\(|syncfs)/u;
+
 /** Names of events, made once. */
 const EVENTS: Readonly<Record<DiskPhase, Map<string, string>>> = {
   issue: new Map(),
@@ -78,6 +81,9 @@ export class Session<M> {
   readonly disk: SimDisk;
   private readonly plan: DiskPlan;
   private readonly harvest: Harvest<M>;
+  /** States at the instants at which syncs return: what they cover must be there, whatever the disk is busy with. */
+  private readonly syncHarvest: Harvest<M>;
+  private syncs = 0;
   private readonly what: "pool" | "store";
   private armedFor: (() => M) | undefined;
   private current: World | undefined;
@@ -94,8 +100,10 @@ export class Session<M> {
     this.entropy = plan.draws === undefined ? entropy : new Entropy(plan.draws, options.onStep !== undefined);
     this.trace = trace;
     this.options = options;
-    const { statesMax, pointShare, only, survives } = plan.crash;
+    const { statesMax, pointShare, syncStatesMax = 0, only, survives } = plan.crash;
     this.harvest = new Harvest(this.entropy.stream("crash points"), statesMax, pointShare, only, survives);
+    const atSyncs = this.entropy.stream("crash points at syncs");
+    this.syncHarvest = new Harvest(atSyncs, syncStatesMax, 1, only, survives);
     this.disk = SimDisk.make({
       name: "disk0",
       geometry: plan.geometry,
@@ -131,10 +139,21 @@ export class Session<M> {
         trace.text(name, operation);
       },
       returned: (outcome) => {
+        if (this.what === "pool" && SYNC.test(role.doing ?? "")) this.synced();
         role.doing = undefined;
         trace.text(name, outcome);
       },
     };
+  }
+
+  /** An fsync or syncfs has returned, whether it succeeded or not. */
+  private synced(): void {
+    const mark = this.armedFor;
+    if (mark === undefined) return;
+    const io = (): IoPoint => ({ phase: "return", operation: "flush", index: this.syncs });
+    this.options.onIo?.(io());
+    this.syncHarvest.point(this.disk, io, () => this.taken(mark));
+    this.syncs++;
   }
 
   /** From now on crash states are taken. */
@@ -211,7 +230,8 @@ export class Session<M> {
     const { entropy, trace } = this;
     const { recoveryShare, livesShare = LIVES_SHARE, zoneLossShare = 0, faults } = this.plan.crash;
     const { lives: scripts, lifeStatesMax, only } = this.plan.crash;
-    for (const [at, { image, mark, label, point }] of this.harvest.states.entries()) {
+    const states = [...this.harvest.states, ...this.syncHarvest.states];
+    for (const [at, { image, mark, label, point }] of states.entries()) {
       const path = only === undefined ? undefined : (point as CrashPath);
       const index = path?.state ?? at;
       const name = `crash state ${index}`;
