@@ -58,8 +58,8 @@ describe("a seed", () => {
     expect(at({ syncStatesMax: 3 })).toBe(3);
     expect(at({})).toBe(0);
     const only = { phase: "return", operation: "flush", survives: { kind: "none" } } as const;
-    expect(at({ only: { ...only, index: 1 } })).toBe(1);
-    expect(at({ only: { ...only, index: 2 } })).toBe(0);
+    expect(at({ only: [{ ...only, index: 1 }] })).toBe(1);
+    expect(at({ only: [{ ...only, index: 2 }] })).toBe(0);
   });
 
   it("has every operation, its outcome and every device operation in its trace", () => {
