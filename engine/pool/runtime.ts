@@ -13,12 +13,14 @@ import { type Placement, WritePoint } from "../allocator/write-point.ts";
 import { BtreeActor } from "../btree/btree-actor.ts";
 import { FRAME_BYTES } from "../btree/frame.ts";
 import { NodeLoader } from "../btree/node-loader.ts";
+import type { Node } from "../btree/node.ts";
 import { NodeWriter } from "../btree/node-writer.ts";
 import { TREE_LIMITS, type TreeLimits } from "../btree/tree.ts";
 import { Trees } from "../btree/trees.ts";
 import type { BucketIo } from "../device/bucket-io.ts";
 import type { LostZone } from "../device/zone-watch.ts";
 import { SUPERBLOCK_BUCKETS } from "../device/superblock-log.ts";
+import type { NodeRecord } from "../format/pointer.ts";
 import type { Superblock } from "../format/superblock.ts";
 import { Table } from "../format/tables.ts";
 import { decodeAlloc } from "../format/values/alloc.ts";
@@ -99,6 +101,16 @@ export function startRuntime(
   });
 }
 
+/**
+ * What a node has on disk: its own records, and those of nodes that the replay merged into it. Until it is written
+ * another recovery needs them too.
+ */
+function recordsOf({ pointer, absorbed }: Node): ReadonlyArray<NodeRecord> {
+  const merged = absorbed.flatMap((row) => row.pointer.records);
+  if (merged.length > 0) reached("node merged in replay kept until it is written");
+  return [...(pointer?.records ?? []), ...merged];
+}
+
 /** What every bucket is, from the alloc table and from the places of all nodes. */
 function restoreBuckets(
   io: BucketIo,
@@ -114,8 +126,8 @@ function restoreBuckets(
     for (const address of superblock.journalBuckets) buckets.reserve(address);
     for (const zone of io.zoneWatch.losses) buckets.retire(zone);
     for (const tree of trees.all) {
-      for (const { pointer } of tree.nodes()) {
-        for (const { device, addressBytes, generation, lengthBytes } of pointer?.records ?? []) {
+      for (const node of tree.nodes()) {
+        for (const { device, addressBytes, generation, lengthBytes } of recordsOf(node)) {
           const bucket = io.member(device).layout.bucketOf(addressBytes);
           buckets.restore({ device, bucket }, BucketClass.btree, generation, lengthBytes);
         }

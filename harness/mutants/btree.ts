@@ -136,4 +136,18 @@ export const btreeMutants: ReadonlyArray<Mutant> = [
     ],
     scenarios: ["journal-wrap", "many-small-files"],
   },
+  {
+    id: "malformed-row-ends-pool",
+    breaks: "a row that makes no sense ends the whole pool, not the operation that met it",
+    file: "engine/btree/btree-actor.js",
+    edits: [{ find: "if (!(reason instanceof Malformed))", replace: "if (reason !== undefined)" }],
+    scenarios: ["hostile-images"],
+  },
+  {
+    id: "merged-in-replay-forgotten",
+    breaks: "recovery takes the records of a node that the replay merged into another for free space",
+    file: "engine/pool/runtime.js",
+    edits: [{ find: "const merged = absorbed.flatMap((row) => row.pointer.records);", replace: "const merged = [];" }],
+    scenarios: ["pressed-journal"],
+  },
 ];
