@@ -12,7 +12,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { FaultPlan } from "../../devices/sim/faults.ts";
 import * as timings from "../../devices/sim/timing.ts";
 import { hangs, quick, tiny } from "../canaries.ts";
-import { describeCrash } from "../crash-point.ts";
+import { describeCrash, type IoPoint } from "../crash-point.ts";
 import { runSeed, type SeedFailure } from "../run.ts";
 import type { Scenario } from "../scenario.ts";
 import type { Operation } from "../workload/operation.ts";
@@ -110,6 +110,20 @@ describe("a failing seed", () => {
     expect(runSeed(scripted(small.script), RECORDED_SEED).failure).toEqual(small.failure);
   }, 120_000);
 
+  it("keeps of the faults behind a crash those that it needs, and its text says where they come from", () => {
+    const faults = new FaultPlan(7, [
+      { kind: "delay", probability: 0.1, delayMs: 5 },
+      { kind: "read-error", probability: 1 },
+    ]);
+    const crash = { statesMax: 4, pointShare: 1, recoveryShare: 0.5, livesShare: 0, faults };
+    const small = shrunk({ ...quick, plan: (entropy) => ({ ...quick.plan(entropy), clockJumps: true, crash }) }, 1, 60);
+    expect(small.failure.where).toBe("crash");
+    expect(small.script.crash.faults?.faults.map(({ kind }) => kind)).toEqual(["read-error"]);
+    expect(small.script.clockJumps).toBeUndefined();
+    expect(runSeed(scripted(small.script), RECORDED_SEED).failure).toEqual(small.failure);
+    expect(printed(small.script)).toContain('import { FaultPlan } from "./faults.ts";');
+  }, 120_000);
+
   it("becomes the same script each time, and tells how far it is", () => {
     const seed = failingSeed("end");
     const told: Array<readonly [number, number]> = [];
@@ -138,17 +152,14 @@ describe("a failing seed", () => {
 describe("a script", () => {
   it("repeats its run and its one crash on seed 1, and crashes everywhere on the others", () => {
     const script = quickScript();
-    const at = (index: number): Scenario => {
-      const only = { phase: "complete", operation: "write", index, survives: { kind: "all" } } as const;
-      return scripted({ ...script, crash: { ...script.crash, only } });
-    };
-    const written = Array.from({ length: 60 }, (_, index) => at(index)).filter(
-      (scenario) => runSeed(scenario, RECORDED_SEED).crashStates > 0,
-    );
-    expect(written.length).toBeGreaterThan(0);
-    expect(runSeed(written[0]!, RECORDED_SEED).crashStates).toBe(1);
-    expect(runSeed(written[0]!, RECORDED_SEED + 1).crashStates).toBeGreaterThan(10);
-    const hashes = [1, 2, 3].map((seed) => runSeed(written[0]!, seed).hash);
+    const places: Array<IoPoint> = [];
+    runSeed(scripted(script), RECORDED_SEED, { onIo: (io) => places.push(io) });
+    const written = places.find(({ phase, operation }) => phase === "complete" && operation === "write")!;
+    const only = { ...written, survives: { kind: "all" } } as const;
+    const crashed = scripted({ ...script, crash: { ...script.crash, only } });
+    expect(runSeed(crashed, RECORDED_SEED).crashStates).toBe(1);
+    expect(runSeed(crashed, RECORDED_SEED + 1).crashStates).toBeGreaterThan(10);
+    const hashes = [1, 2, 3].map((seed) => runSeed(crashed, seed).hash);
     expect(new Set(hashes).size).toBe(3);
   });
 

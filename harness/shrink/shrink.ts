@@ -60,6 +60,12 @@ const STATES_KEPT = 12;
 
 const isInRecovery = (crash: CrashPath): boolean => "during" in crash && crash.during === "recovery";
 
+/** What happens to the disk at a crash and after it, however crash states are taken. */
+const disasterOf = ({ faults, zoneLossShare }: Setting["crash"]): Pick<CrashPlan, "faults" | "zoneLossShare"> => ({
+  ...(faults === undefined ? {} : { faults }),
+  ...(zoneLossShare === undefined ? {} : { zoneLossShare }),
+});
+
 class Shrinker {
   best: Draft;
   failure: SeedFailure;
@@ -112,8 +118,9 @@ class Shrinker {
   }
 
   /** The same for a way of taking crash states: whether the failure shows in one of those. */
-  private acceptCrashes(crash: Setting["crash"], lives: Partial<Draft> = {}): boolean {
+  private acceptCrashes(states: Setting["crash"], lives: Partial<Draft> = {}): boolean {
     this.tried++;
+    const crash = { ...disasterOf(this.best.setting.crash), ...states };
     const draft = { ...this.best, ...lives, setting: this.crashedBy(crash) };
     // Each later life multiplies the states; if few of them fail, they are repeated rather than looked for.
     const schedules = this.draws(draft.closes.length > 0 ? SCHEDULES_OF_LIVES : this.schedules);

@@ -209,22 +209,46 @@ function lessOne<A extends object>(value: A): ReadonlyArray<A> {
   });
 }
 
+/** Without one of the faults, for each of them. */
+const fewerFaults = ({ seed, faults }: FaultPlan): ReadonlyArray<FaultPlan> =>
+  faults.map(
+    (left) =>
+      new FaultPlan(
+        seed,
+        faults.filter((fault) => fault !== left),
+      ),
+  );
+
+/** A crash that does less to the disk. */
+function milderCrashes(crash: Setting["crash"]): ReadonlyArray<Setting["crash"]> {
+  const { faults, zoneLossShare, ...mild } = crash;
+  const harm = {
+    ...(faults === undefined ? {} : { faults }),
+    ...(zoneLossShare === undefined ? {} : { zoneLossShare }),
+  };
+  return [
+    ...lessOne(harm).map((less) => ({ ...mild, ...less })),
+    ...(faults === undefined ? [] : fewerFaults(faults)).map((fewer) => ({ ...crash, faults: fewer })),
+  ];
+}
+
 export function simplerSettings(setting: Setting): ReadonlyArray<Setting> {
-  const { disk, format, open, ...bare } = setting;
+  const { disk, format, open, clockJumps, ...bare } = setting;
   const parts = {
     ...(disk === undefined ? {} : { disk }),
     ...(format === undefined ? {} : { format }),
     ...(open === undefined ? {} : { open }),
+    ...(clockJumps === undefined ? {} : { clockJumps }),
   };
   const forms: Array<Setting> = lessOne(parts).map((fewer) => ({ ...bare, ...fewer }));
   if (disk !== undefined) {
     for (const fewer of lessOne(disk)) forms.push({ ...bare, ...parts, disk: fewer });
     const { faults } = disk;
-    for (const left of faults?.faults ?? []) {
-      const others = faults!.faults.filter((fault) => fault !== left);
-      forms.push({ ...bare, ...parts, disk: { ...disk, faults: new FaultPlan(faults!.seed, others) } });
+    for (const fewer of faults === undefined ? [] : fewerFaults(faults)) {
+      forms.push({ ...bare, ...parts, disk: { ...disk, faults: fewer } });
     }
   }
+  for (const milder of milderCrashes(setting.crash)) forms.push({ ...setting, crash: milder });
   if (format !== undefined) for (const fewer of lessOne(format)) forms.push({ ...bare, ...parts, format: fewer });
   if (open !== undefined) for (const fewer of lessOne(open)) forms.push({ ...bare, ...parts, open: fewer });
   return forms;

@@ -23,6 +23,7 @@ export function printRun(run: ShortenedRun, message: string, module: string): st
   const lists = clients.flatMap((list) => ["    [", ...list.map((each) => `      ${text(each, 6, 0)},`), "    ],"]);
   return [
     ...docblock(`${scenario}:${seed}`, message),
+    ...(crash.faults === undefined ? [] : ['import { FaultPlan } from "varve/devices";']),
     'import { shortened } from "varve/harness";',
     `import * as module from ${JSON.stringify(module)};`,
     "",

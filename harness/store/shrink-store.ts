@@ -32,6 +32,7 @@ export interface ShortStoreOptions {
 const SCHEDULES = 8;
 /** Crash states of an attempt: of a short run nearly all that there are. */
 const CRASH_STATES = 100;
+
 interface Step {
   readonly client: number;
   readonly operation: unknown;
@@ -102,6 +103,8 @@ class StoreShrinker {
 
   simplify(faulty: boolean): void {
     if (faulty) this.accept({ faultless: true });
+    const { faults, ...faultless } = this.run.crash;
+    if (faults !== undefined) this.accept({ crash: faultless });
     let before: ReadonlyArray<Step>;
     do {
       before = this.steps;
