@@ -24,7 +24,12 @@ import type { BucketIo } from "../device/bucket-io.ts";
 interface Request {
   readonly body: Body<unknown, unknown>;
   readonly pending: Pending<unknown, unknown>;
+  /** Times that it was set aside for a node. */
+  loads: number;
 }
+
+/** Nodes that a body may have missed before those that are in memory stay there until it is through. */
+const LOADS_BEFORE_HOLD = 64;
 
 export interface BtreeServices {
   readonly supervisor: Supervisor;
@@ -65,6 +70,7 @@ export class BtreeActor implements Transactor {
     return this.actor.ask<A, E>((pending) => ({
       body: body,
       pending: pending as Pending<unknown, unknown>,
+      loads: 0,
     }));
   }
 
@@ -95,9 +101,13 @@ export class BtreeActor implements Transactor {
       if (reason === NOT_RESIDENT) return this.load(request);
       if (!(reason instanceof Malformed)) throw reason;
       reached("malformed row met");
+      this.through(request);
       return request.pending.fail(new PoolFailed(`the pool contradicts itself: ${reason.message}`));
     }
-    if (answer instanceof Abort) return request.pending.fail(answer.error);
+    if (answer instanceof Abort) {
+      this.through(request);
+      return request.pending.fail(answer.error);
+    }
     if (staging.count > 0 || staging.refs.length > 0) {
       if (!services.journal.room(staging.journalWords, staging.refs.length, false)) {
         this.waitingForRoom.push(request);
@@ -105,6 +115,7 @@ export class BtreeActor implements Transactor {
       }
       this.commit();
     }
+    this.through(request);
     // Reading loads nodes too.
     if (services.trees.overBudget && !services.trees.evict()) services.pressure();
     const { hooks } = staging;
@@ -151,9 +162,20 @@ export class BtreeActor implements Transactor {
   private load(request: Request): void {
     const node = this.staging.missing!;
     reached("transaction restarted for a node");
+    if (++request.loads === LOADS_BEFORE_HOLD) {
+      // Others take the room of the leaves that it needs: together they might go on like that for ever.
+      reached("eviction held for a transaction");
+      this.services.trees.evictionHolds++;
+    }
     this.services.loader.load(node, (failure) => {
-      if (failure === undefined) this.actor.tell(request);
-      else request.pending.fail(failure);
+      if (failure === undefined) return this.actor.tell(request);
+      this.through(request);
+      request.pending.fail(failure);
     });
+  }
+
+  /** The request will not be run again. */
+  private through({ loads }: Request): void {
+    if (loads >= LOADS_BEFORE_HOLD) this.services.trees.evictionHolds--;
   }
 }

@@ -17,6 +17,8 @@ export class Trees implements Residency {
   readonly all: ReadonlyArray<Tree>;
   /** Lowest pin of the batch that is being written. */
   flushingPin = Number.POSITIVE_INFINITY;
+  /** Transactions that need all leaves that are in memory: until they are through none is evicted. */
+  evictionHolds = 0;
   private readonly resident: Array<Node> = [];
   private readonly slotOf: Map<Node, number> = new Map();
   private hand = 0;
@@ -62,8 +64,9 @@ export class Trees implements Residency {
     return this.resident.length > this.leavesMax;
   }
 
-  /** Evicts clean leaves until the budget holds or nothing can go; returns whether it holds. */
+  /** Evicts clean leaves until the budget holds or nothing can go; returns whether it holds, or need not for now. */
   evict(): boolean {
+    if (this.evictionHolds > 0) return true;
     let looks = this.resident.length * 2;
     while (this.resident.length > this.leavesMax && looks-- > 0) {
       if (this.hand >= this.resident.length) this.hand = 0;

@@ -113,6 +113,8 @@ export class Reader {
     if (out.length > 0) {
       const all = rowsIn(tx, inode, offset, offset + out.length, Number.POSITIVE_INFINITY);
       for (const found of visibleParts(all, state?.hidden)) {
+        // What is left of a row beside a hidden range may lie beside what is asked for.
+        if (found.start >= offset + out.length || found.end <= offset) continue;
         if (isWithinOne(covered, Math.max(offset, found.start), Math.min(offset + out.length, found.end))) continue;
         if (found.extent.kind === "data") {
           const cached = this.cache.get(keyOf(found.extent));

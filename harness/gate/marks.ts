@@ -23,6 +23,8 @@ export const RATES: Readonly<Record<string, number>> = {
   "compression gave too little": 0.1,
   "device gone": 0.5,
   "device operation retried": 2,
+  // Needs a transaction over more leaves than there is memory for.
+  "eviction held for a transaction": 0.3,
   "extent divided by the collector": 10,
   "extent laid over in several transactions": 0.6,
   // Needs a read that goes wrong once, of an extent and not of a node.
@@ -99,6 +101,8 @@ export const RATES: Readonly<Record<string, number>> = {
   "journal bucket that cannot be reset retired": 0.3,
   "journal entry kept though its data is offline": 0.6,
   "journal known to be whole without an offline bucket": 1.2,
+  // Needs a replay that merges leaves, and a disk on which they had been written apart.
+  "node merged in replay kept until it is written": 1,
   // Needs a slow write of nodes, and a journal that fills meanwhile.
   "nodes waited for that others write": 3,
   // Needs an append to a zone that turned read-only while something else was done with it.

@@ -150,4 +150,11 @@ export const btreeMutants: ReadonlyArray<Mutant> = [
     edits: [{ find: "const merged = absorbed.flatMap((row) => row.pointer.records);", replace: "const merged = [];" }],
     scenarios: ["pressed-journal"],
   },
+  {
+    id: "leaves-fought-over",
+    breaks: "transactions that need more leaves than there is memory for evict those of one another for ever",
+    file: "engine/btree/btree-actor.js",
+    edits: [{ find: "if (++request.loads === LOADS_BEFORE_HOLD) {", replace: "if (++request.loads < 0) {" }],
+    scenarios: ["crowded-sweeps"],
+  },
 ];
