@@ -161,11 +161,4 @@ export const dataMutants: ReadonlyArray<Mutant> = [
     edits: [{ find: "VERIFY_TRIES_MAX = 3;", replace: "VERIFY_TRIES_MAX = 1;" }],
     scenarios: ["many-misreads", "zoned/many-misreads"],
   },
-  {
-    id: "row-beside-range-placed",
-    breaks: "what is left of a row beside a range that is being punched is copied to where nobody asked for it",
-    file: "engine/data/reader.js",
-    edits: [{ find: "if (found.start >= offset + out.length || found.end <= offset)", replace: "if (false)" }],
-    scenarios: ["crowded-sweeps", "zoned/crowded-sweeps"],
-  },
 ];
