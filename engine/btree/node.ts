@@ -124,6 +124,14 @@ export class Interior {
     this.kids.splice(index, 1);
   }
 
+  /** These children and others behind them, in a node with room for all: a replay may need one child more than fit. */
+  followedBy(kids: ReadonlyArray<Node>): Interior {
+    const both = new Interior(Math.max(this.fanMax, this.kids.length + kids.length));
+    for (const kid of this.kids) both.insert(both.count, kid);
+    for (const kid of kids) both.insert(both.count, kid);
+    return both;
+  }
+
   /** Takes the children from `index` on away and returns them. */
   cut(index: number): Interior {
     const right = new Interior(this.fanMax);

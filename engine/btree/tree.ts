@@ -210,8 +210,14 @@ export class Tree {
       const right = new Node(this.table, 0, inode, offset, snapshot);
       right.leaf = new Leaf();
       this.residency.added(right);
+      const next = this.neighbour(node, 1);
       // Rows of merged-away nodes behind the cut would hide what the new leaf gets, unless they go with it.
       if (node.absorbed.length > 0) this.afterMove(node, right, sequence);
+      else if (next !== undefined && next.moved && next.pointer === undefined) {
+        // The next one's rows stand on disk with this one's: what comes in between is written with both.
+        reached("leaf added in the middle of a group");
+        right.moved = true;
+      }
       this.insertSibling(node, right, sequence);
       this.dirty.add(right, sequence);
       return;
@@ -431,33 +437,56 @@ export class Tree {
   private replaceWithoutGap(node: Node, sequence: number): void {
     const left = this.neighbour(node, -1);
     if (left?.interior === undefined) throw new Malformed(`table ${this.table} has a gap with nothing before it`);
-    const { parent } = node;
-    const siblings = parent!.interior!;
+    const parent = node.parent!;
+    const siblings = parent.interior!;
     siblings.remove(siblings.kids.indexOf(node));
     const pin = Math.min(sequence, node.pin);
     this.dirty.remove(node);
-    const lender = left.interior.kids.at(-1)!;
-    const { lowInode: inode, lowOffset: offset, lowSnapshot: snapshot, pointer } = node;
-    const row = pointer === undefined ? [] : [{ inode, offset, snapshot, pointer }];
-    if (node.interior!.count === 0 || left.interior.count + node.interior!.count <= this.limits.fanMax) {
-      // The rest fits into the left node, which takes the range over.
-      for (const kid of node.interior!.kids) {
-        left.interior.insert(left.interior.count, kid);
-        kid.parent = left;
-      }
-      left.absorbed.push(...row, ...node.absorbed);
+    const { kids } = node.interior!;
+    const rows = [...rowOf(node), ...node.absorbed];
+    const together = left.interior.count + kids.length;
+    const fits = left.parent === parent && (kids.length === 0 || together <= this.limits.fanMax);
+    if (fits || left.interior.count === 1) {
+      // The rest goes to the left node, which takes the range over.
+      left.interior = left.interior.followedBy(kids);
+      for (const kid of kids) kid.parent = left;
+      left.absorbed.push(...rows);
       left.needsImage = true;
       this.dirty.add(left, pin);
+      if (left.parent === parent) return;
+      const first = siblings.kids[0];
+      if (first === undefined || isBehind(first, parent)) this.replaceWithoutGap(parent, sequence);
       return;
     }
+    const lender = left.interior.kids.at(-1)!;
     const moved = new Node(this.table, node.level, lender.lowInode, lender.lowOffset, lender.lowSnapshot);
-    moved.interior = left.interior.cut(left.interior.count - 1);
-    for (const kid of node.interior!.kids) moved.interior.insert(moved.interior.count, kid);
+    moved.interior = left.interior.cut(left.interior.count - 1).followedBy(kids);
     for (const kid of moved.interior.kids) kid.parent = moved;
-    moved.absorbed.push(...row, ...node.absorbed);
+    moved.absorbed.push(...rows);
     siblings.insert(placeOf(siblings, moved), moved);
     moved.parent = parent;
     this.afterMove(left, moved, pin);
+    this.lower(parent, moved, sequence);
+  }
+
+  /** A child begins before its parent: the parent is replaced by a node that begins there too, and so on upwards. */
+  private lower(node: Node, kid: Node, sequence: number): void {
+    if (!isBehind(node, kid)) return;
+    reached("interior node begins earlier after a replay");
+    const lowered = new Node(this.table, node.level, kid.lowInode, kid.lowOffset, kid.lowSnapshot);
+    lowered.interior = node.interior;
+    for (const each of lowered.interior!.kids) each.parent = lowered;
+    lowered.absorbed.push(...rowOf(node), ...node.absorbed);
+    lowered.moved = node.moved;
+    const parent = node.parent!;
+    const siblings = parent.interior!;
+    siblings.remove(siblings.kids.indexOf(node));
+    siblings.insert(placeOf(siblings, lowered), lowered);
+    lowered.parent = parent;
+    const pin = Math.min(sequence, node.pin);
+    this.dirty.remove(node);
+    this.dirty.add(lowered, pin);
+    this.lower(parent, lowered, sequence);
   }
 
   /** A node, with all below it, that another one takes the place of: it must never be written. */
@@ -501,6 +530,11 @@ export class Tree {
     }
     this.finger = undefined;
   }
+}
+
+/** What is on disk of a node that another one takes the place of. */
+function rowOf({ lowInode: inode, lowOffset: offset, lowSnapshot: snapshot, pointer }: Node): Array<AbsorbedRow> {
+  return pointer === undefined ? [] : [{ inode, offset, snapshot, pointer }];
 }
 
 const isBehind = (a: Node, b: Node): boolean =>

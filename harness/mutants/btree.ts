@@ -157,4 +157,11 @@ export const btreeMutants: ReadonlyArray<Mutant> = [
     edits: [{ find: "if (++request.loads === LOADS_BEFORE_HOLD) {", replace: "if (++request.loads < 0) {" }],
     scenarios: ["crowded-sweeps"],
   },
+  {
+    id: "group-broken-by-leaf-between",
+    breaks: "a leaf that is added between two that must be written together parts them",
+    file: "engine/btree/tree.js",
+    edits: [{ find: "right.moved = true;\n            }", replace: "}" }],
+    scenarios: ["ebbing-trees", "zoned/ebbing-trees"],
+  },
 ];
