@@ -10,7 +10,7 @@ it("writes a leaf that comes between two parts of a split one together with both
   let sequence = 1;
   const put = (offset: number): void => tree.put(1, offset, SNAPSHOT_ROOT, words, 0, 8, sequence++);
   const leafAt = (offset: number) => tree.find(1, offset, SNAPSHOT_ROOT)!;
-  // The fifth splits the leaf, of which 30 and 40 are the right part; 27 is put behind the left one, which is full again.
+  // The fifth splits the leaf, of which 30 and 40 are the right part; 27 comes behind the left one, which is full again.
   for (const offset of [10, 20, 30, 40, 15, 25, 27]) put(offset);
   const [left, between, right] = [leafAt(10), leafAt(27), leafAt(30)];
   expect(new Set([left, between, right]).size).toBe(3);

@@ -204,20 +204,13 @@ export class Tree {
       this.dirty.add(node, Math.min(sequence, node.flushingPin));
       return;
     }
-    const appending = leaf.lower(inode, offset, snapshot) === leaf.n;
-    if (appending) {
+    if (leaf.lower(inode, offset, snapshot) === leaf.n && !this.leadsGroup(node)) {
       // Sequential inserts: the full leaf stays as it is, and an empty one begins at the new key.
       const right = new Node(this.table, 0, inode, offset, snapshot);
       right.leaf = new Leaf();
       this.residency.added(right);
-      const next = this.neighbour(node, 1);
       // Rows of merged-away nodes behind the cut would hide what the new leaf gets, unless they go with it.
       if (node.absorbed.length > 0) this.afterMove(node, right, sequence);
-      else if (next !== undefined && next.moved && next.pointer === undefined) {
-        // The next one's rows stand on disk with this one's: what comes in between is written with both.
-        reached("leaf added in the middle of a group");
-        right.moved = true;
-      }
       this.insertSibling(node, right, sequence);
       this.dirty.add(right, sequence);
       return;
@@ -230,6 +223,17 @@ export class Tree {
     this.setLeaf(node, leaf.slice(0, cut));
     this.afterMove(node, right, sequence);
     this.insertSibling(node, right, sequence);
+  }
+
+  /**
+   * Do rows of the next leaf stand on disk with this one's? Then a leaf of which they know nothing must not come between
+   * them, for it would part what has to be written together.
+   */
+  private leadsGroup(node: Node): boolean {
+    const next = this.neighbour(node, 1);
+    if (next === undefined || !next.moved || next.pointer !== undefined) return false;
+    reached("leaf split in the middle of a group");
+    return true;
   }
 
   /** The right node took rows away from the left one: both must be written, together. */

@@ -49,7 +49,7 @@ export const RATES: Readonly<Record<string, number>> = {
   "journal wrapped": 8,
   "large file unlinked": 4,
   // Needs a split, and then an insertion right before the cut.
-  "leaf added in the middle of a group": 1,
+  "leaf split in the middle of a group": 1,
   "leaf compacted": 15,
   "leaf evicted": 20,
   "leaf split": 60,

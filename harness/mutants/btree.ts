@@ -161,7 +161,7 @@ export const btreeMutants: ReadonlyArray<Mutant> = [
     id: "group-broken-by-leaf-between",
     breaks: "a leaf that is added between two that must be written together parts them",
     file: "engine/btree/tree.js",
-    edits: [{ find: "right.moved = true;\n            }", replace: "}" }],
+    edits: [{ find: " && !this.leadsGroup(node)", replace: "" }],
     scenarios: ["ebbing-trees", "zoned/ebbing-trees"],
   },
 ];
