@@ -100,7 +100,8 @@ export class PoolTrial implements Trial<Mark> {
           tag === "PoolFailed" || tag === "DeviceFailed" || (tag === "FsError" && error.reason === "InputOutput");
         if (plan.mayFail !== true || !(failed || plan.destructive === true)) return Effect.fail(error);
         this.gaveUp = true;
-        session.failedForGood(this.mark);
+        // What faults may have destroyed is for the epilogue to judge.
+        if (plan.destructive !== true) session.failedForGood(this.mark);
         return Effect.void;
       },
     });
