@@ -4,6 +4,9 @@
  */
 import * as Effect from "effect/Effect";
 import { noFaults } from "../devices/sim/faults.ts";
+import type { PoolFailed } from "../engine/actor.ts";
+import type { FsError } from "../engine/fs/types.ts";
+import type { PoolError } from "../engine/pool/errors.ts";
 import { formatPool, type OpenOptions, openPool, type Pool } from "../engine/pool/pool.ts";
 import { comesToRest } from "./liveness.ts";
 import type { Mark } from "./oracle/history.ts";
@@ -95,16 +98,20 @@ export class PoolTrial implements Trial<Mark> {
     return Effect.matchEffect(pool.close, {
       onSuccess: () => Effect.sync(() => oracle.closed()),
       onFailure: (error) => {
-        const { _tag: tag } = error;
-        const failed =
-          tag === "PoolFailed" || tag === "DeviceFailed" || (tag === "FsError" && error.reason === "InputOutput");
-        if (plan.mayFail !== true || !(failed || plan.destructive === true)) return Effect.fail(error);
+        const expected = plan.destructive === true || this.saysItGaveUp(error);
+        if (plan.mayFail !== true || !expected) return Effect.fail(error);
         this.gaveUp = true;
         // What faults may have destroyed is for the epilogue to judge.
         if (plan.destructive !== true) session.failedForGood(this.mark);
         return Effect.void;
       },
     });
+  }
+
+  /** A failure that a scenario allows which lets its pool fail for good. */
+  private saysItGaveUp(error: FsError | PoolFailed | PoolError): boolean {
+    if (error._tag !== "FsError") return error._tag === "PoolFailed" || error._tag === "DeviceFailed";
+    return error.reason === "InputOutput" || (error.reason === "NoSpace" && this.plan.tolerance.promisesFail === true);
   }
 
   private client(pool: Pool, index: number): Effect.Effect<void, unknown> {
@@ -139,6 +146,14 @@ export class PoolTrial implements Trial<Mark> {
     );
   }
 
+  /** A pool that can no longer be opened for writing, or closed, holds everything all the same, if that is the disk's fault. */
+  private unwritable(problem: string): string | undefined {
+    const { image, state } = this.session.leftAtTheEnd();
+    const problems = this.recoverable.unrecovered(problem, image, this.oracle.mark(), state);
+    if (problems === undefined) return problem;
+    return problems.length === 0 ? undefined : ["after a clean close:", ...problems].join("\n");
+  }
+
   /** The closed pool is opened again, must hold everything, and goes through the epilogue. */
   end(): string | undefined {
     const self = this;
@@ -165,7 +180,9 @@ export class PoolTrial implements Trial<Mark> {
         return [];
       }),
     );
-    const wrong = told ?? (disk.offlineZones > 0 ? withoutHonestRefusal(problem) : problem);
+    if (told !== undefined) return told;
+    const honestly = disk.offlineZones > 0 ? withoutHonestRefusal(problem) : problem;
+    const wrong = honestly === undefined || plan.destructive === true ? honestly : this.unwritable(honestly);
     if (wrong !== undefined) return wrong;
     if (problems.length > 0) return ["after a clean close:", ...problems].join("\n");
     return session.violation;

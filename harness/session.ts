@@ -9,7 +9,7 @@ import { SimDisk } from "../devices/sim/disk.ts";
 import type { DiskPhase } from "../devices/sim/operation-runner.ts";
 import type { Timestamp } from "../engine/fs/types.ts";
 import { jumps, timeAt } from "./clock-jumps.ts";
-import type { CrashPath, IoPoint } from "./crash-point.ts";
+import { type CrashPath, type IoPoint, survivalOf } from "./crash-point.ts";
 import { Entropy, type Prng } from "./entropy.ts";
 import { Harvest } from "./harvest.ts";
 import { digestOf } from "./media-digest.ts";
@@ -17,7 +17,7 @@ import { judgeCrashState, runIn, stateOf } from "./recovery-check.ts";
 import { inRole, Role } from "./role.ts";
 import type { DiskPlan, Life } from "./scenario.ts";
 import type { Trace } from "./trace.ts";
-import type { Trial } from "./trial.ts";
+import type { StateName, Trial } from "./trial.ts";
 import type { Watcher } from "./watched-filesystem.ts";
 import type { Operation } from "./workload/operation.ts";
 import { EPOCH_MS, World } from "./world.ts";
@@ -223,6 +223,12 @@ export class Session<M> {
     const { value = [], ...ended } = this.within("end", effect);
     this.trace.text("media", digestOf(this.disk));
     return { problems: value, ...ended };
+  }
+
+  /** What the disk holds now, for somebody who could not open or close it at the end. */
+  leftAtTheEnd(): { readonly image: CrashImage; readonly state: StateName } {
+    const seedNumber = (stream: string): number => this.entropy.number(`end, ${stream}`);
+    return { image: this.disk.crash(survivalOf({ kind: "all" })), state: { seedNumber, startMs: this.endMs } };
   }
 
   /** Judges the crash states; returns the first that is wrong. */

@@ -75,7 +75,7 @@ const failingDisk: Story = {
     return {
       ...base,
       disk: { ...base.disk, faults },
-      tolerance: { noSpace: true, reasons: ["InputOutput"] },
+      tolerance: { noSpace: true, promisesFail: medium === "zoned", reasons: ["InputOutput"] },
       mayFail: true,
       clients: random.chance(0.5) ? [program()] : [program(), program()],
       crash: { ...CRASHES, statesMax: 12 },

@@ -34,6 +34,8 @@ export class OracleViolation {
 export interface Tolerance {
   /** The disk may be full: whatever needs space may fail with `NoSpace`. */
   readonly noSpace: boolean;
+  /** Zones that fail may take space with them that had been promised: syncs may fail with `NoSpace` too. */
+  readonly promisesFail?: boolean;
   /** Any operation may fail for these reasons. */
   readonly reasons: ReadonlyArray<FsReason>;
 }
@@ -373,6 +375,11 @@ export class CheckedClient {
     return expectation.verify(value);
   }
 
+  private toleratesNoSpace(kind: Kind): boolean {
+    const { noSpace, promisesFail = false } = this.tolerance;
+    return (kind === "growth" && noSpace) || (kind === "sync" && promisesFail);
+  }
+
   private wrongFailure<A>(pending: Pending<A>, error: FsError): string | undefined {
     const told = error.detail === "" ? error.reason : `${error.reason} (${error.detail})`;
     const tookEffect = pending.linearizedMoment !== undefined && pending.expectation !== undefined;
@@ -380,7 +387,7 @@ export class CheckedClient {
       return `it took effect, and failed with ${told}`;
     }
     if (this.tolerance.reasons.includes(error.reason)) return undefined;
-    if (error.reason === "NoSpace" && this.tolerance.noSpace && pending.kind === "growth") return undefined;
+    if (error.reason === "NoSpace" && this.toleratesNoSpace(pending.kind)) return undefined;
     const before = this.model.history.moment;
     const expectation = pending.expectation ?? pending.apply(pending.call);
     if (isRefusal(expectation)) {
