@@ -8,7 +8,7 @@ import { drawSurvival, Harvest } from "./harvest.ts";
 import type { Mark } from "./oracle/history.ts";
 import { World } from "./world.ts";
 
-const MARK = {} as Mark;
+const MARK: Mark = { moment: 0, syncs: 0 };
 const io = (index: number): IoPoint => ({ phase: "issue", operation: "write", index });
 
 /** A disk with two volatile writes. */
@@ -30,7 +30,7 @@ function kept(seed: number, offered: number, statesMax: number): Array<number> {
     harvest.point(
       disk,
       () => io(point),
-      () => MARK,
+      () => ({ ...MARK, moment: point }),
     );
   return harvest.states.map(({ point }) => point.index);
 }
@@ -56,14 +56,32 @@ describe("harvest", () => {
     let made = 0;
     const harvest = new Harvest(new Prng(1), 2, 1);
     const mark = (): Mark => {
-      made++;
-      return MARK;
+      return { ...MARK, moment: made++ };
     };
     for (let point = 0; point < 500; point++) harvest.point(disk, () => io(point), mark);
     expect(made).toBeLessThan(50);
     const none = new Harvest(new Prng(1), 10, 0);
     for (let point = 0; point < 100; point++) none.point(disk, () => io(point), mark);
     expect(none.states).toEqual([]);
+  });
+
+  it("keeps no state twice, of the same instant", () => {
+    const disk = usedDisk();
+    const harvest = new Harvest(new Prng(1), 50, 1);
+    const take = (count: number, moment: number): void => {
+      for (let point = 0; point < count; point++) {
+        harvest.point(
+          disk,
+          () => io(point),
+          () => ({ ...MARK, moment }),
+        );
+      }
+    };
+    take(100, 0);
+    // Of two writes either survives or not, and reordering them makes no difference, nor can one of a block be torn.
+    expect(harvest.states.length).toBe(4);
+    take(100, 1);
+    expect(harvest.states.length).toBe(8);
   });
 
   it("takes the one state that it is told to, and nothing else", () => {

@@ -2,8 +2,9 @@
  * Harvest: crash states taken from a run while it goes on, each forked from the disk as it stands at one I/O.
  *
  * At every point the seed decides whether to take states there and which of the volatile operations survive in each. A
- * bounded sample is kept, spread evenly over the run however long it gets. Taking a state costs microseconds and
- * disturbs nothing; judging them is left for afterwards.
+ * bounded sample is kept, spread evenly over the run however long it gets. No state is kept twice: what is the same on
+ * the disk at the same instant of the history would be judged the same (of those drawn at random about half are).
+ * Taking a state costs microseconds and disturbs nothing; judging them is left for afterwards.
  */
 import type { CrashImage } from "../devices/sim/crash.ts";
 import type { SimDisk } from "../devices/sim/disk.ts";
@@ -18,6 +19,7 @@ import {
   survivalOf,
 } from "./crash-point.ts";
 import type { Prng } from "./entropy.ts";
+import { digestOfImage } from "./media-digest.ts";
 import type { Mark } from "./oracle/history.ts";
 
 export interface CrashState<M = Mark> {
@@ -69,6 +71,9 @@ export class Harvest<M = Mark> {
   private readonly pointShare: number;
   private readonly only: ReadonlyArray<CrashPoint> | undefined;
   private readonly survives: SurvivalChoice | undefined;
+  /** Of each state what it is, and all of them. */
+  private readonly keys: Array<string> = [];
+  private readonly known = new Set<string>();
   private offered = 0;
   private latest: (() => IoPoint) | undefined;
 
@@ -107,7 +112,7 @@ export class Harvest<M = Mark> {
     for (let count = 0; count < (this.survives === undefined ? STATES_PER_POINT : 1); count++) {
       const survives = this.survives ?? drawChoice(this.random, disk.pending.length);
       const slot = this.slot();
-      if (slot >= 0) this.take(slot, disk, { ...io(), survives }, mark);
+      if (slot >= 0) this.takeIfNew(slot, disk, { ...io(), survives }, mark);
     }
   }
 
@@ -120,8 +125,27 @@ export class Harvest<M = Mark> {
   }
 
   private take(slot: number, disk: SimDisk, point: CrashPoint, mark: () => M): void {
+    this.states[slot] = this.stateAt(disk, point, mark);
+  }
+
+  private stateAt(disk: SimDisk, point: CrashPoint, mark: () => M): CrashState<M> {
     const image = disk.crash(survivalOf(point.survives));
-    this.states[slot] = { image, mark: mark(), label: describeCrash(point), point };
+    return { image, mark: mark(), label: describeCrash(point), point };
+  }
+
+  /** A state that is there already counts as not offered. */
+  private takeIfNew(slot: number, disk: SimDisk, point: CrashPoint, mark: () => M): void {
+    const state = this.stateAt(disk, point, mark);
+    const key = `${digestOfImage(state.image)} ${JSON.stringify(state.mark)}`;
+    if (this.known.has(key)) {
+      this.offered--;
+      return;
+    }
+    const before = this.keys[slot];
+    if (before !== undefined) this.known.delete(before);
+    this.known.add(key);
+    this.keys[slot] = key;
+    this.states[slot] = state;
   }
 
   /** Where the next state goes, so that each one offered has the same chance to stay; -1: nowhere. */

@@ -53,9 +53,9 @@ describe("a seed", () => {
     const twice: Program = (client) => Effect.andThen(writes(() => Uint8Array.of(1))(client), client.filesystem.syncfs);
     const at = (more: object): number =>
       runSeed(tiny("syncs", [twice], { crash: { ...crash, ...more } }), 1).crashStates;
-    // An fsync and a syncfs, two states each.
-    expect(at({ syncStatesMax: 9 })).toBe(4);
-    expect(at({ syncStatesMax: 3 })).toBe(3);
+    // An fsync and a syncfs: with nothing volatile, the two states of each are one.
+    expect(at({ syncStatesMax: 9 })).toBe(2);
+    expect(at({ syncStatesMax: 1 })).toBe(1);
     expect(at({})).toBe(0);
     const only = { phase: "return", operation: "flush", survives: { kind: "none" } } as const;
     expect(at({ only: [{ ...only, index: 1 }] })).toBe(1);
