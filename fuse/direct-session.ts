@@ -1,30 +1,37 @@
 /**
- * A connection to the kernel's FUSE: opening, mounting, reading requests and writing answers, until it ends.
+ * A connection to the kernel's FUSE: opening, mounting, taking requests and writing answers, until it ends.
  *
  * Mounting is left to the system's `mount`, which inherits the open connection; that takes root. Requests are read by
- * two readers of the thread pool, so that the kernel need not wait for one answer to be read the next. A small message is
- * copied and its buffer used again at once; a large one keeps its buffer until it is answered.
+ * `kernel-reader.ts`. A small message is copied and its buffer used again at once; a large one keeps its buffer until it
+ * is answered.
  */
 import { spawn } from "node:child_process";
 import * as fs from "node:fs";
 import * as Effect from "effect/Effect";
 import { type DirectTransport, WRITE_BYTES_MAX } from "./direct.ts";
+import {
+  CONNECTION,
+  eventLoopReads,
+  EventLoopReader,
+  type KernelReader,
+  type MessageSink,
+  openConnection,
+  ThreadPoolReader,
+} from "./kernel-reader.ts";
+import { MessageBuffer } from "./message-buffer.ts";
 import { mountAt, MountPointError } from "./mount-point.ts";
 import type { Session } from "./transport.ts";
 
-const CONNECTION = "/dev/fuse";
 /** The kernel wants room for its header and for what stands before the data of a write. */
 const MESSAGE_BYTES_MAX = WRITE_BYTES_MAX + 4096;
 const SMALL_MESSAGE_BYTES = 8192;
-const READERS = 2;
 const SPARE_BUFFERS_MAX = 8;
-const MOUNT_RETRY_MS = 2;
-
-/** Errors of a read after which there may be another message. */
-const PASSING = new Set(["EINTR", "EAGAIN", "ENOENT"]);
 
 /** Takes whole messages of the kernel and answers them, as `DirectTransport` does. */
 export type MessageTransport = Pick<DirectTransport, "take" | "close">;
+
+/** Who reads the requests; `auto` finds out what works. */
+export type ReaderChoice = "auto" | "event-loop" | "thread-pool";
 
 export interface DirectMount {
   readonly directory: string;
@@ -33,93 +40,59 @@ export interface DirectMount {
   /** Words for `mount -o`, those of the connection excepted. */
   readonly options: ReadonlyArray<string>;
   readonly report: (line: string) => void;
+  readonly reader?: ReaderChoice;
 }
 
-class Connection {
-  readonly fd: number;
+class Connection implements MessageSink {
+  readonly reader: KernelReader;
   private readonly transport: MessageTransport;
-  private readonly report: (line: string) => void;
-  private readonly spare: Array<Uint8Array> = [];
-  private readers = 0;
-  private mounted = false;
+  readonly report: (line: string) => void;
+  private readonly spare: Array<MessageBuffer> = [];
   private over = false;
   private readonly waiting: Array<() => void> = [];
 
-  constructor(fd: number, transport: MessageTransport, report: (line: string) => void) {
-    this.fd = fd;
+  constructor(fd: number, eventLoop: boolean, transport: MessageTransport, report: (line: string) => void) {
     this.transport = transport;
     this.report = report;
-  }
-
-  start(): void {
-    for (; this.readers < READERS; this.readers++) this.read();
-  }
-
-  /** The mount stands: from now on a refused read is the end. */
-  stands(): void {
-    this.mounted = true;
+    this.reader = eventLoop ? new EventLoopReader(fd, this) : new ThreadPoolReader(fd, this);
   }
 
   /** Runs `then` when the kernel has let go. */
   whenOver(then: () => void): void {
-    if (this.over && this.readers === 0) then();
+    if (this.over) then();
     else this.waiting.push(then);
   }
 
-  /** The mount did not come about. */
-  abandon(): void {
+  readonly ended = (): void => {
     this.over = true;
-  }
+    for (const then of this.waiting.splice(0)) then();
+  };
 
-  private read(): void {
-    if (this.over) return this.end();
-    const buffer = this.spare.pop() ?? new Uint8Array(MESSAGE_BYTES_MAX);
-    fs.read(this.fd, buffer, 0, MESSAGE_BYTES_MAX, null, (error, length) => {
-      if (error !== null) return this.refused(error, buffer);
-      this.take(buffer, length);
-      this.read();
+  readonly buffer = (): MessageBuffer => this.spare.pop() ?? new MessageBuffer(MESSAGE_BYTES_MAX);
+
+  readonly take = (buffer: MessageBuffer): boolean => {
+    const { length, bytes } = buffer;
+    if (length <= SMALL_MESSAGE_BYTES) {
+      this.transport.take(bytes.slice(0, length), (...parts) => this.write(parts));
+      return true;
+    }
+    this.transport.take(bytes.subarray(0, length), (...parts) => {
+      this.write(parts);
+      if (this.spare.length < SPARE_BUFFERS_MAX) this.spare.push(buffer);
     });
-  }
-
-  private refused(error: NodeJS.ErrnoException, buffer: Uint8Array): void {
-    this.reuse(buffer);
-    const { code } = error;
-    // Until the mount stands the connection belongs to nothing.
-    if (code === "EPERM" && !this.mounted && !this.over) return void setTimeout(() => this.read(), MOUNT_RETRY_MS);
-    if (code !== undefined && PASSING.has(code)) return this.read();
-    if (code !== "ENODEV" && !this.over) this.report(`reading requests failed: ${error.message}`);
-    this.end();
-  }
-
-  private take(buffer: Uint8Array, length: number): void {
-    const small = length <= SMALL_MESSAGE_BYTES;
-    const message = small ? buffer.slice(0, length) : buffer.subarray(0, length);
-    if (small) this.reuse(buffer);
-    this.transport.take(message, (...parts) => {
-      if (parts.length > 0) this.write(parts);
-      if (!small) this.reuse(buffer);
-    });
-  }
+    return false;
+  };
 
   private write(parts: ReadonlyArray<Uint8Array>): void {
+    if (parts.length === 0 || this.over) return;
     try {
-      if (parts.length === 1) fs.writeSync(this.fd, parts[0]!);
-      else fs.writevSync(this.fd, parts);
+      if (parts.length === 1) fs.writeSync(this.reader.fd, parts[0]!);
+      else fs.writevSync(this.reader.fd, parts);
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       // The request was given up, or the mount is gone.
       if (code !== "ENOENT" && code !== "ENODEV") this.report(`answering failed: ${message}`);
     }
-  }
-
-  private reuse(buffer: Uint8Array): void {
-    if (this.spare.length < SPARE_BUFFERS_MAX) this.spare.push(buffer);
-  }
-
-  private end(): void {
-    this.over = true;
-    this.readers--;
-    if (this.readers === 0) for (const then of this.waiting.splice(0)) then();
   }
 }
 
@@ -132,25 +105,26 @@ export function directObstacle(): string | undefined {
 
 /** Mounts, and serves from then on. */
 export function startDirect(
-  { directory, source, options, report }: DirectMount,
+  { directory, source, options, report, reader = "auto" }: DirectMount,
   transport: MessageTransport,
 ): Effect.Effect<Session, MountPointError> {
   return Effect.gen(function* () {
+    const eventLoop = reader === "event-loop" || (reader === "auto" && (yield* Effect.promise(eventLoopReads)));
+    if (!eventLoop) report("requests are read by the thread pool");
     const fd = yield* Effect.try({
-      try: () => fs.openSync(CONNECTION, "r+"),
+      try: () => openConnection(eventLoop),
       catch: (error) => new MountPointError(`${CONNECTION}: ${String(error)}`),
     });
-    const connection = new Connection(fd, transport, report);
-    connection.start();
+    const connection = new Connection(fd, eventLoop, transport, report);
+    connection.reader.start();
     const words = [`fd=3`, "rootmode=40000", "user_id=0", "group_id=0", ...options].join(",");
     const complaint = yield* Effect.promise(() => runMount(words, source, directory, fd));
     const entry = complaint === undefined ? mountAt(directory) : undefined;
     if (entry === undefined) {
-      connection.abandon();
-      connection.whenOver(() => fs.closeSync(fd));
+      connection.reader.abandon();
       return yield* Effect.fail(new MountPointError(`${directory}: ${complaint ?? "the mount did not appear"}`));
     }
-    connection.stands();
+    connection.reader.stands();
     const close = Effect.sync(() => transport.close());
     const ended = Effect.callback<void>((resume) => connection.whenOver(() => resume(Effect.void)));
     return { device: entry.device, ended, close };

@@ -22,6 +22,8 @@ export interface MountOptions {
   readonly attributeSeconds?: number;
   readonly entrySeconds: number;
   readonly transport: TransportChoice;
+  /** Who reads requests, where the transport is `direct`. */
+  readonly reader: "auto" | "thread-pool";
   readonly engine: OpenOptions;
 }
 
@@ -33,6 +35,7 @@ export const MOUNT_DEFAULTS: MountOptions = {
   noExec: false,
   acls: true,
   transport: "auto",
+  reader: "auto",
   // Names change through this mount alone, so that the kernel knows of every change.
   entrySeconds: 600,
   engine: {},
@@ -86,6 +89,7 @@ const OPTIONS: Readonly<Record<string, OptionMeaning>> = {
   acl: flag("have POSIX ACLs (the default)", { acls: true }),
   noacl: flag("refuse ACLs", { acls: false }),
   direct: flag("speak the kernel's protocol (the default for root)", { transport: "direct" }),
+  "thread-pool": flag("read requests by the thread pool, not by the event loop", { reader: "thread-pool" }),
   "fuse-native": flag("mount through the package fuse-native", { transport: "fuse-native" }),
   attr_timeout: {
     kind: "seconds",

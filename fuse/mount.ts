@@ -121,7 +121,8 @@ function startSession(
     const { entrySeconds, acls, attributeSeconds = DIRECT_ATTRIBUTE_SECONDS } = options;
     const transport = new DirectTransport(pool.filesystem, services, { entrySeconds, attributeSeconds, acls });
     log(`mounting ${source} on ${directory}, directly`);
-    return startDirect({ directory, source, options: kernelOptions(options), report: log }, transport);
+    const { reader } = options;
+    return startDirect({ directory, source, options: kernelOptions(options), report: log, reader }, transport);
   }
   if (options.transport === "direct") return Effect.fail(new TransportMissing("direct", obstacle));
   const binding = loadBinding();
