@@ -20,6 +20,7 @@ import {
 } from "./kernel-reader.ts";
 import { MessageBuffer } from "./message-buffer.ts";
 import { mountAt, MountPointError } from "./mount-point.ts";
+import { Notifier } from "./notifier.ts";
 import type { Session } from "./transport.ts";
 
 /** The kernel wants room for its header and for what stands before the data of a write. */
@@ -28,7 +29,7 @@ const SMALL_MESSAGE_BYTES = 8192;
 const SPARE_BUFFERS_MAX = 8;
 
 /** Takes whole messages of the kernel and answers them, as `DirectTransport` does. */
-export type MessageTransport = Pick<DirectTransport, "take" | "close">;
+export type MessageTransport = Pick<DirectTransport, "take" | "close"> & Partial<Pick<DirectTransport, "connected">>;
 
 /** Who reads the requests; `auto` finds out what works. */
 export type ReaderChoice = "auto" | "event-loop" | "thread-pool";
@@ -45,6 +46,7 @@ export interface DirectMount {
 
 class Connection implements MessageSink {
   readonly reader: KernelReader;
+  private readonly notifier: Notifier;
   private readonly transport: MessageTransport;
   readonly report: (line: string) => void;
   private readonly spare: Array<MessageBuffer> = [];
@@ -55,6 +57,8 @@ class Connection implements MessageSink {
     this.transport = transport;
     this.report = report;
     this.reader = eventLoop ? new EventLoopReader(fd, this) : new ThreadPoolReader(fd, this);
+    this.notifier = new Notifier(fd);
+    transport.connected?.(this.notifier);
   }
 
   /** Runs `then` when the kernel has let go. */
@@ -65,6 +69,7 @@ class Connection implements MessageSink {
 
   readonly ended = (): void => {
     this.over = true;
+    this.notifier.close();
     for (const then of this.waiting.splice(0)) then();
   };
 

@@ -42,7 +42,7 @@ const withTransport = (
 ): Promise<void> =>
   withFilesystem((filesystem) => {
     const reports: Array<string> = [];
-    const options = { entrySeconds: 1, attributeSeconds: 1, acls: true };
+    const options = { entrySeconds: 1, attributeSeconds: 1, acls: true, writebackCache: true };
     const transport = new DirectTransport(filesystem, services(reports), options);
     const ask = (...parts: Parameters<typeof message>): Promise<Answered | undefined> =>
       new Promise((settle) =>
@@ -59,7 +59,7 @@ const withTransport = (
 
 it("negotiates what the kernel offers and no more", () =>
   withTransport(async (ask) => {
-    const offered = InitFlag.asyncRead | InitFlag.posixAcl | (1 << 16);
+    const offered = InitFlag.asyncRead | InitFlag.posixAcl | (1 << 27);
     const { errno, body } = (await ask(Opcode.init, 0, 7, 45, 131_072, offered, 0))!;
     expect(errno).toBe(0);
     expect([body.readUInt32LE(0), body.readUInt32LE(4)]).toEqual([7, 36]);

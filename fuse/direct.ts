@@ -18,6 +18,7 @@ import {
   ROOT_INODE,
 } from "../engine/fs/types.ts";
 import { describeFailure, Errno, errnoOf, Refused } from "./errno.ts";
+import type { Notifier } from "./notifier.ts";
 import { Operations } from "./operations.ts";
 import {
   InitFlag,
@@ -26,6 +27,7 @@ import {
   PROTOCOL_MAJOR,
   PROTOCOL_MINOR,
   PROTOCOL_MINOR_LEAST,
+  WriteFlag,
 } from "./protocol/opcodes.ts";
 import {
   encodeAttributes,
@@ -47,6 +49,8 @@ import type { TransportServices } from "./transport.ts";
 
 /** Largest write and read: what the kernel's limit of pages allows. */
 export const WRITE_BYTES_MAX = 1024 * 1024;
+/** How far ahead the kernel may read; what it does is a property of the mount (`mount-tuning.ts`). */
+export const READAHEAD_BYTES = 4 * WRITE_BYTES_MAX;
 const PAGE_BYTES = 4096;
 const BACKGROUND_MAX = 64;
 /** Bytes that an entry of a listing takes at least, and about. */
@@ -55,6 +59,8 @@ const ENTRY_PLUS_BYTES = 168;
 const FLAGS_WANTED =
   InitFlag.asyncRead |
   InitFlag.atomicTruncate |
+  InitFlag.writebackCache |
+  InitFlag.handleKillPrivileges |
   InitFlag.bigWrites |
   InitFlag.dontMask |
   InitFlag.readdirplus |
@@ -74,6 +80,8 @@ type Handle = (request: KernelRequest) => Answer;
 
 export interface DirectOptions extends Lifetimes {
   readonly acls: boolean;
+  /** The kernel gathers writes, and writes them when a file is closed or synced, after a while, or for want of memory. */
+  readonly writebackCache: boolean;
 }
 
 const none = <A>(effect: Fs<A>): Answer => Effect.as(effect, EMPTY);
@@ -83,6 +91,7 @@ export class DirectTransport {
   private readonly services: TransportServices;
   private readonly options: DirectOptions;
   private closed = false;
+  private notifier: Notifier | undefined;
 
   constructor(filesystem: Filesystem, services: TransportServices, options: DirectOptions) {
     const now = (): { seconds: number; nanoseconds: number } => {
@@ -92,6 +101,11 @@ export class DirectTransport {
     this.operations = new Operations(filesystem, now, options.acls);
     this.services = services;
     this.options = options;
+  }
+
+  /** What the kernel must be told unasked goes this way. */
+  connected(notifier: Notifier): void {
+    this.notifier = notifier;
   }
 
   /** From now on every request fails. */
@@ -262,9 +276,9 @@ export class DirectTransport {
       Opcode.write,
       (request) => {
         request.skip(8);
-        const [offset, length] = [request.u64(), request.u32()];
-        request.skip(20);
-        return Effect.as(this.operations.write(request.inode, offset, request.data(length)), encodeCount(length));
+        const [offset, length, flags] = [request.u64(), request.u32(), request.u32()];
+        request.skip(16);
+        return Effect.as(this.write(request.inode, offset, request.data(length), flags), encodeCount(length));
       },
     ],
     [Opcode.fsync, ({ inode }) => none(this.operations.fsync(inode))],
@@ -280,13 +294,28 @@ export class DirectTransport {
       Opcode.lseek,
       (request) => {
         request.skip(8);
-        return Effect.map(this.operations.lseek(request.inode, request.u64(), request.u32()), encodeOffset);
+        const [{ inode }, offset, whence] = [request, request.u64(), request.u32()];
+        // The kernel asks without having written what it has, which would look like a hole.
+        const flushed = Effect.promise(() => this.notifier?.flushData(inode, offset) ?? Promise.resolve());
+        return Effect.map(Effect.andThen(flushed, this.operations.lseek(inode, offset, whence)), encodeOffset);
       },
     ],
     [Opcode.syncfs, () => none(this.operations.syncfs)],
     [Opcode.destroy, () => Effect.succeed(EMPTY)],
     [Opcode.init, (request) => this.init(request)],
   ];
+
+  private write(inode: number, offset: number, bytes: Uint8Array, flags: number): Fs<void> {
+    if ((flags & WriteFlag.cache) !== 0) {
+      // Its times come by a setattr of their own; how much space the file takes, the kernel would not ask.
+      this.notifier?.attributesDrift(inode);
+      return this.operations.write(inode, offset, bytes, this.options.writebackCache);
+    }
+    if ((flags & WriteFlag.killPrivileges) === 0) return this.operations.write(inode, offset, bytes);
+    return Effect.map(this.operations.writeUnprivileged(inode, offset, bytes), (had) => {
+      if (had) void this.notifier?.attributesChanged(inode);
+    });
+  }
 
   private readonly directories: ReadonlyArray<readonly [number, Handle]> = [
     [Opcode.opendir, ({ inode }) => Effect.as(this.operations.open(inode, 0), encodeOpen(0))],
@@ -355,12 +384,13 @@ export class DirectTransport {
       this.services.report(`the kernel speaks version ${major}.${minor} of FUSE, too old`);
       return Effect.fail(new Refused(Errno.EPROTO));
     }
-    const wanted = this.options.acls ? FLAGS_WANTED : FLAGS_WANTED & ~InitFlag.posixAcl;
+    const { acls, writebackCache } = this.options;
+    const unwanted = (acls ? 0 : InitFlag.posixAcl) | (writebackCache ? 0 : InitFlag.writebackCache);
     return Effect.succeed(
       encodeInit(PROTOCOL_MAJOR, {
         minor: Math.min(minor, PROTOCOL_MINOR),
-        readaheadBytes,
-        flags: (wanted & offered) >>> 0,
+        readaheadBytes: Math.max(readaheadBytes, READAHEAD_BYTES),
+        flags: (FLAGS_WANTED & ~unwanted & offered) >>> 0,
         writeBytesMax: WRITE_BYTES_MAX,
         pagesMax: WRITE_BYTES_MAX / PAGE_BYTES,
         backgroundMax: BACKGROUND_MAX,

@@ -24,8 +24,12 @@ export interface MountOptions {
   readonly transport: TransportChoice;
   /** Who reads requests, where the transport is `direct`. */
   readonly reader: "auto" | "thread-pool";
+  /** Whether the kernel gathers writes before it sends them, where the transport is `direct`. */
+  readonly writebackCache: boolean;
   readonly engine: OpenOptions;
 }
+
+const DAY_SECONDS = 86_400;
 
 export const MOUNT_DEFAULTS: MountOptions = {
   readOnly: false,
@@ -36,8 +40,9 @@ export const MOUNT_DEFAULTS: MountOptions = {
   acls: true,
   transport: "auto",
   reader: "auto",
+  writebackCache: true,
   // Names change through this mount alone, so that the kernel knows of every change.
-  entrySeconds: 600,
+  entrySeconds: DAY_SECONDS,
   engine: {},
 };
 
@@ -91,6 +96,8 @@ const OPTIONS: Readonly<Record<string, OptionMeaning>> = {
   direct: flag("speak the kernel's protocol (the default for root)", { transport: "direct" }),
   "thread-pool": flag("read requests by the thread pool, not by the event loop", { reader: "thread-pool" }),
   "fuse-native": flag("mount through the package fuse-native", { transport: "fuse-native" }),
+  writeback_cache: flag("let the kernel gather writes (the default)", { writebackCache: true }),
+  nowriteback_cache: flag("have the kernel pass every write on at once", { writebackCache: false }),
   attr_timeout: {
     kind: "seconds",
     summary: "seconds that the kernel keeps attributes",
@@ -98,7 +105,7 @@ const OPTIONS: Readonly<Record<string, OptionMeaning>> = {
   },
   entry_timeout: {
     kind: "seconds",
-    summary: "seconds that the kernel keeps names (600)",
+    summary: "seconds that the kernel keeps names (86400)",
     apply: (options, value) => ({ ...options, entrySeconds: value }),
   },
   dirty: engine("bytes", "data that may wait in memory to be written (64M)", "dirtyBytesMax"),

@@ -15,7 +15,8 @@ import type { PoolError } from "../engine/pool/errors.ts";
 import { openPool, type Pool } from "../engine/pool/pool.ts";
 import { type Control, listen, type ServerEnd } from "./control.ts";
 import { directObstacle, startDirect } from "./direct-session.ts";
-import { DirectTransport } from "./direct.ts";
+import { DirectTransport, READAHEAD_BYTES } from "./direct.ts";
+import { raiseReadAhead } from "./mount-tuning.ts";
 import { kernelOptions, libfuseOptions, type MountOptions } from "./mount-options.ts";
 import { inspectMountPoint, MountPointError, unmount, type UnmountManner } from "./mount-point.ts";
 import { loadBinding } from "./native-binding.ts";
@@ -26,8 +27,8 @@ import { type Session, TransportMissing, type TransportServices } from "./transp
 /** How long a server that was asked to stop waits for programs to close their files. */
 const CLOSE_WITHIN_MS = 3000;
 const RETRY_EVERY_MS = 250;
-/** Changes come through the kernel, which knows of all of them but how much space a file takes once it is written. */
-const DIRECT_ATTRIBUTE_SECONDS = 1;
+/** Changes come through the kernel, which knows of all of them or is told. */
+const DIRECT_ATTRIBUTE_SECONDS = 86_400;
 
 export interface ServeRequest {
   readonly devices: ReadonlyArray<string>;
@@ -118,11 +119,13 @@ function startSession(
   const source = devices.join(",");
   const obstacle = options.transport === "fuse-native" ? "it was not asked for" : directObstacle();
   if (obstacle === undefined) {
-    const { entrySeconds, acls, attributeSeconds = DIRECT_ATTRIBUTE_SECONDS } = options;
-    const transport = new DirectTransport(pool.filesystem, services, { entrySeconds, attributeSeconds, acls });
+    const { entrySeconds, acls, attributeSeconds = DIRECT_ATTRIBUTE_SECONDS, writebackCache } = options;
+    const kept = { entrySeconds, attributeSeconds, acls, writebackCache };
+    const transport = new DirectTransport(pool.filesystem, services, kept);
     log(`mounting ${source} on ${directory}, directly`);
     const { reader } = options;
-    return startDirect({ directory, source, options: kernelOptions(options), report: log, reader }, transport);
+    const started = startDirect({ directory, source, options: kernelOptions(options), report: log, reader }, transport);
+    return Effect.tap(started, ({ device }) => Effect.sync(() => raiseReadAhead(device, READAHEAD_BYTES, log)));
   }
   if (options.transport === "direct") return Effect.fail(new TransportMissing("direct", obstacle));
   const binding = loadBinding();

@@ -35,7 +35,10 @@ import {
 import { type Caller, FallocateFlag, OpenFlag, OWNER_UNCHANGED, RenameFlag, Whence, XattrFlag } from "./requests.ts";
 
 const PERMISSION_BITS = 0o7777;
+const SET_USER_ID = 0o4000;
 const SET_GROUP_ID = 0o2000;
+const GROUP_EXECUTE = 0o010;
+const CAPABILITIES = new TextEncoder().encode("security.capability");
 /** Entries that one listing step asks the engine for. */
 const LISTING_STEP = 1024;
 
@@ -47,6 +50,9 @@ export interface SetAttributes {
   readonly sizeBytes?: number;
   readonly accessed?: Timestamp | "now";
   readonly modified?: Timestamp | "now";
+  readonly changed?: Timestamp;
+  /** Set-user-ID bits and capabilities go, as they do when somebody without the right to them changes a file. */
+  readonly killPrivileges?: boolean;
 }
 
 const failure = (reason: ConstructorParameters<typeof FsError>[0], detail = ""): Fs<never> =>
@@ -73,6 +79,12 @@ export class Operations {
   }
 
   setattr(inode: number, set: SetAttributes): Fs<Attributes> {
+    if (set.killPrivileges === true) {
+      const rest = { ...set, killPrivileges: false };
+      return Effect.flatMap(this.privilegesOf(inode), (mode) =>
+        this.setattr(inode, mode === undefined || set.mode !== undefined ? rest : { ...rest, mode }),
+      );
+    }
     const changed = this.fs.setattr(inode, this.changesOf(set));
     if (set.mode === undefined) return changed;
     return Effect.tap(changed, ({ mode }) =>
@@ -82,6 +94,19 @@ export class Operations {
           : this.fs.setxattr(inode, ACCESS_ACL, encodeAcl(aclAfterChmod(acl, mode)), "set"),
       ),
     );
+  }
+
+  /** Takes the capabilities of a file away; its mode without the bits that must go, or nothing if it has none. */
+  private privilegesOf(inode: number): Fs<number | undefined> {
+    const bare = Effect.catchIf(
+      this.fs.removexattr(inode, CAPABILITIES),
+      ({ reason }) => reason === "NoAttribute",
+      () => Effect.void,
+    );
+    return Effect.flatMap(Effect.andThen(bare, this.fs.getattr(inode)), ({ mode }) => {
+      const gone = SET_USER_ID | ((mode & GROUP_EXECUTE) === 0 ? 0 : SET_GROUP_ID);
+      return Effect.succeed((mode & gone) === 0 ? undefined : mode & PERMISSION_BITS & ~gone);
+    });
   }
 
   /** The ACL that an inode has besides its mode, or for what is made in it. */
@@ -100,6 +125,7 @@ export class Operations {
       ...(set.sizeBytes === undefined ? {} : { sizeBytes: set.sizeBytes }),
       ...(set.accessed === undefined ? {} : { accessed: time(set.accessed) }),
       ...(set.modified === undefined ? {} : { modified: time(set.modified) }),
+      ...(set.changed === undefined ? {} : { changed: set.changed }),
     };
   }
 
@@ -192,8 +218,19 @@ export class Operations {
     return this.fs.read(inode, offsetBytes, lengthBytes);
   }
 
-  write(inode: number, offsetBytes: number, bytes: Uint8Array): Fs<void> {
-    return this.fs.write(inode, offsetBytes, bytes);
+  /** `keepTimes`: see `Filesystem.write`. */
+  write(inode: number, offsetBytes: number, bytes: Uint8Array, keepTimes = false): Fs<void> {
+    return this.fs.write(inode, offsetBytes, bytes, keepTimes);
+  }
+
+  /** A write by somebody who may not keep a file's privileges; true if it had any. */
+  writeUnprivileged(inode: number, offsetBytes: number, bytes: Uint8Array): Fs<boolean> {
+    return Effect.flatMap(this.privilegesOf(inode), (mode) => {
+      const write = this.fs.write(inode, offsetBytes, bytes);
+      return mode === undefined
+        ? Effect.as(write, false)
+        : Effect.as(Effect.andThen(this.fs.setattr(inode, { mode }), write), true);
+    });
   }
 
   fsync(inode: number): Fs<void> {

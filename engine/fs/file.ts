@@ -62,6 +62,7 @@ export class FileOperations extends FileAccess {
     offset: number | "end",
     bytes: Uint8Array,
     observe: () => void,
+    keepTimes = false,
   ): Effect.Effect<number, FileFailure> {
     const self = this;
     if (offset !== "end" && !isRange(offset, bytes.length)) {
@@ -93,7 +94,7 @@ export class FileOperations extends FileAccess {
         self.files.dirtyBytes += fresh;
         if (bytes.length > 0) {
           state.size = Math.max(state.size, at + bytes.length);
-          state.modified = self.now();
+          if (!keepTimes) state.modified = self.now();
         }
         observe();
         return at;

@@ -357,17 +357,17 @@ export class View implements Filesystem {
     return toFs(Effect.suspend(() => this.parts.files.read(inode, offsetBytes, lengthBytes, this.observe)));
   }
 
-  write(inode: number, offsetBytes: number, bytes: Uint8Array): Fs<void> {
-    return Effect.asVoid(this.writeAt(inode, offsetBytes, bytes));
+  write(inode: number, offsetBytes: number, bytes: Uint8Array, keepTimes = false): Fs<void> {
+    return Effect.asVoid(this.writeAt(inode, offsetBytes, bytes, keepTimes));
   }
 
   append(inode: number, bytes: Uint8Array): Fs<number> {
     return this.writeAt(inode, "end", bytes);
   }
 
-  private writeAt(inode: number, offset: number | "end", bytes: Uint8Array): Fs<number> {
+  private writeAt(inode: number, offset: number | "end", bytes: Uint8Array, keepTimes = false): Fs<number> {
     if (this.parts.services.readOnly) return this.fail(new FsError("ReadOnly"));
-    return toFs(Effect.suspend(() => this.parts.files.write(inode, offset, bytes, this.observe)));
+    return toFs(Effect.suspend(() => this.parts.files.write(inode, offset, bytes, this.observe, keepTimes)));
   }
 
   fallocate(inode: number, mode: FallocateMode, offsetBytes: number, lengthBytes: number, keepSize: boolean): Fs<void> {
@@ -454,5 +454,6 @@ function changed(row: InodeValue, changes: AttributeChanges): InodeValue {
     gid: changes.gid ?? row.gid,
     accessed: changes.accessed ?? row.accessed,
     modified: changes.modified ?? row.modified,
+    changed: changes.changed ?? row.changed,
   };
 }

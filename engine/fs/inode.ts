@@ -51,6 +51,7 @@ export function attributesOf(inode: number, row: InodeValue, state: FileState | 
     rdev: row.rdev,
     sizeBytes,
     allocatedBytes: Math.max(row.allocatedBytes, soon),
+    ...(newer?.unwritten === true ? { unsettled: true } : {}),
     accessed: row.accessed,
     modified: pending ?? row.modified,
     changed: pending === undefined ? row.changed : later(row.changed, pending),

@@ -282,6 +282,25 @@ for (const [store, on] of [
         expect((yield* fs.getattr(f.inode)).modified).toEqual({ seconds: 7, nanoseconds: 8 });
       }),
     );
+    check("leaves the times alone where whoever writes keeps them, and takes both of them", (fs) =>
+      Effect.gen(function* () {
+        const f = yield* file(fs, "f");
+        const [modified, changed] = [
+          { seconds: 7, nanoseconds: 8 },
+          { seconds: 9, nanoseconds: 1 },
+        ];
+        yield* fs.setattr(f.inode, { modified, changed });
+        yield* fs.write(f.inode, 0, n("some"), true);
+        const unwritten = yield* fs.getattr(f.inode);
+        expect(unwritten).toMatchObject({ sizeBytes: 4, modified, changed, unsettled: true });
+        yield* fs.fsync(f.inode);
+        const written = yield* fs.getattr(f.inode);
+        expect(written).toMatchObject({ sizeBytes: 4, modified, changed });
+        expect(written.unsettled).toBeUndefined();
+        const cut = yield* fs.setattr(f.inode, { sizeBytes: 2, modified: changed, changed: modified });
+        expect(cut).toMatchObject({ sizeBytes: 2, modified: changed, changed: modified });
+      }),
+    );
     check("changes mode, owner and times, never the type", (fs) =>
       Effect.gen(function* () {
         const f = yield* file(fs, "f");

@@ -46,6 +46,8 @@ export interface Attributes {
   readonly sizeBytes: number;
   /** Bytes of the file that are backed by data (holes excluded, before compression). */
   readonly allocatedBytes: number;
+  /** Some data is not written yet: until it is, `allocatedBytes` is what it may come to. */
+  readonly unsettled?: true;
   readonly accessed: Timestamp;
   readonly modified: Timestamp;
   readonly changed: Timestamp;
@@ -66,6 +68,8 @@ export interface AttributeChanges {
   readonly sizeBytes?: number;
   readonly accessed?: Timestamp;
   readonly modified?: Timestamp;
+  /** Given by a kernel that keeps a file's times itself; otherwise it is the time of the call. */
+  readonly changed?: Timestamp;
 }
 
 export interface DirectoryEntry {
@@ -160,8 +164,11 @@ export interface Filesystem {
   readonly release: (inode: number) => Fs<void>;
   /** Up to `lengthBytes` bytes, fewer at the end of the file; holes read as zeros. */
   readonly read: (inode: number, offsetBytes: number, lengthBytes: number) => Fs<Uint8Array>;
-  /** Writes all of `bytes` (which it copies) and grows the file as needed. */
-  readonly write: (inode: number, offsetBytes: number, bytes: Uint8Array) => Fs<void>;
+  /**
+   * Writes all of `bytes` (which it copies) and grows the file as needed. With `keepTimes` it sets no time: whoever holds
+   * back what was written knows when that was, and says so by `setattr`.
+   */
+  readonly write: (inode: number, offsetBytes: number, bytes: Uint8Array, keepTimes?: boolean) => Fs<void>;
   /** Like `write`, at the end of the file; returns the offset that the bytes got. */
   readonly append: (inode: number, bytes: Uint8Array) => Fs<number>;
   readonly fallocate: (

@@ -4,6 +4,7 @@
 import { attributeCases } from "./attributes.ts";
 import type { MountCase } from "./case.ts";
 import { dataCases } from "./data.ts";
+import { keptBackCases } from "./kept-back.ts";
 import { nameCases } from "./names.ts";
 import { toolCases } from "./tools.ts";
 
@@ -12,6 +13,7 @@ export type { MountCase } from "./case.ts";
 export const mountCases: Readonly<Record<string, ReadonlyArray<MountCase>>> = {
   names: nameCases,
   data: dataCases,
+  "kept back": keptBackCases,
   attributes: attributeCases,
   tools: toolCases,
 };

@@ -59,11 +59,13 @@ export const InitFlag = {
   readdirplus: 1 << 13,
   readdirplusAuto: 1 << 14,
   asyncDirectIo: 1 << 15,
+  writebackCache: 1 << 16,
   parallelDirectories: 1 << 18,
   posixAcl: 1 << 20,
   maxPages: 1 << 22,
   cacheSymlinks: 1 << 23,
   explicitInvalidation: 1 << 25,
+  handleKillPrivileges: 1 << 28,
 } as const;
 
 /** Which fields of a setattr count. */
@@ -76,7 +78,15 @@ export const SetattrField = {
   modified: 1 << 5,
   accessedNow: 1 << 7,
   modifiedNow: 1 << 8,
+  changed: 1 << 10,
+  killPrivileges: 1 << 11,
 } as const;
+
+/** What a write says of itself: it comes from the kernel's cache; set-user-ID bits and capabilities go with it. */
+export const WriteFlag = { cache: 1 << 0, killPrivileges: 1 << 2 } as const;
+
+/** What the server tells the kernel unasked, in the place of an error number. */
+export const Notification = { invalidInode: 2 } as const;
 
 /** What the answer to an open says of the file. */
 export const OpenAnswer = { directIo: 1 << 0, keepCache: 1 << 1 } as const;

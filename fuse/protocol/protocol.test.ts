@@ -5,6 +5,7 @@ import {
   encodeCreated,
   encodeEntry,
   encodeInit,
+  encodeInvalidInode,
   encodeNoEntry,
   encodeStatistics,
   EntryWriter,
@@ -94,6 +95,19 @@ describe("answers have the bytes of linux/fuse.h:", () => {
     expect([40, 44, 48].map((at) => view.getUint32(at, true))).toEqual([4096, 255, 4096]);
   });
 
+  it("attributes that are not settled with a short life", () => {
+    const bytes = encodeAttributes({ ...attributes, unsettled: true }, { entrySeconds: 600, attributeSeconds: 600 });
+    expect(hex(bytes.subarray(0, 16))).toBe("01000000000000000000000000000000");
+    const never = encodeAttributes({ ...attributes, unsettled: true }, { entrySeconds: 0, attributeSeconds: 0 });
+    expect(hex(never.subarray(0, 16))).toBe("00".repeat(16));
+  });
+
+  it("what the kernel is told of an inode unasked", () => {
+    const told = "28000000020000000000000000000000" + "05000000020000";
+    expect(hex(encodeInvalidInode(2 ** 33 + 5, -1))).toBe(`${told}00ffffffffffffffff0000000000000000`);
+    expect(hex(encodeInvalidInode(2 ** 33 + 5, 4096))).toBe(`${told}0000100000000000000000000000000000`);
+  });
+
   it("the answer to init", () => {
     const answer = {
       minor: 36,
@@ -161,5 +175,8 @@ describe("requests are read as linux/fuse.h has them:", () => {
       accessed: { seconds: -2, nanoseconds: 7 },
     });
     expect(decode(0x20 | 0x100)).toEqual({ modified: "now" });
+    view.setBigInt64(48, 9n, true);
+    view.setUint32(64, 3, true);
+    expect(decode(0x400 | 0x800)).toEqual({ changed: { seconds: 9, nanoseconds: 3 }, killPrivileges: true });
   });
 });

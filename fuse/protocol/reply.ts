@@ -5,12 +5,13 @@
  * Lifetimes are how long the kernel may keep what it is told. All little-endian.
  */
 import type { Attributes, DirectoryEntry, FilesystemStatistics } from "../../engine/fs/types.ts";
-import { ATTRIBUTE_BYTES, ENTRY_BYTES, OUT_HEADER_BYTES } from "./opcodes.ts";
+import { ATTRIBUTE_BYTES, ENTRY_BYTES, Notification, OUT_HEADER_BYTES } from "./opcodes.ts";
 
 const WORD = 0x1_0000_0000;
 const BLOCK_BYTES = 4096;
 const SECTOR_BYTES = 512;
 const DIRENT_BYTES = 24;
+const UNSETTLED_SECONDS = 1;
 
 export interface Lifetimes {
   readonly entrySeconds: number;
@@ -64,17 +65,21 @@ function putAttributes(view: DataView, at: number, attributes: Attributes): void
   view.setUint32(at + 80, BLOCK_BYTES, true);
 }
 
+/** How long the kernel may keep attributes: not long when they change once data is written. */
+const lifetimeOf = ({ unsettled }: Attributes, { attributeSeconds }: Lifetimes): number =>
+  unsettled === true ? Math.min(UNSETTLED_SECONDS, attributeSeconds) : attributeSeconds;
+
 function putEntry(view: DataView, at: number, attributes: Attributes, lifetimes: Lifetimes): void {
   putWide(view, at, attributes.inode);
   putLifetime(view, at + 16, at + 32, lifetimes.entrySeconds);
-  putLifetime(view, at + 24, at + 36, lifetimes.attributeSeconds);
+  putLifetime(view, at + 24, at + 36, lifetimeOf(attributes, lifetimes));
   putAttributes(view, at + 40, attributes);
 }
 
-export function encodeAttributes(attributes: Attributes, { attributeSeconds }: Lifetimes): Uint8Array {
+export function encodeAttributes(attributes: Attributes, lifetimes: Lifetimes): Uint8Array {
   const bytes = new Uint8Array(16 + ATTRIBUTE_BYTES);
   const view = new DataView(bytes.buffer);
-  putLifetime(view, 0, 8, attributeSeconds);
+  putLifetime(view, 0, 8, lifetimeOf(attributes, lifetimes));
   putAttributes(view, 16, attributes);
   return bytes;
 }
@@ -160,6 +165,20 @@ export function encodeInit(major: number, answer: InitAnswer): Uint8Array {
   view.setUint32(20, answer.writeBytesMax, true);
   view.setUint32(24, 1, true);
   view.setUint16(28, answer.pagesMax, true);
+  return bytes;
+}
+
+/**
+ * What the kernel is told unasked: that it must ask anew for an inode's attributes and, from `offsetBytes` on unless that
+ * is below 0, must write what it has of its data and read it anew.
+ */
+export function encodeInvalidInode(inode: number, offsetBytes: number): Uint8Array {
+  const bytes = new Uint8Array(OUT_HEADER_BYTES + 24);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, bytes.length, true);
+  view.setInt32(4, Notification.invalidInode, true);
+  putWide(view, OUT_HEADER_BYTES, inode);
+  putSigned(view, OUT_HEADER_BYTES + 8, offsetBytes);
   return bytes;
 }
 

@@ -79,6 +79,8 @@ export function decodeSetattr({ view }: KernelRequest): SetAttributes {
     ...(has(SetattrField.size) ? { sizeBytes: wideAt(view, at + 16) } : {}),
     ...(has(accessed) ? { accessed: has(accessedNow) ? "now" : time(32, 56) } : {}),
     ...(has(modified) ? { modified: has(modifiedNow) ? "now" : time(40, 60) } : {}),
+    ...(has(SetattrField.changed) ? { changed: time(48, 64) } : {}),
+    ...(has(SetattrField.killPrivileges) ? { killPrivileges: true } : {}),
     ...(has(SetattrField.mode) ? { mode: view.getUint32(at + 68, true) } : {}),
     ...(has(SetattrField.uid) ? { uid: view.getUint32(at + 76, true) } : {}),
     ...(has(SetattrField.gid) ? { gid: view.getUint32(at + 80, true) } : {}),
