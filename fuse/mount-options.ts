@@ -26,6 +26,8 @@ export interface MountOptions {
   readonly reader: "auto" | "thread-pool";
   /** Whether the kernel gathers writes before it sends them, where the transport is `direct`. */
   readonly writebackCache: boolean;
+  /** What the server may have resident in all; a default that suits the machine unless told. */
+  readonly memoryBytes?: number;
   readonly engine: OpenOptions;
 }
 
@@ -108,9 +110,14 @@ const OPTIONS: Readonly<Record<string, OptionMeaning>> = {
     summary: "seconds that the kernel keeps names (86400)",
     apply: (options, value) => ({ ...options, entrySeconds: value }),
   },
-  dirty: engine("bytes", "data that may wait in memory to be written (64M)", "dirtyBytesMax"),
-  cache: engine("bytes", "data kept in memory for reading (32M)", "readCacheBytes"),
-  nodes: engine("bytes", "metadata kept in memory", "nodeCacheBytes"),
+  memory: {
+    kind: "bytes",
+    summary: "memory that the server takes at most (an eighth of the machine's, 256M to 1G)",
+    apply: (options, value) => ({ ...options, memoryBytes: value }),
+  },
+  dirty: engine("bytes", "of it, for data that waits to be written", "dirtyBytesMax"),
+  cache: engine("bytes", "of it, for data kept for reading", "readCacheBytes"),
+  nodes: engine("bytes", "of it, for metadata", "nodeCacheBytes"),
   commit: engine("milliseconds", "metadata is durable after this time at the latest (1s)", "commitIntervalMs"),
   writeback: engine("milliseconds", "data is written after this time at the latest (5s)", "writebackIntervalMs"),
 };

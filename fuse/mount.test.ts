@@ -52,6 +52,8 @@ describe("varve mount, used wrongly, says one line and changes nothing:", () => 
     ["no directory", ["pool"], 2, /at least one device and a directory/],
     ["an unknown option", ["pool", "mnt", "-o", "fast"], 2, /unknown mount option fast; known are/],
     ["an option without its value", ["pool", "mnt", "-o", "dirty=much"], 2, /dirty needs bytes/],
+    ["too little memory", ["pool", "mnt", "-o", "memory=100M"], 2, /memory must be 192M at least/],
+    ["memory for less than is asked", ["pool", "mnt", "-o", "memory=256M,nodes=1G"], 2, /do not fit into memory=256M/],
   ] as const)("%s", async ([, words, status, line]) => {
     const folder = join(mount.directory, "..");
     fs.mkdirSync(join(folder, "full/inner"), { recursive: true });

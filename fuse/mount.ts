@@ -17,6 +17,9 @@ import { type Control, listen, type ServerEnd } from "./control.ts";
 import { directObstacle, startDirect } from "./direct-session.ts";
 import { DirectTransport, READAHEAD_BYTES } from "./direct.ts";
 import { raiseReadAhead } from "./mount-tuning.ts";
+import type { MemoryShares } from "./memory-budget.ts";
+import { MemoryControl } from "./memory-control.ts";
+import { processMemory, watchMemory } from "./memory-watch.ts";
 import { kernelOptions, libfuseOptions, type MountOptions } from "./mount-options.ts";
 import { inspectMountPoint, MountPointError, unmount, type UnmountManner } from "./mount-point.ts";
 import { loadBinding } from "./native-binding.ts";
@@ -34,6 +37,8 @@ export interface ServeRequest {
   readonly devices: ReadonlyArray<string>;
   readonly directory: string;
   readonly options: MountOptions;
+  /** How the memory of this process is divided. */
+  readonly memory: MemoryShares;
   readonly log: (line: string) => void;
   /** Runs once, when the mount can be used. */
   readonly mounted: () => void;
@@ -87,7 +92,11 @@ function serveIn(request: ServeRequest, controls: Array<Control>): Effect.Effect
   return Effect.gen(function* () {
     const { readOnly } = options;
     const devices = yield* Effect.forEach(paths, (path) => openFileDevice(path, { readOnly }));
-    const pool = yield* openPool(devices, { ...options.engine, readOnly });
+    const { nodeCacheBytes, dirtyBytesMax, readCacheBytes } = request.memory;
+    const limits = { nodeCacheBytes, dirtyBytesMax, readCacheBytes };
+    const pool = yield* openPool(devices, { ...options.engine, ...limits, readOnly });
+    const watching = watchMemory(pool, new MemoryControl(request.memory), processMemory, log);
+    yield* Effect.forkScoped(Effect.interruptible(watching));
     const services: TransportServices = { run: yield* runner, report: log };
     const session = yield* startSession(request, pool, services);
     let failure: string | undefined;

@@ -7,7 +7,7 @@ import { runIn } from "./recovery-check.ts";
 import { World } from "./world.ts";
 
 /** What is seen of a pool whose syncfs ends like this. */
-function problem(syncfs: Effect.Effect<void>, dirtyBytes: number): string | undefined {
+function problem(syncfs: Effect.Effect<void>, dirtyBytes: number, dirtyHeldBytes = dirtyBytes): string | undefined {
   const supervisor = {
     owed: new Set([1, 2]),
     actors: [
@@ -15,7 +15,7 @@ function problem(syncfs: Effect.Effect<void>, dirtyBytes: number): string | unde
       { name: "btree", waiting: 0 },
     ],
   };
-  const pool = { usage: Effect.succeed({ dirtyBytes }), runtime: { supervisor } } as unknown as Pool;
+  const pool = { usage: Effect.succeed({ dirtyBytes, dirtyHeldBytes }), runtime: { supervisor } } as unknown as Pool;
   return runIn(new World({ seed: 1 }), comesToRest(pool, { syncfs } as unknown as Filesystem)).problem;
 }
 
@@ -26,8 +26,9 @@ describe("a pool that nobody calls any more", () => {
 
   it("is named with its mailboxes when it does not come to rest", () => {
     expect(problem(Effect.never, 0)).toBe(
-      "NotAtRest: 600 s after the last fault the pool is not at rest: 0 bytes are dirty, 2 replies are owed, journal has 3 messages",
+      "NotAtRest: 600 s after the last fault the pool is not at rest: 0 bytes are dirty and hold 0, 2 replies are owed, journal has 3 messages",
     );
     expect(problem(Effect.void, 7)).toContain("after a syncfs the pool is not at rest: 7 bytes are dirty");
+    expect(problem(Effect.void, 0, 4096)).toContain("0 bytes are dirty and hold 4096");
   });
 });

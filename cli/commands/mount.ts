@@ -16,6 +16,8 @@ import * as Exit from "effect/Exit";
 import * as Scheduler from "effect/Scheduler";
 import type { ServerEnd } from "../../fuse/control.ts";
 import { MOUNT_DEFAULTS, mountOptionHelp, MountOptionError, parseMountOptions } from "../../fuse/mount-options.ts";
+import { allocatorEnvironment, type MemoryShares, MemoryTooSmall, nodeOptions } from "../../fuse/memory-budget.ts";
+import { memoryShares } from "../../fuse/memory-watch.ts";
 import { serve } from "../../fuse/mount.ts";
 import { ProductionScheduler } from "../../fuse/scheduler.ts";
 import type { CommandSpec, Options } from "../command.ts";
@@ -65,8 +67,10 @@ async function mount(args: ReadonlyArray<string>, options: Options): Promise<num
   const readers = { bytes: parseBytes, milliseconds: parseMilliseconds };
   const parsed = parseMountOptions(options.texts("option"), readers, defaults);
   if (parsed instanceof MountOptionError) throw new UsageError(parsed.message);
+  const shares = memoryShares(parsed.memoryBytes, parsed.engine);
+  if (shares instanceof MemoryTooSmall) throw new UsageError(shares.message);
   const output = new Output(options);
-  if (!options.flag("foreground")) return inBackground(plan, options, output);
+  if (!options.flag("foreground")) return inBackground(plan, shares, options, output);
 
   const report = reporter();
   try {
@@ -77,6 +81,7 @@ async function mount(args: ReadonlyArray<string>, options: Options): Promise<num
             serve({
               ...plan,
               options: parsed,
+              memory: shares,
               log: logTo(options.text("log")),
               mounted: () => {
                 report({ mounted: true, pid: process.pid });
@@ -140,18 +145,18 @@ function reporter(): (report: Report) => void {
   };
 }
 
-async function inBackground(plan: Plan, options: Options, output: Output): Promise<number> {
+async function inBackground(plan: Plan, shares: MemoryShares, options: Options, output: Output): Promise<number> {
   const log = options.text("log");
   const words = [...plan.devices, plan.directory, "--foreground"];
   for (const option of options.texts("option")) words.push("--option", option);
   if (log !== undefined) words.push("--log", resolve(log));
   const script = process.argv[1];
   if (script === undefined) throw new CannotError("the program does not know its own path; use --foreground");
-  const child = spawn(process.execPath, [...process.execArgv, script, "mount", ...words], {
+  const child = spawn(process.execPath, [...process.execArgv, ...nodeOptions(shares), script, "mount", ...words], {
     cwd: "/",
     detached: true,
     // Readers of requests hold threads of the pool for good; the device needs others.
-    env: { UV_THREADPOOL_SIZE: "8", ...process.env, [READY_FD]: "3" },
+    env: { UV_THREADPOOL_SIZE: "8", ...allocatorEnvironment, ...process.env, [READY_FD]: "3" },
     stdio: ["ignore", "ignore", "ignore", "pipe"],
   });
   const report = await reportOf(child);

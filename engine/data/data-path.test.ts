@@ -233,6 +233,7 @@ describe("the data of a file", () => {
             expect(Buffer.compare(before, model.bytes)).toBe(0);
             yield* core.writebackAll;
             expect(core.dirtyBytes()).toBe(0);
+            expect(core.dirtyHeldBytes()).toBe(0);
             expect(services.space.reserved).toBe(0);
             expect(Buffer.compare(yield* fs.read(inode, 0, TO), model.bytes)).toBe(0);
             checkRows(bench, inode, model.bytes.length);

@@ -12,6 +12,15 @@ const GRAIN_BYTES = 4096;
 /** Whole buffers kept for the next windows. */
 const SPARE_BUFFERS_MAX = 128;
 const spare: Array<Uint8Array> = [];
+/** What a window takes of the heap besides its buffer, and a file with dirty bytes besides its windows; measured. */
+const WINDOW_OVERHEAD_BYTES = 512;
+const FILE_OVERHEAD_BYTES = 1536;
+const RANGE_BYTES = 16;
+
+/** Memory that dirty bytes take, over all files of a pool: far more than the bytes themselves where they are scattered. */
+export interface DirtyMemory {
+  heldBytes: number;
+}
 
 /** Adds [from, to) to ascending disjoint ranges, flat as [start, end, start, end...]; returns the bytes that are new. */
 export function addRange(ranges: Array<number>, from: number, to: number): number {
@@ -100,6 +109,10 @@ class Window {
     return this.buffer!.subarray(from - this.base, to - this.base);
   }
 
+  get heldBytes(): number {
+    return WINDOW_OVERHEAD_BYTES + (this.buffer?.length ?? 0) + (this.ranges.length / 2) * RANGE_BYTES;
+  }
+
   /** The window is through; its buffer serves another. */
   recycle(): void {
     if (this.buffer?.length === WINDOW_BYTES && spare.length < SPARE_BUFFERS_MAX) spare.push(this.buffer);
@@ -114,8 +127,13 @@ export interface DirtyRange {
 
 export class DirtyBytes {
   private readonly windows: Map<number, Window> = new Map();
+  private readonly memory: DirtyMemory;
   /** Bytes that count. */
   bytes = 0;
+
+  constructor(memory: DirtyMemory = { heldBytes: 0 }) {
+    this.memory = memory;
+  }
 
   get empty(): boolean {
     return this.bytes === 0;
@@ -130,13 +148,26 @@ export class DirtyBytes {
       const index = Math.floor(at / WINDOW_BYTES);
       const within = at % WINDOW_BYTES;
       const count = Math.min(WINDOW_BYTES - within, bytes.length - done);
-      let window = this.windows.get(index);
-      if (window === undefined) this.windows.set(index, (window = new Window()));
+      const window = this.windows.get(index) ?? this.added(index);
+      const before = window.heldBytes;
       fresh += window.write(within, bytes, done, count);
+      this.memory.heldBytes += window.heldBytes - before;
       done += count;
     }
     this.bytes += fresh;
     return fresh;
+  }
+
+  private added(index: number): Window {
+    const window = new Window();
+    this.memory.heldBytes += window.heldBytes + (this.windows.size === 0 ? FILE_OVERHEAD_BYTES : 0);
+    this.windows.set(index, window);
+    return window;
+  }
+
+  private forget(index: number, window: Window): void {
+    this.windows.delete(index);
+    this.memory.heldBytes -= window.heldBytes + (this.windows.size === 0 ? FILE_OVERHEAD_BYTES : 0);
   }
 
   /** Offsets of [start, end) that a write of it would newly make dirty. */
@@ -152,8 +183,10 @@ export class DirtyBytes {
     for (const [index, window] of this.windows) {
       const base = index * WINDOW_BYTES;
       if (base + WINDOW_BYTES <= offset) continue;
+      const before = window.heldBytes;
       removed += removeRange(window.ranges, Math.max(0, offset - base), WINDOW_BYTES);
-      if (window.ranges.length === 0) this.windows.delete(index);
+      this.memory.heldBytes += window.heldBytes - before;
+      if (window.ranges.length === 0) this.forget(index, window);
     }
     this.bytes -= removed;
     return removed;
@@ -205,10 +238,18 @@ export class DirtyBytes {
     return this.windows.get(index)!.view(start - base, end - base);
   }
 
+  /** Lets go of everything; what is being written of it may still be looked at. */
+  drop(): void {
+    for (const [index, window] of this.windows) this.forget(index, window);
+    this.bytes = 0;
+  }
+
   /** Nobody will look at these bytes again. */
   recycle(): void {
-    for (const window of this.windows.values()) window.recycle();
-    this.windows.clear();
+    for (const [index, window] of this.windows) {
+      this.forget(index, window);
+      window.recycle();
+    }
   }
 
   /** Lays the dirty bytes of [start, start + out.length) over `out`. */

@@ -7,7 +7,7 @@
  */
 import * as Semaphore from "effect/Semaphore";
 import type { Timestamp } from "../fs/types.ts";
-import { DirtyBytes, type DirtyRange } from "./dirty.ts";
+import { DirtyBytes, type DirtyMemory, type DirtyRange } from "./dirty.ts";
 
 export class FileState {
   readonly inode: number;
@@ -16,7 +16,7 @@ export class FileState {
   size: number;
   /** Set by writes that are not in the rows yet. */
   modified: Timestamp | undefined = undefined;
-  dirty = new DirtyBytes();
+  dirty: DirtyBytes;
   writing: DirtyBytes | undefined = undefined;
   /** Opens that were not released. */
   opens = 0;
@@ -32,8 +32,9 @@ export class FileState {
   reserved = 0;
   readonly lock = Semaphore.makeUnsafe(1);
 
-  constructor(inode: number, size: number, regular: boolean) {
+  constructor(inode: number, size: number, regular: boolean, memory: DirtyMemory) {
     this.inode = inode;
+    this.dirty = new DirtyBytes(memory);
     this.regular = regular;
     this.size = size;
   }
@@ -53,6 +54,8 @@ export class FileState {
 }
 
 export class Files {
+  /** Counts what the dirty bytes of all files take; every `DirtyBytes` of theirs keeps it up to date. */
+  readonly memory: DirtyMemory = { heldBytes: 0 };
   private readonly states: Map<number, FileState> = new Map();
   /** Bytes that wait to be written, over all files. */
   dirtyBytes = 0;
@@ -64,7 +67,7 @@ export class Files {
   /** The state of a file, made from the size in its row if there is none. */
   obtain(inode: number, rowSize: number, regular: boolean): FileState {
     let state = this.states.get(inode);
-    if (state === undefined) this.states.set(inode, (state = new FileState(inode, rowSize, regular)));
+    if (state === undefined) this.states.set(inode, (state = new FileState(inode, rowSize, regular, this.memory)));
     return state;
   }
 

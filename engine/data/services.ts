@@ -37,7 +37,7 @@ export interface SpaceService {
 
 /** What data may take of memory; may change at any time. */
 export interface MemoryLimits {
-  /** Data that may wait to be written; writers wait beyond it. */
+  /** Memory that data waiting to be written may take; writers wait beyond it. */
   dirtyBytesMax: number;
   /** Decoded extents kept for reading. */
   readCacheBytes: number;

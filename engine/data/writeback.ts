@@ -50,7 +50,7 @@ export class Writeback {
       const reserved = state.reserved;
       const taken = state.dirty;
       state.writing = taken;
-      state.dirty = new DirtyBytes();
+      state.dirty = new DirtyBytes(self.files.memory);
       state.reserved = 0;
       state.users++;
       return Effect.matchCauseEffect(self.writeTaken(state, taken, size), {
@@ -82,11 +82,13 @@ export class Writeback {
       reached("writeback failed for a removed file");
       this.files.dirtyBytes -= taken.bytes;
       this.services.space.release(reserved);
+      taken.drop();
       return;
     }
     reached("writeback failed and kept its data");
     const before = state.dirty.bytes + taken.bytes;
     state.dirty.putUnder(taken);
+    taken.drop();
     const both = before - state.dirty.bytes;
     this.files.dirtyBytes -= both;
     state.reserved += reserved;

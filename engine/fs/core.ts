@@ -33,6 +33,8 @@ export interface FilesystemCore {
   /** Makes the root directory of a new pool. */
   readonly initialiseRoot: Effect.Effect<void, PoolFailed>;
   readonly dirtyBytes: () => number;
+  /** Memory that dirty data takes. */
+  readonly dirtyHeldBytes: () => number;
   readonly limitMemory: (limits: Partial<MemoryLimits>) => void;
   readonly cacheHits: () => { readonly hits: number; readonly misses: number };
 }
@@ -104,6 +106,7 @@ export function makeFilesystemCore(services: EngineServices): Effect.Effect<File
         storeInode(tx, ROOT_INODE, newInode(FileType.directory | 0o755, owner, 0, now(), 2, ROOT_INODE));
       }),
       dirtyBytes: () => files.files.dirtyBytes,
+      dirtyHeldBytes: () => files.files.memory.heldBytes,
       limitMemory: (limits) => {
         Object.assign(services.memory, limits);
         files.reader.cache.trim();

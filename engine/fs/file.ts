@@ -50,9 +50,8 @@ export class FileOperations extends FileAccess {
     });
   }
 
-  /** Waits until less than the limit of dirty data is in memory. */
+  /** Waits until what is dirty now is written. */
   private get throttle(): Effect.Effect<void> {
-    if (this.files.dirtyBytes < this.services.memory.dirtyBytesMax) return Effect.void;
     reached("writer waited for writeback");
     return Effect.ignore(this.writebackAll);
   }
@@ -71,7 +70,7 @@ export class FileOperations extends FileAccess {
     }
     return this.withState(inode, observe, (state) =>
       Effect.gen(function* () {
-        if (self.files.dirtyBytes >= self.services.memory.dirtyBytesMax) yield* self.throttle;
+        if (self.files.memory.heldBytes >= self.services.memory.dirtyBytesMax) yield* self.throttle;
         const cost = bytes.length === 0 ? 0 : bytes.length + WRITE_OVERHEAD_BYTES;
         const granted = self.services.space.reserve(cost) || (yield* self.reserve(cost));
         if (!granted) return yield* Effect.fail(new FsError("NoSpace"));

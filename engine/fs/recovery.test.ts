@@ -284,6 +284,7 @@ describe("writeback", () => {
         );
         yield* Effect.ignore(core.writebackAll);
         expect(core.dirtyBytes()).toBe(0);
+        expect(core.dirtyHeldBytes()).toBe(0);
         expect(services.space.reserved).toBe(0);
         expect(rowsOf(services, Table.extents)).toBe(0);
       }),
@@ -300,6 +301,25 @@ describe("writeback", () => {
           expect(core.dirtyBytes()).toBeLessThan(110_001);
         }
         expect(services.store.appends).toBeGreaterThan(3);
+      }),
+    ));
+
+  it("counts the memory that scattered bytes take, not the bytes", () =>
+    run(
+      Effect.gen(function* () {
+        const services = makeReferenceServices({ dirtyBytesMax: 1_000_000 });
+        const core = yield* reopen(services);
+        const { inode } = yield* file(core.filesystem, "f");
+        // Two bytes at the ends of a window need the whole window.
+        for (let index = 0; index < 50; index++) {
+          yield* core.filesystem.write(inode, index * 131_072, new Uint8Array(1).fill(1));
+          yield* core.filesystem.write(inode, index * 131_072 + 131_071, new Uint8Array(1).fill(1));
+          expect(core.dirtyHeldBytes()).toBeGreaterThanOrEqual(core.dirtyBytes() * 60_000);
+          expect(core.dirtyHeldBytes()).toBeLessThan(1_200_000);
+        }
+        expect(services.store.appends + services.transactor.commits).toBeGreaterThan(5);
+        yield* core.filesystem.setattr(inode, { sizeBytes: 0 });
+        expect(core.dirtyHeldBytes()).toBe(0);
       }),
     ));
 

@@ -39,7 +39,7 @@ import {
 import { type FormatOptions, shapeOf } from "./shape.ts";
 
 export interface OpenOptions extends Partial<RuntimeOptions> {
-  /** Data that may wait in memory to be written. */
+  /** Memory that data waiting to be written may take. */
   readonly dirtyBytesMax?: number;
   /** Decoded extents kept for reading. */
   readonly readCacheBytes?: number;
@@ -71,6 +71,8 @@ export interface Usage {
   readonly nodesWritten: number;
   readonly residentLeaves: number;
   readonly dirtyBytes: number;
+  /** Memory that dirty data takes: more than its bytes where they are few and scattered. */
+  readonly dirtyHeldBytes: number;
 }
 
 export interface Pool {
@@ -337,6 +339,7 @@ function usageOf(runtime: Runtime, core: FilesystemCore): Usage {
     nodesWritten: writer.nodesWritten,
     residentLeaves: trees.residentLeaves,
     dirtyBytes: core.dirtyBytes(),
+    dirtyHeldBytes: core.dirtyHeldBytes(),
   };
 }
 

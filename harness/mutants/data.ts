@@ -48,6 +48,18 @@ export const dataMutants: ReadonlyArray<Mutant> = [
     scenarios: ["refused-data", "zoned/refused-data"],
   },
   {
+    id: "dirty-memory-stays-counted",
+    breaks: "the memory of dirty data counts as taken after the data was written",
+    file: "engine/data/dirty.js",
+    edits: [
+      {
+        find: "this.memory.heldBytes -= window.heldBytes + (this.windows.size === 0 ? FILE_OVERHEAD_BYTES : 0);",
+        replace: "",
+      },
+    ],
+    scenarios: ["memory-pressure", "small-memory", "refused-data"],
+  },
+  {
     id: "stored-data-not-verified",
     breaks: "recovery does not look whether the data that an entry relies on arrived",
     file: "engine/data/writeback.js",
