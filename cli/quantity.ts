@@ -45,6 +45,18 @@ export function formatBytes(bytes: number): string {
 /** 1234567 is `1,234,567`. */
 export const formatCount = (count: number): string => count.toLocaleString("en-US");
 
+/** 1234 is `1.2 ms`, of microseconds. */
+export function formatMicroseconds(microseconds: number): string {
+  if (microseconds < 100) return `${microseconds.toFixed(1)} us`;
+  if (microseconds < 1000) return `${microseconds.toFixed(0)} us`;
+  if (microseconds < 1e6) return `${(microseconds / 1000).toFixed(microseconds < 10_000 ? 1 : 0)} ms`;
+  return `${(microseconds / 1e6).toFixed(1)} s`;
+}
+
+/** 0.9876 is `98.8 %`; undefined is `-`. */
+export const formatShare = (share: number | undefined): string =>
+  share === undefined ? "-" : `${(share * 100).toFixed(1)} %`;
+
 /** 95000 is `1m35s`. */
 export function formatDuration(milliseconds: number): string {
   const seconds = Math.round(milliseconds / 1000);

@@ -21,5 +21,14 @@ export {
   WrongMembers,
 } from "./pool/errors.ts";
 export type { CheckOptions } from "./check/check.ts";
-export { formatPool, type OpenOptions, openPool, type Pool, readSuperblock, type Usage } from "./pool/pool.ts";
+export {
+  formatPool,
+  type OpenOptions,
+  openPool,
+  type Pool,
+  type PoolState,
+  readPoolState,
+  readSuperblock,
+  type Usage,
+} from "./pool/pool.ts";
 export { type FormatOptions, JOURNAL_BUCKETS_MIN, POOL_BYTES_MIN } from "./pool/shape.ts";

@@ -5,6 +5,8 @@
  * `Filesystem` for whoever writes another transport. Linux only; the native package it needs is optional.
  */
 export { findServer, type ServerEnd, type ServerIdentity, type ServerLink } from "./control.ts";
+export { type Interval, intervalBetween, type OperationRate } from "./interval.ts";
+export type { ServerStatus } from "./status.ts";
 export { Errno, errnoOf, errnoOfReason } from "./errno.ts";
 export { type ServeError, serve, type ServeRequest } from "./mount.ts";
 export {

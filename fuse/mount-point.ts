@@ -46,6 +46,10 @@ export function mountAt(directory: string): MountEntry | undefined {
   return entries.findLast((entry) => entry.directory === wanted);
 }
 
+/** All our mounts, in the order in which they were made. */
+export const poolMounts = (): ReadonlyArray<MountEntry> =>
+  parseMountInfo(readFileSync("/proc/self/mountinfo", "latin1")).filter(({ type }) => type === MOUNT_TYPE);
+
 /** Why a pool cannot be mounted on a directory, or cannot be unmounted from it. */
 export class MountPointError {
   readonly _tag = "MountPointError";

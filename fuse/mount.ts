@@ -13,16 +13,22 @@ import { type DeviceRefused, openFileDevice } from "../devices/file.ts";
 import type { PoolFailed } from "../engine/actor.ts";
 import type { PoolError } from "../engine/pool/errors.ts";
 import { openPool, type Pool } from "../engine/pool/pool.ts";
-import { type Control, listen, type ServerEnd } from "./control.ts";
+import { type Control, listen, type Questions, type ServerEnd } from "./control.ts";
 import { directObstacle, startDirect } from "./direct-session.ts";
 import { DirectTransport, READAHEAD_BYTES } from "./direct.ts";
 import { raiseReadAhead } from "./mount-tuning.ts";
+import { describeFailure } from "./errno.ts";
 import type { MemoryShares } from "./memory-budget.ts";
 import { MemoryControl } from "./memory-control.ts";
 import { processMemory, watchMemory } from "./memory-watch.ts";
+import { MeteredTransport } from "./metered-transport.ts";
+import { Metrics } from "./metrics.ts";
 import { kernelOptions, libfuseOptions, type MountOptions } from "./mount-options.ts";
 import { inspectMountPoint, MountPointError, unmount, type UnmountManner } from "./mount-point.ts";
 import { loadBinding } from "./native-binding.ts";
+import { ServerLog } from "./server-log.ts";
+import { statusOf } from "./status.ts";
+import { watchDevice } from "./watched-device.ts";
 import { startNative } from "./native-session.ts";
 import { ATTRIBUTE_SECONDS_COHERENT, makeNativeTransport } from "./native.ts";
 import { type Session, TransportMissing, type TransportServices } from "./transport.ts";
@@ -87,31 +93,34 @@ const unmounting = (directory: string, manner: UnmountManner): Effect.Effect<voi
     catch: (error) => (error instanceof MountPointError ? error : new MountPointError(String(error))),
   });
 
-function serveIn(request: ServeRequest, controls: Array<Control>): Effect.Effect<ServerEnd, ServeError, Scope.Scope> {
-  const { devices: paths, directory, options, log } = request;
+function serveIn(asked: ServeRequest, controls: Array<Control>): Effect.Effect<ServerEnd, ServeError, Scope.Scope> {
+  const startedMs = Date.now();
+  const log = new ServerLog(asked.log);
+  const request = { ...asked, log: log.say };
+  const { devices: paths, directory, options, memory } = request;
   return Effect.gen(function* () {
     const { readOnly } = options;
-    const devices = yield* Effect.forEach(paths, (path) => openFileDevice(path, { readOnly }));
-    const { nodeCacheBytes, dirtyBytesMax, readCacheBytes } = request.memory;
+    const opened = yield* Effect.forEach(paths, (path) => openFileDevice(path, { readOnly }));
+    const devices = opened.map((device) => watchDevice(device, log.say));
+    const { nodeCacheBytes, dirtyBytesMax, readCacheBytes } = memory;
     const limits = { nodeCacheBytes, dirtyBytesMax, readCacheBytes };
     const pool = yield* openPool(devices, { ...options.engine, ...limits, readOnly });
-    const watching = watchMemory(pool, new MemoryControl(request.memory), processMemory, log);
-    yield* Effect.forkScoped(Effect.interruptible(watching));
-    const services: TransportServices = { run: yield* runner, report: log };
-    const session = yield* startSession(request, pool, services);
+    const control = new MemoryControl(memory);
+    yield* Effect.forkScoped(Effect.interruptible(watchMemory(pool, control, processMemory, log.say)));
+    const services: TransportServices = { run: yield* runner, report: log.say };
+    const metrics = new Metrics();
+    const transport = yield* chooseTransport(options);
+    const session = yield* startSession(request, pool, services, transport, metrics);
     let failure: string | undefined;
     services.run(pool.died, (exit) => {
       if (!Exit.isSuccess(exit)) return;
       failure = exit.value;
-      log(`the pool is read-only from now on: ${failure}`);
+      log.say(`the pool is read-only from now on: ${failure}`);
     });
-    const { pid } = process;
-    const control = yield* Effect.promise(() =>
-      listen(session.device, { pid, directory, devices: paths }).catch((error: unknown) =>
-        log(`umount will not be able to wait for this server: ${String(error)}`),
-      ),
-    );
-    if (control !== undefined) controls.push(control);
+    const words = optionWords(options, memory);
+    const sources = { directory, transport, readOnly, pool, devices, memory, control, metrics, log, startedMs };
+    const status = statusOf({ ...sources, options: words, failure: () => failure });
+    yield* startControl(session, request, controls, { status: () => promised(services, status) });
     request.mounted();
     yield* Effect.interruptible(Effect.raceFirst(session.ended, stopping(request, session)));
     yield* session.close;
@@ -119,30 +128,75 @@ function serveIn(request: ServeRequest, controls: Array<Control>): Effect.Effect
   });
 }
 
-/** Mounts through the transport that was asked for, or the best one that can be had. */
+/** The options that count, those included that nobody gave. */
+function optionWords(options: MountOptions, memory: MemoryShares): ReadonlyArray<string> {
+  const { commitIntervalMs, writebackIntervalMs } = options.engine;
+  return [
+    ...kernelOptions(options),
+    options.acls ? "acl" : "noacl",
+    `memory=${memory.budgetBytes}`,
+    ...(commitIntervalMs === undefined ? [] : [`commit=${commitIntervalMs}ms`]),
+    ...(writebackIntervalMs === undefined ? [] : [`writeback=${writebackIntervalMs}ms`]),
+  ];
+}
+
+/** Lets commands find this server, and answers what they ask. */
+function startControl(
+  session: Session,
+  { devices, directory, log }: ServeRequest,
+  controls: Array<Control>,
+  questions: Questions,
+): Effect.Effect<void> {
+  const { pid } = process;
+  const listening = listen(session.device, { pid, directory, devices }, questions).catch((error: unknown) =>
+    log(`umount will not be able to wait for this server: ${String(error)}`),
+  );
+  return Effect.map(
+    Effect.promise(() => listening),
+    (control) => {
+      if (control !== undefined) controls.push(control);
+    },
+  );
+}
+
+const promised = <A, E>({ run }: TransportServices, effect: Effect.Effect<A, E>): Promise<A> =>
+  new Promise((settle, reject) => {
+    run(effect, (exit) =>
+      Exit.isSuccess(exit) ? settle(exit.value) : reject(new Error(`it cannot tell: ${describeFailure(exit)}`)),
+    );
+  });
+
+/** The transport that was asked for, or the best one that can be had. */
+function chooseTransport({ transport }: MountOptions): Effect.Effect<"direct" | "fuse-native", TransportMissing> {
+  const obstacle = transport === "fuse-native" ? "it was not asked for" : directObstacle();
+  if (obstacle === undefined) return Effect.succeed("direct");
+  return transport === "direct" ? Effect.fail(new TransportMissing("direct", obstacle)) : Effect.succeed("fuse-native");
+}
+
+/** Mounts. */
 function startSession(
-  { devices, directory, options, log }: ServeRequest,
+  { devices, directory, options, memory, log }: ServeRequest,
   pool: Pool,
   services: TransportServices,
+  transport: "direct" | "fuse-native",
+  metrics: Metrics,
 ): Effect.Effect<Session, MountPointError | TransportMissing> {
   const source = devices.join(",");
-  const obstacle = options.transport === "fuse-native" ? "it was not asked for" : directObstacle();
-  if (obstacle === undefined) {
-    const { entrySeconds, acls, attributeSeconds = DIRECT_ATTRIBUTE_SECONDS, writebackCache } = options;
+  if (transport === "direct") {
+    const { entrySeconds, acls, attributeSeconds = DIRECT_ATTRIBUTE_SECONDS, writebackCache, reader } = options;
     const kept = { entrySeconds, attributeSeconds, acls, writebackCache };
-    const transport = new DirectTransport(pool.filesystem, services, kept);
+    const direct = new DirectTransport(pool.filesystem, services, kept);
+    const metered = new MeteredTransport(direct, metrics, memory.inFlightBytesMax);
     log(`mounting ${source} on ${directory}, directly`);
-    const { reader } = options;
-    const started = startDirect({ directory, source, options: kernelOptions(options), report: log, reader }, transport);
+    const started = startDirect({ directory, source, options: kernelOptions(options), report: log, reader }, metered);
     return Effect.tap(started, ({ device }) => Effect.sync(() => raiseReadAhead(device, READAHEAD_BYTES, log)));
   }
-  if (options.transport === "direct") return Effect.fail(new TransportMissing("direct", obstacle));
   const binding = loadBinding();
   if (binding instanceof TransportMissing) return Effect.fail(binding);
   const { acls, attributeSeconds = ATTRIBUTE_SECONDS_COHERENT } = options;
-  const transport = makeNativeTransport(pool.filesystem, binding, services, { attributeSeconds, acls });
+  const native = makeNativeTransport(pool.filesystem, binding, services, { attributeSeconds, acls });
   log(`mounting ${source} on ${directory}, through fuse-native`);
-  return startNative(directory, libfuseOptions(options, source, attributeSeconds), binding, transport);
+  return startNative(directory, libfuseOptions(options, source, attributeSeconds), binding, native);
 }
 
 /** Runs an effect on its own, and tells at once how it ended if it need not wait. */

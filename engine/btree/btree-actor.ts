@@ -45,6 +45,8 @@ export interface BtreeServices {
 
 export class BtreeActor implements Transactor {
   commits = 0;
+  /** Runs of bodies, those included that were abandoned for a node. */
+  attempts = 0;
   private readonly services: BtreeServices;
   private readonly staging: Staging;
   private readonly triggers: Triggers;
@@ -88,6 +90,7 @@ export class BtreeActor implements Transactor {
 
   private attempt(request: Request): void {
     const { staging, services } = this;
+    this.attempts++;
     staging.reset();
     let answer: unknown;
     try {

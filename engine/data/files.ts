@@ -6,6 +6,7 @@
  * of rows at a time holds the file's lock: writeback, truncate, fallocate, removal.
  */
 import * as Semaphore from "effect/Semaphore";
+import type { Compression } from "../format/superblock.ts";
 import type { Timestamp } from "../fs/types.ts";
 import { DirtyBytes, type DirtyMemory, type DirtyRange } from "./dirty.ts";
 
@@ -53,12 +54,33 @@ export class FileState {
   }
 }
 
+/** What was written back in one way: bytes of files, and what they took on the device. */
+export interface WrittenBytes {
+  readonly pieces: number;
+  readonly rawBytes: number;
+  readonly storedBytes: number;
+}
+
+/** How bytes of files were stored: in the tree, or as extents by their compression. */
+export type WrittenKind = "inline" | keyof typeof Compression;
+
 export class Files {
+  /** What was written back since the pool was opened. */
+  readonly written: Map<WrittenKind, WrittenBytes> = new Map();
   /** Counts what the dirty bytes of all files take; every `DirtyBytes` of theirs keeps it up to date. */
   readonly memory: DirtyMemory = { heldBytes: 0 };
   private readonly states: Map<number, FileState> = new Map();
   /** Bytes that wait to be written, over all files. */
   dirtyBytes = 0;
+
+  countWritten(kind: WrittenKind, rawBytes: number, storedBytes: number): void {
+    const before = this.written.get(kind) ?? { pieces: 0, rawBytes: 0, storedBytes: 0 };
+    this.written.set(kind, {
+      pieces: before.pieces + 1,
+      rawBytes: before.rawBytes + rawBytes,
+      storedBytes: before.storedBytes + storedBytes,
+    });
+  }
 
   get(inode: number): FileState | undefined {
     return this.states.get(inode);

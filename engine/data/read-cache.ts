@@ -7,7 +7,7 @@ import type { MemoryLimits } from "./services.ts";
 
 export class ReadCache {
   private readonly entries: Map<string, Uint8Array> = new Map();
-  private bytes = 0;
+  bytes = 0;
   private readonly limits: Pick<MemoryLimits, "readCacheBytes">;
   hits = 0;
   misses = 0;

@@ -10,13 +10,14 @@ import * as Effect from "effect/Effect";
 import type { PoolFailed } from "../actor.ts";
 import type { AppendError, Placement } from "../allocator/write-point.ts";
 import type { Transaction } from "../btree/transaction.ts";
+import { Compression } from "../format/superblock.ts";
 import type { ExtentValue } from "../format/values/extent.ts";
 import { later, loadInode, storeInode } from "./inode-rows.ts";
 import { reached } from "../marks.ts";
 import { DirtyBytes, type DirtyRange } from "./dirty.ts";
 import { encode, type Encoded } from "./encode.ts";
 import { layOver, rowsIn } from "./extent-map.ts";
-import type { Files, FileState } from "./files.ts";
+import type { Files, FileState, WrittenKind } from "./files.ts";
 import type { EngineServices } from "./services.ts";
 import { Tail } from "./tail.ts";
 
@@ -26,6 +27,10 @@ export const INLINE_FILE_BYTES_MAX = 2048;
 const INLINE_RANGE_BYTES_MAX = 512;
 /** Raw bytes that are encoded before they are appended. */
 const BATCH_BYTES_MAX = 4 * 1024 * 1024;
+
+const COMPRESSION_NAMES: ReadonlyMap<number, WrittenKind> = new Map(
+  Object.entries(Compression).map(([name, value]) => [value, name as keyof typeof Compression]),
+);
 
 interface Piece extends DirtyRange {
   readonly inline: Uint8Array | undefined;
@@ -100,7 +105,7 @@ export class Writeback {
     return Effect.gen(function* () {
       if (size <= INLINE_FILE_BYTES_MAX) {
         const done = yield* self.writeInlineFile(state, taken, size);
-        if (done) return;
+        if (done) return self.files.countWritten("inline", size, size);
       }
       let batch: Array<Piece> = [];
       let batchBytes = 0;
@@ -189,7 +194,13 @@ export class Writeback {
         );
         start = step.reached;
       }
+      self.count(piece);
     });
+  }
+
+  private count({ start, end, encoded }: Piece): void {
+    if (encoded === undefined) return this.files.countWritten("inline", end - start, end - start);
+    this.files.countWritten(COMPRESSION_NAMES.get(encoded.compression)!, encoded.rawBytes, encoded.stored.length);
   }
 
   /** Lays a piece over the rows from `from` on and brings the inode's row up to date. */

@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect";
 import type { PoolFailed } from "../actor.ts";
 import type { Transaction } from "../btree/transaction.ts";
 import { collectExtents } from "../data/collector.ts";
+import type { WrittenBytes, WrittenKind } from "../data/files.ts";
 import type { EngineServices, MemoryLimits } from "../data/services.ts";
 import { SNAPSHOT_ROOT, Table } from "../format/tables.ts";
 import { COUNTER_BYTES, Counter, decodeCounter, encodeCounter } from "../format/values/counter.ts";
@@ -35,8 +36,10 @@ export interface FilesystemCore {
   readonly dirtyBytes: () => number;
   /** Memory that dirty data takes. */
   readonly dirtyHeldBytes: () => number;
+  readonly memory: () => Readonly<MemoryLimits>;
   readonly limitMemory: (limits: Partial<MemoryLimits>) => void;
-  readonly cacheHits: () => { readonly hits: number; readonly misses: number };
+  readonly readCache: () => { readonly hits: number; readonly misses: number; readonly bytes: number };
+  readonly written: () => ReadonlyMap<WrittenKind, WrittenBytes>;
 }
 
 /** Hands out inode numbers. */
@@ -107,11 +110,13 @@ export function makeFilesystemCore(services: EngineServices): Effect.Effect<File
       }),
       dirtyBytes: () => files.files.dirtyBytes,
       dirtyHeldBytes: () => files.files.memory.heldBytes,
+      memory: () => services.memory,
       limitMemory: (limits) => {
         Object.assign(services.memory, limits);
         files.reader.cache.trim();
       },
-      cacheHits: () => ({ hits: files.reader.cache.hits, misses: files.reader.cache.misses }),
+      readCache: () => files.reader.cache,
+      written: () => files.files.written,
     };
   });
 }

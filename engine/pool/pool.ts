@@ -22,6 +22,7 @@ import type { Superblock } from "../format/superblock.ts";
 import { type FilesystemCore, makeFilesystemCore } from "../fs/core.ts";
 import { offsetOfHash } from "../fs/directory.ts";
 import { nameHash } from "../fs/names.ts";
+import type { WrittenBytes, WrittenKind } from "../data/files.ts";
 import type { MemoryLimits } from "../data/services.ts";
 import type { Filesystem, FsError } from "../fs/types.ts";
 import { reached } from "../marks.ts";
@@ -73,6 +74,18 @@ export interface Usage {
   readonly dirtyBytes: number;
   /** Memory that dirty data takes: more than its bytes where they are few and scattered. */
   readonly dirtyHeldBytes: number;
+  readonly dirtyBytesMax: number;
+  /** Bodies of transactions run, and nodes that had to be read for them: the others found all they needed. */
+  readonly attempts: number;
+  readonly nodesLoaded: number;
+  readonly leavesMax: number;
+  readonly dirtyNodes: number;
+  readonly readCacheHits: number;
+  readonly readCacheMisses: number;
+  readonly readCacheBytes: number;
+  readonly readCacheBytesMax: number;
+  /** What was written back since the pool was opened, by how it was stored. */
+  readonly written: ReadonlyMap<WrittenKind, WrittenBytes>;
 }
 
 export interface Pool {
@@ -116,6 +129,27 @@ function bucketIo(devices: ReadonlyArray<Device>, bucketBytes: number): BucketIo
 /** The superblock of the pool that the devices form. */
 export function readSuperblock(devices: ReadonlyArray<Device>): Effect.Effect<Superblock, PoolError> {
   return Effect.map(findPool(devices), ({ superblock }) => superblock);
+}
+
+/** What can be said of a pool without opening it. */
+export interface PoolState {
+  readonly superblock: Superblock;
+  /** It was closed in order: there is nothing to recover. */
+  readonly clean: boolean;
+  /** Journal entries that an opening replays. */
+  readonly entriesToReplay: number;
+}
+
+/** Looks at a pool, writing nothing. */
+export function readPoolState(devices: ReadonlyArray<Device>): Effect.Effect<PoolState, PoolError> {
+  return Effect.gen(function* () {
+    const { superblock } = yield* findPool(devices);
+    const io = bucketIo(devices, superblock.bucketBytes);
+    yield* deviceFailed(lookAtZones(io, true));
+    const { last, entries } = yield* notMalformed(deviceFailed(readJournal(io, superblock)));
+    const clean = last?.clean === true;
+    return { superblock, clean, entriesToReplay: clean ? 0 : entries.length };
+  });
 }
 
 /** Finds the newest superblock of the pool that the devices form. */
@@ -323,7 +357,9 @@ export function openPool(
 }
 
 function usageOf(runtime: Runtime, core: FilesystemCore): Usage {
-  const { superblock, buckets, ring, journal, btree, writer, trees, space } = runtime;
+  const { superblock, buckets, ring, journal, btree, writer, trees, loader, space } = runtime;
+  const memory = core.memory();
+  const readCache = core.readCache();
   return {
     capacityBytes: buckets.capacityBytes,
     availableBytes: space.availableBytes(),
@@ -340,6 +376,16 @@ function usageOf(runtime: Runtime, core: FilesystemCore): Usage {
     residentLeaves: trees.residentLeaves,
     dirtyBytes: core.dirtyBytes(),
     dirtyHeldBytes: core.dirtyHeldBytes(),
+    dirtyBytesMax: memory.dirtyBytesMax,
+    attempts: btree.attempts,
+    nodesLoaded: loader.loads,
+    leavesMax: trees.leavesMax,
+    dirtyNodes: trees.dirty.count,
+    readCacheHits: readCache.hits,
+    readCacheMisses: readCache.misses,
+    readCacheBytes: readCache.bytes,
+    readCacheBytesMax: memory.readCacheBytes,
+    written: core.written(),
   };
 }
 
