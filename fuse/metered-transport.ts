@@ -7,6 +7,7 @@
  */
 import type { MessageTransport } from "./direct-session.ts";
 import type { Metrics } from "./metrics.ts";
+import type { Notifier } from "./notifier.ts";
 import { IN_HEADER_BYTES, Opcode, OUT_HEADER_BYTES } from "./protocol/opcodes.ts";
 
 /** In a read and a write alike, the length stands behind handle and offset. */
@@ -38,6 +39,10 @@ export class MeteredTransport implements MessageTransport {
     this.transport = transport;
     this.metrics = metrics;
     this.inFlightBytesMax = inFlightBytesMax;
+  }
+
+  connected(notifier: Notifier): void {
+    this.transport.connected?.(notifier);
   }
 
   close(): void {
