@@ -125,3 +125,46 @@ it("answers a message that makes no sense with EIO and reports it, and everythin
     transport.close();
     expect((await ask(Opcode.getattr, 1, 0, 0, 0, 0))!.errno).toBe(107);
   }));
+
+it("makes a file without a name, which a link gives one", () =>
+  withTransport(async (ask) => {
+    const made = (await ask(Opcode.tmpfile, 1, 0, 0o100640, 0o022, 0, "/"))!;
+    expect([made.errno, made.body.length]).toEqual([0, 144]);
+    const inode = made.body.readUInt32LE(0);
+    expect(made.body.readUInt32LE(40 + 64)).toBe(0);
+    const linked = (await ask(Opcode.link, 1, inode, 0, "name"))!;
+    expect([linked.errno, linked.body.readUInt32LE(0), linked.body.readUInt32LE(40 + 64)]).toEqual([0, inode, 1]);
+    expect((await ask(Opcode.release, inode, 0, 0, 0, 0, 0, 0))!.errno).toBe(0);
+    expect((await ask(Opcode.lookup, 1, "name"))!.body.readUInt32LE(0)).toBe(inode);
+  }));
+
+it("copies inside the server, and says how much as either request wants it", () =>
+  withTransport(async (ask) => {
+    const inodes: Array<number> = [];
+    for (const name of ["a", "b"]) {
+      inodes.push((await ask(Opcode.mknod, 1, 0o100644, 0, 0, 0, name))!.body.readUInt32LE(0));
+    }
+    const [from, to] = inodes as [number, number];
+    await ask(Opcode.write, from, 0, 0, 0, 0, 6, 0, 0, 0, 0, 0, "words");
+    for (const [opcode, offset] of [
+      [Opcode.copyFileRange, 0],
+      [Opcode.copyFileRangeWide, 3],
+    ] as const) {
+      const { errno, body } = (await ask(opcode, from, 0, 0, 1, 0, to, 0, 0, 0, offset, 0, 3, 0, 0, 0))!;
+      expect([errno, body.length, body.readUInt32LE(0), body.readUInt32LE(4)]).toEqual([0, 8, 3, 0]);
+    }
+    expect((await ask(Opcode.read, to, 0, 0, 0, 0, 100, 0, 0, 0, 0, 0))!.body.toString()).toBe("ordord");
+  }));
+
+it("answers those ioctls that have an answer, with no more bytes than programs have room for", () =>
+  withTransport(async (ask) => {
+    const ioctl = (command: number, inBytes: number, outBytes: number, ...data: ReadonlyArray<number>) =>
+      ask(Opcode.ioctl, 1, 0, 0, 0, command, 0, 0, inBytes, outBytes, ...data);
+    const [getFlags, setFlags, getVersion, trim] = [0x80086601, 0x40086602, 0x80087601, 0xc0185879] as const;
+    const flags = (await ioctl(getFlags, 0, 4))!;
+    expect([flags.errno, flags.body.readInt32LE(0), flags.body.length]).toEqual([0, 0, 20]);
+    expect((await ioctl(getVersion, 0, 8))!.body.length).toBe(20);
+    expect((await ioctl(setFlags, 4, 0, 0))!.errno).toBe(0);
+    expect((await ioctl(setFlags, 4, 0, 0x10))!.errno).toBe(95);
+    expect((await ioctl(trim, 24, 24, 0, 0, 0, 0, 0, 0))!.errno).toBe(25);
+  }));

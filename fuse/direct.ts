@@ -19,6 +19,7 @@ import {
 } from "../engine/fs/types.ts";
 import { describeFailure, Errno, errnoOf, Refused } from "./errno.ts";
 import type { Notifier } from "./notifier.ts";
+import { linuxRequests } from "./linux-requests.ts";
 import { Operations } from "./operations.ts";
 import {
   InitFlag,
@@ -101,6 +102,13 @@ export class DirectTransport {
     this.operations = new Operations(filesystem, now, options.acls);
     this.services = services;
     this.options = options;
+    this.handlers = new Map([
+      ...this.names,
+      ...this.attributes,
+      ...this.files,
+      ...this.directories,
+      ...linuxRequests(this.operations, options),
+    ]);
   }
 
   /** What the kernel must be told unasked goes this way. */
@@ -325,12 +333,7 @@ export class DirectTransport {
     [Opcode.readdirplus, (request) => this.list(request, true)],
   ];
 
-  private readonly handlers: ReadonlyMap<number, Handle> = new Map([
-    ...this.names,
-    ...this.attributes,
-    ...this.files,
-    ...this.directories,
-  ]);
+  private readonly handlers: ReadonlyMap<number, Handle>;
 
   private list(request: KernelRequest, plus: boolean): Answer {
     request.skip(8);

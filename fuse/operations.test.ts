@@ -156,7 +156,8 @@ describe("flags become modes of the engine:", () => {
         const rename = (flags: number) =>
           errno(operations.rename(ROOT_INODE, bytes("a"), ROOT_INODE, bytes("b"), flags));
         expect(yield* rename(RenameFlag.noReplace)).toBe(Errno.EEXIST);
-        expect(yield* rename(RenameFlag.whiteout)).toBe(Errno.EINVAL);
+        expect(yield* rename(RenameFlag.whiteout)).toBe(Errno.EISDIR);
+        expect(yield* rename(RenameFlag.whiteout | RenameFlag.exchange)).toBe(Errno.EINVAL);
         expect(yield* rename(RenameFlag.exchange)).toBe(0);
         expect((yield* operations.lookup(ROOT_INODE, bytes("a"))).inode).toBe(directory.inode);
       }),

@@ -32,6 +32,7 @@ import {
   isMereMode,
   modeOfAcl,
 } from "./posix-acl.ts";
+import { copyRange, type FilePlace } from "./copy-range.ts";
 import { type Caller, FallocateFlag, OpenFlag, OWNER_UNCHANGED, RenameFlag, Whence, XattrFlag } from "./requests.ts";
 
 const PERMISSION_BITS = 0o7777;
@@ -143,6 +144,12 @@ export class Operations {
   mkdir(parent: number, name: Uint8Array, mode: number, caller: Caller | undefined): Fs<Attributes> {
     const whole = FileType.directory | (mode & PERMISSION_BITS);
     return this.making(parent, whole, caller, (bits, owner) => this.fs.mkdir(parent, name, bits, owner));
+  }
+
+  /** Creates a regular file without a name, and opens it. */
+  tmpfile(parent: number, mode: number, caller: Caller | undefined): Fs<Attributes> {
+    const whole = FileType.regular | (mode & PERMISSION_BITS);
+    return this.making(parent, whole, caller, (bits, owner) => this.fs.tmpfile(parent, bits, owner));
   }
 
   symlink(parent: number, name: Uint8Array, target: Uint8Array, caller: Caller | undefined): Fs<Attributes> {
@@ -257,6 +264,11 @@ export class Operations {
     }
   }
 
+  /** Copies a part of a file, without its holes; see `copyRange`. */
+  copyFileRange(from: FilePlace, to: FilePlace, lengthBytes: number): Fs<number> {
+    return copyRange(this.fs, from, to, lengthBytes);
+  }
+
   lseek(inode: number, offsetBytes: number, whence: number): Fs<number> {
     if (whence === Whence.data) return this.fs.seek(inode, offsetBytes, "data");
     if (whence === Whence.hole) return this.fs.seek(inode, offsetBytes, "hole");
@@ -330,6 +342,9 @@ const RENAME_MODES: ReadonlyMap<number, RenameMode> = new Map([
   [0, "replace"],
   [RenameFlag.noReplace, "no-replace"],
   [RenameFlag.exchange, "exchange"],
+  [RenameFlag.whiteout, "whiteout"],
+  // That nothing is replaced the kernel has seen to, which lets nobody else into the directory meanwhile.
+  [RenameFlag.whiteout | RenameFlag.noReplace, "whiteout"],
 ]);
 
 /**

@@ -171,6 +171,27 @@ export const generalStories: ReadonlyArray<Story> = [
     { handlesMax: 5 },
   ),
   story(
+    "nameless-files",
+    "files are made without a name, written and synced, and get a name or go; renames leave whiteouts",
+    {
+      create: 4,
+      mkdir: 3,
+      tmpfile: 20,
+      link: 16,
+      write: 14,
+      fsync: 8,
+      release: 8,
+      unlink: 6,
+      whiteout: 10,
+      rename: 4,
+      read: 3,
+      syncfs: 1,
+      sleep: 2,
+      readdir: 2,
+    },
+    { handlesMax: 5 },
+  ),
+  story(
     "attributes",
     "modes, owners and times change among everything else",
     {

@@ -25,6 +25,8 @@ export class FileState {
   users = 0;
   /** No name is left: what is dirty need not be written. */
   removed = false;
+  /** Never had a name, and may still get one. */
+  nameless = false;
   /** A writeback failed and no fsync has told yet. */
   failed: string | undefined = undefined;
   /** Rows of this range are still being taken out by something that has taken effect: they read as a hole. */

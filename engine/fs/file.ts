@@ -172,6 +172,22 @@ export class FileOperations extends FileAccess {
     });
   }
 
+  /** A file that was just made has no name, and is open once. */
+  openNameless(inode: number): void {
+    const state = this.files.obtain(inode, 0, true);
+    state.opens++;
+    state.removed = true;
+    state.nameless = true;
+  }
+
+  /** It got its first name. */
+  named(inode: number): void {
+    const state = this.files.get(inode);
+    if (state === undefined) return;
+    state.removed = false;
+    state.nameless = false;
+  }
+
   release(inode: number, observe: () => void): Effect.Effect<void, FileFailure> {
     const state = this.files.get(inode);
     observe();

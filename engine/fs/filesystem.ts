@@ -18,7 +18,7 @@ import { findName, listNames, type NamePlace, offsetOfHash } from "./directory.t
 import type { FileOperations } from "./file.ts";
 import { asFsError, type FileFailure } from "./file-access.ts";
 import { attributesOf, inodeThere, loadLive, storeInode, typeOf } from "./inode.ts";
-import { create, type Dropped, link, loadDirectory, rename, unlink } from "./namespace.ts";
+import { create, createNameless, type Dropped, link, loadDirectory, rename, unlink } from "./namespace.ts";
 import { nameFault, nameHash } from "./names.ts";
 import {
   type AttributeChanges,
@@ -239,10 +239,29 @@ export class View implements Filesystem {
     if (place instanceof FsError) return this.fail(place);
     return this.admitted(() =>
       this.change((tx) => {
-        const row = link(tx, inode, place, this.parts.now());
-        return row instanceof FsError ? row : this.attributes(inode, row);
+        const state = this.parts.files.files.get(inode);
+        const nameless = state?.nameless === true && state.opens > 0;
+        const row = link(tx, inode, place, this.parts.now(), nameless);
+        if (row instanceof FsError) return row;
+        if (nameless) tx.onCommit(() => this.parts.files.named(inode));
+        return this.attributes(inode, row);
       }),
     );
+  }
+
+  tmpfile(parent: number, mode: number, owner: Owner): Fs<Attributes> {
+    return this.admitted(() => {
+      const { numbers, files } = this.parts;
+      const inode = numbers.take();
+      return this.change((tx) => {
+        const typed = FileType.regular | (mode & PERMISSION_BITS);
+        const row = createNameless(tx, { directory: parent, inode, mode: typed, owner, now: this.parts.now() });
+        if (row instanceof FsError) return row;
+        numbers.cover(tx, inode);
+        tx.onCommit(() => files.openNameless(inode));
+        return this.attributes(inode, row);
+      });
+    });
   }
 
   private readonly isOpen = (inode: number): boolean => (this.parts.files.files.get(inode)?.opens ?? 0) > 0;
@@ -288,10 +307,17 @@ export class View implements Filesystem {
     if (from instanceof FsError) return this.fail(from);
     const to = this.place(newParent, newName);
     if (to instanceof FsError) return this.fail(to);
-    const { files, now } = this.parts;
+    if (mode !== "whiteout") return this.renaming(from, to, mode, 0);
+    return this.admitted(() => this.renaming(from, to, mode, this.parts.numbers.take()));
+  }
+
+  private renaming(from: NamePlace, to: NamePlace, mode: RenameMode, whiteout: number): Fs<void> {
+    const { files, now, numbers } = this.parts;
     const attempt: Fs<Dropped | undefined | number> = this.changeUnlessUnwritten(from, to, mode, (tx) => {
-      const dropped = rename(tx, { from, to, mode, now: now(), isOpen: this.isOpen });
-      return dropped instanceof FsError ? dropped : this.afterDrop(tx, dropped);
+      const dropped = rename(tx, { from, to, mode, whiteout, now: now(), isOpen: this.isOpen });
+      if (dropped instanceof FsError) return dropped;
+      if (mode === "whiteout") numbers.cover(tx, whiteout);
+      return this.afterDrop(tx, dropped);
     });
     // Whoever replaces a file by another expects the new content or the old one after a crash.
     const whole: Fs<Dropped | undefined> = Effect.flatMap(attempt, (answer) => {

@@ -1,5 +1,5 @@
 /**
- * Changes of the namespace as transaction bodies: create, link, unlink, rename.
+ * Changes of the namespace as transaction bodies: create, with or without a name, link, unlink, rename.
  *
  * Every function here runs inside a transaction, stages all that belongs together, and returns a value or an `FsError`;
  * the caller turns that into an abort. Link counts, times, directory sizes and parents are kept as POSIX has them: a
@@ -79,17 +79,47 @@ export function create(tx: Transaction, what: Creation): InodeValue | FsError {
   return row;
 }
 
-export function link(tx: Transaction, inode: number, place: NamePlace, now: Timestamp): InodeValue | FsError {
+/** An open file that no name refers to: an orphan from the start, so that a crash removes it. */
+export function createNameless(
+  tx: Transaction,
+  what: Pick<Creation, "inode" | "mode" | "owner" | "now"> & { readonly directory: number },
+): InodeValue | FsError {
+  const parent = loadDirectory(tx, what.directory);
+  if (parent instanceof FsError) return parent;
+  if (parent.links === 0) return new FsError("NoEntry");
+  const row = newInode(what.mode, what.owner, 0, what.now, 0);
+  storeInode(tx, what.inode, row);
+  putOrphan(tx, what.inode);
+  return row;
+}
+
+function putOrphan(tx: Transaction, inode: number): void {
+  tx.put(Table.orphans, inode, 0, SNAPSHOT_ROOT, ORPHAN_BYTES);
+  encodeOrphan(tx.out, tx.outAt, { kind: OrphanKind.unlinked });
+}
+
+/** `nameless`: the inode is open and never had a name; this is its first. */
+export function link(
+  tx: Transaction,
+  inode: number,
+  place: NamePlace,
+  now: Timestamp,
+  nameless: boolean,
+): InodeValue | FsError {
   const parent = loadDirectory(tx, place.directory);
   if (parent instanceof FsError) return parent;
   const row = loadInode(tx, inode);
-  if (row === undefined || row.links === 0 || parent.links === 0) return new FsError("NoEntry");
+  if (row === undefined || (row.links === 0 && !nameless) || parent.links === 0) return new FsError("NoEntry");
   if (isDirectory(row)) return new FsError("NotPermitted", "hard link to a directory");
   if (row.links >= LINKS_MAX) return new FsError("TooManyLinks");
   const fault = addName(tx, place, inode, typeOf(row.mode));
   if (fault !== undefined) return fault;
   const linked = { ...row, links: row.links + 1, changed: now };
   storeInode(tx, inode, linked);
+  if (row.links === 0) {
+    reached("nameless file linked");
+    tx.remove(Table.orphans, inode, 0, SNAPSHOT_ROOT);
+  }
   touch(tx, place.directory, now, 1, 0, parent);
   return linked;
 }
@@ -111,8 +141,7 @@ function dropLink(tx: Transaction, inode: number, now: Timestamp, isOpen: (inode
   if (!isOpen(inode) && removeRows(tx, inode)) return { inode, fate: "removed" };
   reached(isOpen(inode) ? "open file unlinked" : "large file unlinked");
   storeInode(tx, inode, { ...row, links: 0, changed: now });
-  tx.put(Table.orphans, inode, 0, SNAPSHOT_ROOT, ORPHAN_BYTES);
-  encodeOrphan(tx.out, tx.outAt, { kind: OrphanKind.unlinked });
+  putOrphan(tx, inode);
   return { inode, fate: "orphan" };
 }
 
@@ -148,6 +177,8 @@ function isWithin(tx: Transaction, inode: number, ancestor: number): boolean {
 }
 
 export interface Renaming {
+  /** Number of the inode that a rename with a whiteout leaves behind. */
+  readonly whiteout: number;
   readonly from: NamePlace;
   readonly to: NamePlace;
   readonly mode: RenameMode;
@@ -187,6 +218,14 @@ function moved(tx: Transaction, inode: number, parent: number, now: Timestamp): 
   storeInode(tx, inode, { ...row, changed: now, parent: isDirectory(row) ? parent : 0 });
 }
 
+/** What hides the name in the layers below an overlay. */
+function leaveWhiteout(tx: Transaction, { from, whiteout, now }: Renaming, sourceDirectory: number): void {
+  reached("rename left a whiteout");
+  storeInode(tx, whiteout, newInode(FileType.character, { uid: 0, gid: 0 }, 0, now));
+  replaceName(tx, from, whiteout, FileType.character);
+  touch(tx, from.directory, now, 0, -sourceDirectory);
+}
+
 export function rename(tx: Transaction, what: Renaming): Dropped | undefined | FsError {
   const { from, to, now } = what;
   const fromRow = loadDirectory(tx, from.directory);
@@ -210,8 +249,11 @@ export function rename(tx: Transaction, what: Renaming): Dropped | undefined | F
     moved(tx, target!.inode, from.directory, now);
     return undefined;
   }
-  removeName(tx, from);
-  touch(tx, from.directory, now, -1, -sourceDirectory);
+  if (what.mode === "whiteout") leaveWhiteout(tx, what, sourceDirectory);
+  else {
+    removeName(tx, from);
+    touch(tx, from.directory, now, -1, -sourceDirectory);
+  }
   if (target === undefined) {
     const full = addName(tx, to, source.inode, source.type);
     if (full !== undefined) return full;

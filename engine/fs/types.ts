@@ -122,7 +122,8 @@ export class FsError {
   }
 }
 
-export type RenameMode = "replace" | "no-replace" | "exchange";
+/** `whiteout` is `replace`, with a character device 0:0 of root left under the old name, as overlays want it. */
+export type RenameMode = "replace" | "no-replace" | "exchange" | "whiteout";
 
 /** `allocate` and `zero` grow the file unless `keepSize`; `punch` never does. */
 export type FallocateMode = "allocate" | "punch" | "zero";
@@ -142,6 +143,11 @@ export interface Filesystem {
   readonly mknod: (parent: number, name: Uint8Array, mode: number, rdev: number, owner: Owner) => Fs<Attributes>;
   readonly mkdir: (parent: number, name: Uint8Array, mode: number, owner: Owner) => Fs<Attributes>;
   readonly symlink: (parent: number, name: Uint8Array, target: Uint8Array, owner: Owner) => Fs<Attributes>;
+  /**
+   * Creates a regular file without a name, open once. `link` may give it its first name while it is open; otherwise it
+   * goes with the last `release`, and with a crash.
+   */
+  readonly tmpfile: (parent: number, mode: number, owner: Owner) => Fs<Attributes>;
   readonly readlink: (inode: number) => Fs<Uint8Array>;
   readonly link: (inode: number, newParent: number, newName: Uint8Array) => Fs<Attributes>;
   /** Removes a name of anything but a directory. */

@@ -42,12 +42,17 @@ export const Opcode = {
   create: 35,
   interrupt: 36,
   destroy: 38,
+  ioctl: 39,
   batchForget: 42,
   fallocate: 43,
   readdirplus: 44,
   rename2: 45,
   lseek: 46,
+  copyFileRange: 47,
   syncfs: 50,
+  tmpfile: 51,
+  statx: 52,
+  copyFileRangeWide: 53,
 } as const;
 
 /** Abilities that kernel and server tell each other of. */

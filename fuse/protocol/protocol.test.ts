@@ -7,7 +7,9 @@ import {
   encodeInit,
   encodeInvalidInode,
   encodeNoEntry,
+  encodeIoctl,
   encodeStatistics,
+  encodeStatx,
   EntryWriter,
   header,
 } from "./reply.ts";
@@ -68,6 +70,33 @@ describe("answers have the bytes of linux/fuse.h:", () => {
 
   it("attributes, with times before 1970 and sizes above 32 bits", () => {
     expect(hex(encodeAttributes(attributes, lifetimes))).toBe(`01000000000000000065cd1d00000000${GOLDEN_ATTRIBUTES}`);
+  });
+
+  it("statx, with the time of birth and the two parts of a device number", () => {
+    const device = { ...attributes, mode: FileType.block | 0o600, rdev: 0x1234567 };
+    const golden = [
+      "01000000000000000065cd1d00000000", // attr_valid, its nanoseconds, flags
+      "00".repeat(16), // spare
+      "ff0f000000100000", // mask, blksize
+      "0000000000000000", // attributes
+      "02000000e8030000e9030000", // nlink, uid, gid
+      "80610000", // mode
+      "0500000002000000", // ino
+      "0100000000010000", // size
+      "0200000000000000", // blocks
+      "0000000000000000", // attributes_mask
+      "ffffffffffffffff0065cd1d00000000", // atime
+      "00000000000000000000000000000000", // btime
+      "00000000020000000100000000000000", // ctime
+      "00f153650000000015cd5b0700000000", // mtime
+      "45030000671200000000000000000000", // rdev, dev
+      "00".repeat(112), // spare
+    ].join("");
+    expect(hex(encodeStatx(device, lifetimes))).toBe(golden);
+  });
+
+  it("an ioctl's answer", () => {
+    expect(hex(encodeIoctl(Uint8Array.of(1, 2)))).toBe(`${"00".repeat(16)}0102`);
   });
 
   it("an entry, its absence, and a created file", () => {

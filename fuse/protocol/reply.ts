@@ -12,6 +12,9 @@ const BLOCK_BYTES = 4096;
 const SECTOR_BYTES = 512;
 const DIRENT_BYTES = 24;
 const UNSETTLED_SECONDS = 1;
+const STATX_BYTES = 32 + 256;
+const STATX_BASIC = 0x7ff;
+const STATX_BIRTH = 0x800;
 
 export interface Lifetimes {
   readonly entrySeconds: number;
@@ -115,6 +118,38 @@ export function encodeCreated(attributes: Attributes, lifetimes: Lifetimes, flag
 export function encodeCount(count: number): Uint8Array {
   const bytes = new Uint8Array(8);
   new DataView(bytes.buffer).setUint32(0, count, true);
+  return bytes;
+}
+
+/** What statx shows, the time of birth among it. */
+export function encodeStatx(attributes: Attributes, { attributeSeconds }: Lifetimes): Uint8Array {
+  const bytes = new Uint8Array(STATX_BYTES);
+  const view = new DataView(bytes.buffer);
+  putLifetime(view, 0, 8, attributeSeconds);
+  const at = 32;
+  view.setUint32(at, STATX_BASIC | STATX_BIRTH, true);
+  view.setUint32(at + 4, BLOCK_BYTES, true);
+  view.setUint32(at + 16, attributes.links, true);
+  view.setUint32(at + 20, attributes.uid, true);
+  view.setUint32(at + 24, attributes.gid, true);
+  view.setUint16(at + 28, attributes.mode, true);
+  putWide(view, at + 32, attributes.inode);
+  putWide(view, at + 40, attributes.sizeBytes);
+  putWide(view, at + 48, Math.ceil(attributes.allocatedBytes / SECTOR_BYTES));
+  const { accessed, born, changed, modified, rdev } = attributes;
+  for (const [index, { seconds, nanoseconds }] of [accessed, born, changed, modified].entries()) {
+    putSigned(view, at + 64 + index * 16, seconds);
+    view.setUint32(at + 72 + index * 16, nanoseconds, true);
+  }
+  view.setUint32(at + 128, (rdev & 0xfff00) >>> 8, true);
+  view.setUint32(at + 132, (rdev & 0xff) | ((rdev >>> 12) & 0xfff00), true);
+  return bytes;
+}
+
+/** What an ioctl gives back. */
+export function encodeIoctl(data: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(16 + data.length);
+  bytes.set(data, 16);
   return bytes;
 }
 

@@ -60,6 +60,7 @@ export const RATES: Readonly<Record<string, number>> = {
   "malformed pool refused": 2,
   "malformed row met": 3,
   "metadata waited for space": 3,
+  "nameless file linked": 1,
   "names of one hash": 60,
   // Needs a read that goes wrong once, of a node.
   "node that did not verify read again": 0.03,
@@ -80,6 +81,7 @@ export const RATES: Readonly<Record<string, number>> = {
   // Needs a crash with a single bucket of the journal left.
   "recovered with the journal full": 0.4,
   "rejected journal entry superseded": 150,
+  "rename left a whiteout": 1,
   "rename replaced a name": 150,
   "rename waited for data": 100,
   "reserve bucket taken": 3,

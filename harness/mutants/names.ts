@@ -5,6 +5,43 @@ import type { Mutant } from "./mutant.ts";
 
 export const namesMutants: ReadonlyArray<Mutant> = [
   {
+    id: "linked-file-still-orphan",
+    breaks: "a file that was made without a name stays an orphan when it gets one, and goes with the next crash",
+    file: "engine/fs/namespace.js",
+    edits: [
+      {
+        find: 'reached("nameless file linked");\n        tx.remove(Table.orphans, inode, 0, SNAPSHOT_ROOT);',
+        replace: "",
+      },
+    ],
+    scenarios: ["nameless-files"],
+  },
+  {
+    id: "nameless-file-leaks",
+    breaks: "a file that was made without a name is no orphan, and a crash leaves it for ever",
+    file: "engine/fs/namespace.js",
+    edits: [
+      {
+        find: "storeInode(tx, what.inode, row);\n    putOrphan(tx, what.inode);",
+        replace: "storeInode(tx, what.inode, row);",
+      },
+      { find: "tx.remove(Table.orphans, inode, 0, SNAPSHOT_ROOT);\n    }\n    touch", replace: "}\n    touch" },
+    ],
+    scenarios: ["nameless-files"],
+  },
+  {
+    id: "whiteout-takes-an-entry",
+    breaks: "a whiteout is not counted as an entry of its directory",
+    file: "engine/fs/namespace.js",
+    edits: [
+      {
+        find: "touch(tx, from.directory, now, 0, -sourceDirectory);",
+        replace: "touch(tx, from.directory, now, -1, -sourceDirectory);",
+      },
+    ],
+    scenarios: ["nameless-files"],
+  },
+  {
     id: "renamed-directory-keeps-parent",
     breaks: "a directory that moves still has its old parent",
     file: "engine/fs/namespace.js",

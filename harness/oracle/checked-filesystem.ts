@@ -108,7 +108,7 @@ export class CheckedClient {
     };
   }
 
-  private creations(fs: Filesystem): Pick<Filesystem, "mknod" | "mkdir" | "symlink" | "readlink" | "link"> {
+  private creations(fs: Filesystem): Pick<Filesystem, "mknod" | "mkdir" | "symlink" | "tmpfile" | "readlink" | "link"> {
     const { model } = this;
     const at = placeOf;
     return {
@@ -132,6 +132,13 @@ export class CheckedClient {
           `symlink(${at(parent, name)})`,
           () => fs.symlink(parent, name, target, owner),
           (call) => model.symlink(call, parent, name, target, owner),
+        ),
+      tmpfile: (parent, mode, owner) =>
+        this.run(
+          "growth",
+          `tmpfile(${parent}, 0o${mode.toString(8)})`,
+          () => fs.tmpfile(parent, mode, owner),
+          (call) => model.tmpfile(call, parent, mode, owner),
         ),
       readlink: (inode) =>
         this.run(
@@ -413,6 +420,7 @@ type NamespaceOperation =
   | "mknod"
   | "mkdir"
   | "symlink"
+  | "tmpfile"
   | "readlink"
   | "link"
   | "unlink"

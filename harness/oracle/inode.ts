@@ -39,6 +39,8 @@ export class Inode {
   /** What the engine calls it. */
   number: number | undefined;
   opens = 0;
+  /** Was made without a name, and may still get one. */
+  nameless = false;
   /** Latest change time that the engine has told, and when. */
   changedSeen: { readonly ticket: number; readonly changed: Timestamp } | undefined;
 

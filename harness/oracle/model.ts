@@ -160,6 +160,21 @@ export class Model {
     });
   }
 
+  /** No name shows it, so that after a crash it is as if it had never been. */
+  tmpfile(call: Call, parent: number, mode: number, owner: Owner): Expectation<Attributes> {
+    const directory = this.directory(parent);
+    if (isRefusal(directory)) return directory;
+    if (directory.found.state.links === 0) return fails("NoEntry");
+    const touched: Array<Inode> = [];
+    const moment = this.history.advance(call.label, touched);
+    const state = emptyState(FileType.regular | (mode & PERMISSION_BITS), owner, 0);
+    const inode = this.createInode(moment, { ...state, touched: this.clock?.() });
+    touched.push(inode);
+    inode.nameless = true;
+    inode.opens = 1;
+    return this.attributesOf(inode);
+  }
+
   readlink(number: number): Expectation<Uint8Array> {
     const inode = this.find(number);
     if (inode === undefined) return this.missing(number);
@@ -174,7 +189,7 @@ export class Model {
     const inode = this.find(number);
     const directory = this.directory(newParent);
     const reasons: Array<FsReason> = [...wrongName(newName)];
-    if (inode === undefined || inode.state.links === 0) reasons.push("NoEntry");
+    if (inode === undefined || (inode.state.links === 0 && !inode.nameless)) reasons.push("NoEntry");
     else if (inode.isDirectory) reasons.push("NotPermitted");
     if (isRefusal(directory)) reasons.push(...directory.fails);
     else {
@@ -184,6 +199,7 @@ export class Model {
     if (reasons.length > 0 || inode === undefined || isRefusal(directory)) return fails(...reasons);
     const moment = this.history.advance(call.label, [inode, directory.found]);
     this.put(moment, inode, { links: inode.state.links + 1 });
+    inode.nameless = false;
     this.enter(moment, directory.found, newName, inode);
     return this.attributesOf(inode);
   }
@@ -232,11 +248,13 @@ export class Model {
     const reasons = [...wrongName(name), ...wrongName(newName), ...renameRefusals(from, to, moved, target, mode)];
     if (reasons.length > 0 || moved === undefined) return fails(...reasons);
     if (moved === target) return succeeds;
-    const moment = this.history.advance(
-      call.label,
-      target === undefined ? [moved, from, to] : [moved, target, from, to],
-    );
-    this.enter(moment, from, name, mode === "exchange" ? target : undefined);
+    const touched = target === undefined ? [moved, from, to] : [moved, target, from, to];
+    const moment = this.history.advance(call.label, touched);
+    if (mode === "whiteout") {
+      const left = this.createInode(moment, emptyState(FileType.character, { uid: 0, gid: 0 }, 1));
+      touched.push(left);
+      this.enter(moment, from, name, left);
+    } else this.enter(moment, from, name, mode === "exchange" ? target : undefined);
     this.enter(moment, to, newName, moved);
     if (target !== undefined && mode !== "exchange") {
       this.put(moment, target, { links: target.isDirectory ? 0 : target.state.links - 1 });
@@ -379,7 +397,7 @@ function renameRefusals(
   if (mode === "no-replace" && target !== undefined) reasons.push("Exists");
   if (moved?.isDirectory === true && isWithin(to, moved)) reasons.push("InvalidArgument");
   if (mode === "exchange" && target?.isDirectory === true && isWithin(from, target)) reasons.push("InvalidArgument");
-  if (mode === "replace" && moved !== undefined && target !== undefined && moved !== target) {
+  if ((mode === "replace" || mode === "whiteout") && moved !== undefined && target !== undefined && moved !== target) {
     if (moved.isDirectory && !target.isDirectory) reasons.push("NotDirectory");
     if (!moved.isDirectory && target.isDirectory) reasons.push("IsDirectory");
     if (target.isDirectory && target.state.entries?.size !== 0) reasons.push("NotEmpty");

@@ -93,6 +93,8 @@ export class ToyFilesystem {
   readonly log: Array<ToyChange> = [];
   readonly syncs: Array<ToySync> = [];
   private numbers = ROOT_INODE;
+  /** Inodes that never had a name. */
+  private readonly nameless = new Set<number>();
   private clock = 0;
 
   constructor(state: ToyState = emptyState()) {
@@ -287,12 +289,13 @@ export class ToyFilesystem {
       throw new FsError("InvalidArgument");
     }
     if (source === target) return;
-    if (mode === "replace" && targetNode !== undefined) {
+    if ((mode === "replace" || mode === "whiteout") && targetNode !== undefined) {
       if (targetNode.names.size > 0) throw new FsError("NotEmpty");
       if (isDirectory(targetNode) && !isDirectory(sourceNode)) throw new FsError("IsDirectory");
       if (!isDirectory(targetNode) && isDirectory(sourceNode)) throw new FsError("NotDirectory");
     }
     const exchanges = mode === "exchange";
+    const whiteout = mode === "whiteout" ? ++this.numbers : undefined;
     const waitsFor = target !== undefined && !exchanges && isRegular(sourceNode) ? source : undefined;
     void from;
     this.changeNames([parent, newParent], waitsFor, (state) => {
@@ -307,7 +310,11 @@ export class ToyFilesystem {
         node.links++;
         moved.parent = directory;
       };
-      put(parent, textOf(name), exchanges ? target : undefined);
+      if (whiteout !== undefined) {
+        const left = freshNode(FileType.character, { uid: 0, gid: 0 }, parent);
+        state.set(whiteout, { ...left, names: new Map(), xattrs: new Map() });
+      }
+      put(parent, textOf(name), exchanges ? target : whiteout);
       put(newParent, textOf(newName), source);
       if (exchanges || target === undefined) return;
       const gone = state.get(target) as ToyNode;
@@ -323,6 +330,7 @@ export class ToyFilesystem {
     | "mknod"
     | "mkdir"
     | "symlink"
+    | "tmpfile"
     | "link"
     | "unlink"
     | "rmdir"
@@ -342,13 +350,24 @@ export class ToyFilesystem {
         run(() => this.create(parent, name, freshNode(FileType.directory | mode, owner, parent))),
       symlink: (parent, name, target, owner) =>
         run(() => this.create(parent, name, { ...freshNode(FileType.symlink | 0o777, owner, parent), target })),
+      tmpfile: (parent, mode, owner) =>
+        run(() => {
+          if (this.directory(parent).links === 0) throw new FsError("NoEntry");
+          const number = ++this.numbers;
+          this.nameless.add(number);
+          const node = { ...freshNode(FileType.regular | mode, owner, parent), links: 0, opens: 1 };
+          this.change("namespace", undefined, (state) => {
+            state.set(number, { ...node, names: new Map(), xattrs: new Map() });
+          });
+          return this.attributes(number);
+        }),
       link: (inode, parent, name) =>
         run(() => {
           const directory = this.directory(parent);
           const node = this.node(inode);
           if (isDirectory(node)) throw new FsError("NotPermitted");
           if (directory.names.has(textOf(name))) throw new FsError("Exists");
-          if (node.links === 0 || directory.links === 0) throw new FsError("NoEntry");
+          if ((node.links === 0 && !this.nameless.delete(inode)) || directory.links === 0) throw new FsError("NoEntry");
           this.changeNames([parent], undefined, (state) => {
             (state.get(parent) as ToyNode).names.set(textOf(name), inode);
             (state.get(inode) as ToyNode).links++;
@@ -359,6 +378,12 @@ export class ToyFilesystem {
       rmdir: (parent, name) => run(() => this.remove(parent, name, true)),
       rename: (parent, name, newParent, newName, mode) =>
         run(() => this.rename(parent, name, newParent, newName, mode)),
+      ...this.keeping(run),
+    };
+  }
+
+  private keeping(run: <A>(body: () => A) => Fs<A>): Pick<Filesystem, "setxattr" | "removexattr" | "open" | "release"> {
+    return {
       setxattr: (inode, name, value, mode) =>
         run(() => {
           const has = this.node(inode).xattrs.has(textOf(name));

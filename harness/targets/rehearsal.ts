@@ -234,6 +234,10 @@ function portable(operation: Operation): Operation | undefined {
   switch (operation.kind) {
     case "rename":
       return { ...operation, mode: "replace" };
+    case "whiteout":
+      return { kind: "rename", from: operation.from, to: operation.to, mode: "replace" };
+    case "tmpfile":
+      return undefined;
     case "symlink":
       return { ...operation, target: operation.target.slice(0, SYMLINK_BYTES_MAX) };
     case "setattr": {
@@ -249,7 +253,8 @@ function portable(operation: Operation): Operation | undefined {
 export function describeOperation(operation: Operation): string {
   switch (operation.kind) {
     case "rename":
-      return `rename ${operation.from} to ${operation.to}`;
+    case "whiteout":
+      return `${operation.kind} ${operation.from} to ${operation.to}`;
     case "link":
       return `link ${operation.target} as ${operation.path}`;
     case "write":

@@ -85,6 +85,11 @@ export class Draw {
         return { kind, path: this.directory() };
       case "rename":
         return this.rename();
+      case "whiteout":
+        return { kind, from: this.entry(), to: random.chance(0.5) ? this.entry() : this.newPath(profile.fileNames) };
+      case "tmpfile":
+        if (this.openHandles.size >= profile.handlesMax) return this.releaseOrOpen();
+        return { kind, path: this.directory(), handle: String(++this.handles) };
       case "open":
         return this.openOrRelease();
       case "release":

@@ -43,6 +43,9 @@ export type Operation =
   | { readonly kind: "unlink"; readonly path: string }
   | { readonly kind: "rmdir"; readonly path: string }
   | { readonly kind: "rename"; readonly from: string; readonly to: string; readonly mode: RenameMode }
+  | { readonly kind: "whiteout"; readonly from: string; readonly to: string }
+  /** A file without a name, made in a directory and held open under the handle. */
+  | { readonly kind: "tmpfile"; readonly path: string; readonly handle: string }
   | { readonly kind: "write"; readonly target: Target; readonly offsetBytes: number; readonly pattern: Pattern }
   | { readonly kind: "append"; readonly target: Target; readonly pattern: Pattern }
   | { readonly kind: "truncate"; readonly target: Target; readonly sizeBytes: number }
@@ -128,6 +131,8 @@ function carryOut(operation: Operation, by: Performer): Fs<unknown> {
     case "unlink":
     case "rmdir":
     case "rename":
+    case "whiteout":
+    case "tmpfile":
     case "open":
       return onNames(operation, by);
     default:
@@ -137,7 +142,20 @@ function carryOut(operation: Operation, by: Performer): Fs<unknown> {
 
 type NameOperation = Extract<
   Operation,
-  { kind: "create" | "mkdir" | "mknod" | "symlink" | "link" | "unlink" | "rmdir" | "rename" | "open" }
+  {
+    kind:
+      | "create"
+      | "mkdir"
+      | "mknod"
+      | "symlink"
+      | "link"
+      | "unlink"
+      | "rmdir"
+      | "rename"
+      | "whiteout"
+      | "tmpfile"
+      | "open";
+  }
 >;
 type InodeOperation = Exclude<Operation, NameOperation | { kind: "sleep" | "syncfs" | "statfs" | "release" }>;
 
@@ -168,6 +186,12 @@ function onNames(operation: NameOperation, by: Performer): Fs<unknown> {
       return at(operation.from, by, (parent, name) =>
         at(operation.to, by, (newParent, newName) => fs.rename(parent, name, newParent, newName, operation.mode)),
       );
+    case "whiteout":
+      return at(operation.from, by, (parent, name) =>
+        at(operation.to, by, (newParent, newName) => fs.rename(parent, name, newParent, newName, "whiteout")),
+      );
+    case "tmpfile":
+      return tmpfile(operation.path, operation.handle, by);
     case "open":
       return open(operation.path, operation.handle, by);
   }
@@ -232,6 +256,15 @@ function open(path: string, handle: string, by: Performer): Fs<void> {
   if (by.handles.has(handle)) return Effect.fail(new FsError("Exists", `handle ${handle}`));
   return Effect.flatMap(resolve(path, by), (inode) =>
     Effect.map(by.filesystem.open(inode), () => {
+      by.handles.set(handle, inode);
+    }),
+  );
+}
+
+function tmpfile(path: string, handle: string, by: Performer): Fs<void> {
+  if (by.handles.has(handle)) return Effect.fail(new FsError("Exists", `handle ${handle}`));
+  return Effect.flatMap(resolve(path, by), (parent) =>
+    Effect.map(by.filesystem.tmpfile(parent, 0o600, OWNER), ({ inode }) => {
       by.handles.set(handle, inode);
     }),
   );

@@ -1,0 +1,86 @@
+/**
+ * Requests that Linux has beyond POSIX: files without a name, copies inside the server, statx, ioctl.
+ *
+ * Of the ioctls the kernel passes on, those are answered that have a true answer: flags and project of a file (it has
+ * none), and its generation (no inode number is used twice). Flags cannot be set, since rows of inodes have no place
+ * for them; what is unknown is `ENOTTY`.
+ */
+import * as Effect from "effect/Effect";
+import type { FsError } from "../engine/fs/types.ts";
+import { Errno, Refused } from "./errno.ts";
+import type { Operations } from "./operations.ts";
+import { Opcode, OpenAnswer } from "./protocol/opcodes.ts";
+import {
+  encodeCount,
+  encodeCreated,
+  encodeIoctl,
+  encodeOffset,
+  encodeStatx,
+  type Lifetimes,
+} from "./protocol/reply.ts";
+import type { KernelRequest } from "./protocol/request.ts";
+
+type Answer = Effect.Effect<Uint8Array, FsError | Refused>;
+type Handle = (request: KernelRequest) => Answer;
+
+/** Of linux/fs.h. */
+const Ioctl = {
+  getFlags: 0x8008_6601,
+  getFlagsShort: 0x8004_6601,
+  setFlags: 0x4008_6602,
+  setFlagsShort: 0x4004_6602,
+  getVersion: 0x8008_7601,
+  getVersionShort: 0x8004_7601,
+  getAttributes: 0x801c_581f,
+  setAttributes: 0x401c_5820,
+} as const;
+const SETTERS: ReadonlySet<number> = new Set([Ioctl.setFlags, Ioctl.setFlagsShort, Ioctl.setAttributes]);
+/** Bytes of the answers. Of versions the requests say `long`, and programs have room for an `int`, as lsattr. */
+const ANSWER_BYTES: ReadonlyMap<number, number> = new Map([
+  [Ioctl.getFlags, 4],
+  [Ioctl.getFlagsShort, 4],
+  [Ioctl.getVersion, 4],
+  [Ioctl.getVersionShort, 4],
+  [Ioctl.getAttributes, 28],
+]);
+
+/** The answers by opcode. */
+export function linuxRequests(operations: Operations, lifetimes: Lifetimes): ReadonlyArray<readonly [number, Handle]> {
+  return [
+    [
+      Opcode.tmpfile,
+      (request) => {
+        const [, mode, umask] = [request.u32(), request.u32(), request.u32()];
+        const made = operations.tmpfile(request.inode, mode, { uid: request.uid, gid: request.gid, umask });
+        return Effect.map(made, (found) => encodeCreated(found, lifetimes, OpenAnswer.keepCache));
+      },
+    ],
+    [Opcode.statx, ({ inode }) => Effect.map(operations.getattr(inode), (found) => encodeStatx(found, lifetimes))],
+    [Opcode.copyFileRange, (request) => Effect.map(copied(operations, request), encodeCount)],
+    [Opcode.copyFileRangeWide, (request) => Effect.map(copied(operations, request), encodeOffset)],
+    [Opcode.ioctl, ioctl],
+  ];
+}
+
+function copied(operations: Operations, request: KernelRequest): Effect.Effect<number, FsError> {
+  request.skip(8);
+  const [fromOffset, toInode] = [request.u64(), request.u64()];
+  request.skip(8);
+  const [toOffset, lengthBytes] = [request.u64(), request.u64()];
+  const from = { inode: request.inode, offsetBytes: fromOffset };
+  return operations.copyFileRange(from, { inode: toInode, offsetBytes: toOffset }, lengthBytes);
+}
+
+function ioctl(request: KernelRequest): Answer {
+  request.skip(12);
+  const command = request.u32();
+  request.skip(8);
+  const inBytes = request.u32();
+  request.skip(4);
+  const answerBytes = ANSWER_BYTES.get(command);
+  if (answerBytes !== undefined) return Effect.succeed(encodeIoctl(new Uint8Array(answerBytes)));
+  if (!SETTERS.has(command)) return Effect.fail(new Refused(Errno.ENOTTY));
+  // Setting what is set already is no change.
+  const unset = request.data(inBytes).every((byte) => byte === 0);
+  return unset ? Effect.succeed(encodeIoctl(new Uint8Array(0))) : Effect.fail(new Refused(Errno.EOPNOTSUPP));
+}
