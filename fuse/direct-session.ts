@@ -101,11 +101,23 @@ class Connection implements MessageSink {
   }
 }
 
+function mayOpen(path: string): boolean {
+  try {
+    fs.accessSync(path, fs.constants.R_OK | fs.constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Why the kernel cannot be spoken to directly; undefined if it can. */
 export function directObstacle(): string | undefined {
   if (process.platform !== "linux") return "only Linux has this protocol";
-  if (process.geteuid?.() !== 0) return "it takes root";
-  return fs.existsSync(CONNECTION) ? undefined : `there is no ${CONNECTION}`;
+  if (!fs.existsSync(CONNECTION)) return `there is no ${CONNECTION}`;
+  const open = mayOpen(CONNECTION);
+  const missing = process.geteuid?.() === 0 ? [] : ["root, or namespaces of one's own (unshare -Urm varve mount ...)"];
+  if (!open) missing.push(`the right to open ${CONNECTION} (root can give it: chmod 666 ${CONNECTION})`);
+  return missing.length === 0 ? undefined : `it takes ${missing.join(", and ")}`;
 }
 
 /** Mounts, and serves from then on. */

@@ -57,9 +57,9 @@ const BACKGROUND_MAX = 64;
 /** Bytes that an entry of a listing takes at least, and about. */
 const ENTRY_BYTES_LEAST = 32;
 const ENTRY_PLUS_BYTES = 168;
+// Not atomicTruncate: who truncates by opening would leave a program its set-ID bits, since the kernel sends no setattr.
 const FLAGS_WANTED =
   InitFlag.asyncRead |
-  InitFlag.atomicTruncate |
   InitFlag.writebackCache |
   InitFlag.handleKillPrivileges |
   InitFlag.bigWrites |

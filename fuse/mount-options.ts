@@ -28,6 +28,8 @@ export interface MountOptions {
   readonly writebackCache: boolean;
   /** What the server may have resident in all; a default that suits the machine unless told. */
   readonly memoryBytes?: number;
+  /** Whose the server is once the mount stands. */
+  readonly dropTo?: string;
   readonly engine: OpenOptions;
 }
 
@@ -63,11 +65,11 @@ export interface ValueReaders {
   readonly milliseconds: (text: string) => number | undefined;
 }
 
-type Kind = "flag" | "seconds" | "bytes" | "milliseconds";
+type Kind = "flag" | "seconds" | "bytes" | "milliseconds" | "user";
 interface OptionMeaning {
   readonly kind: Kind;
   readonly summary: string;
-  readonly apply: (options: MountOptions, value: number) => MountOptions;
+  readonly apply: (options: MountOptions, value: number, text: string) => MountOptions;
 }
 
 const flag = (summary: string, change: Partial<MountOptions>): OptionMeaning => ({
@@ -100,6 +102,11 @@ const OPTIONS: Readonly<Record<string, OptionMeaning>> = {
   "fuse-native": flag("mount through the package fuse-native", { transport: "fuse-native" }),
   writeback_cache: flag("let the kernel gather writes (the default)", { writebackCache: true }),
   nowriteback_cache: flag("have the kernel pass every write on at once", { writebackCache: false }),
+  drop: {
+    kind: "user",
+    summary: "give up root for this user once the mount stands",
+    apply: (options, _value, text) => ({ ...options, dropTo: text }),
+  },
   attr_timeout: {
     kind: "seconds",
     summary: "seconds that the kernel keeps attributes",
@@ -128,6 +135,9 @@ export const mountOptionHelp: ReadonlyArray<string> = Object.entries(OPTIONS).ma
   return `  ${`${name}${value}`.padEnd(26)} ${summary}`;
 });
 
+/** A name says what it says. */
+const readName = (text: string): number | undefined => (text === "" ? undefined : 0);
+
 function readSeconds(text: string): number | undefined {
   const value = Number(text);
   return text !== "" && Number.isFinite(value) && value >= 0 ? value : undefined;
@@ -141,6 +151,7 @@ export function parseMountOptions(
 ): MountOptions | MountOptionError {
   const read: Record<Exclude<Kind, "flag">, (text: string) => number | undefined> = {
     seconds: readSeconds,
+    user: readName,
     ...readers,
   };
   let options = defaults;
@@ -154,12 +165,13 @@ export function parseMountOptions(
     }
     if (meaning.kind === "flag") {
       if (text !== undefined) return new MountOptionError(`mount option ${name} takes no value`);
-      options = meaning.apply(options, 0);
+      options = meaning.apply(options, 0, "");
       continue;
     }
     const value = text === undefined ? undefined : read[meaning.kind](text);
-    if (value === undefined) return new MountOptionError(`mount option ${name} needs ${meaning.kind}, as in ${name}=…`);
-    options = meaning.apply(options, value);
+    if (text === undefined || value === undefined)
+      return new MountOptionError(`mount option ${name} needs ${meaning.kind}, as in ${name}=…`);
+    options = meaning.apply(options, value, text);
   }
   return options;
 }

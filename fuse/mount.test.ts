@@ -4,7 +4,7 @@ import * as fs from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, it } from "vitest";
 import { mountAt } from "./mount-point.ts";
-import { obstacle, type Outcome, Program, TestMount } from "./test-mount.ts";
+import { missingPrograms, obstacle, type Outcome, Program, shell, TestMount } from "./test-mount.ts";
 
 const blocked = obstacle();
 let program: Program;
@@ -172,6 +172,27 @@ describe("a mount ends well", () => {
     expect(await ended).toBe(0);
   });
 });
+
+it("locks keep two processes apart, on every mount anew", async ({ skip }) => {
+  const missing = await missingPrograms(["flock", "python3"]);
+  if (missing !== undefined) return skip(missing);
+  const ranges = [
+    "import fcntl, os; fd = os.open('file', os.O_RDWR); fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)",
+    "child = os.fork()",
+    "if child == 0:",
+    "    try: fcntl.lockf(os.open('file', os.O_RDWR), fcntl.LOCK_EX | fcntl.LOCK_NB)",
+    "    except BlockingIOError: os._exit(0)",
+    "    os._exit(1)",
+    "assert os.wait()[1] == 0",
+  ];
+  for (let round = 0; round < 3; round++) {
+    await mount.mount();
+    const script = "touch file; flock -n file sh -c '! flock -n file true'; python3 -c \"$RANGES\"";
+    await shell(script, { cwd: mount.directory, env: { RANGES: ranges.join("\n") } });
+    if (round === 1) await mount.kill();
+    else await mount.umount();
+  }
+}, 60_000);
 
 it("a read-only mount writes nothing to the pool", async () => {
   await mount.mount();

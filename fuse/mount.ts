@@ -31,6 +31,7 @@ import { statusOf } from "./status.ts";
 import { watchDevice } from "./watched-device.ts";
 import { startNative } from "./native-session.ts";
 import { ATTRIBUTE_SECONDS_COHERENT, makeNativeTransport } from "./native.ts";
+import { become, Unmounter, type User, userNamed } from "./privileges.ts";
 import { type Session, TransportMissing, type TransportServices } from "./transport.ts";
 
 /** How long a server that was asked to stop waits for programs to close their files. */
@@ -59,8 +60,11 @@ export function serve(request: ServeRequest): Effect.Effect<ServerEnd, ServeErro
   return Effect.uninterruptible(
     Effect.gen(function* () {
       yield* prepareDirectory(request);
+      const { dropTo } = request.options;
+      const user = dropTo === undefined ? undefined : userNamed(dropTo);
+      if (user instanceof MountPointError) return yield* Effect.fail(user);
       const controls: Array<Control> = [];
-      const end = yield* Effect.scoped(serveIn(request, controls));
+      const end = yield* Effect.scoped(serveIn(request, user, controls));
       // Only now are the devices free.
       yield* Effect.promise(() => Promise.all(controls.map((control) => control.end(end))));
       request.log(end.clean ? "closed" : `ended uncleanly: ${end.message}`);
@@ -87,13 +91,21 @@ function prepareDirectoryAgain(directory: string): Effect.Effect<void, MountPoin
   return Effect.fail(state === "stale" ? new MountPointError(`${directory} holds several dead mounts`) : state);
 }
 
-const unmounting = (directory: string, manner: UnmountManner): Effect.Effect<void, MountPointError> =>
+const unmounting = (
+  directory: string,
+  manner: UnmountManner,
+  unmounter?: Unmounter,
+): Effect.Effect<void, MountPointError> =>
   Effect.tryPromise({
-    try: () => unmount(directory, manner),
+    try: () => (unmounter === undefined ? unmount(directory, manner) : unmounter.unmount(manner)),
     catch: (error) => (error instanceof MountPointError ? error : new MountPointError(String(error))),
   });
 
-function serveIn(asked: ServeRequest, controls: Array<Control>): Effect.Effect<ServerEnd, ServeError, Scope.Scope> {
+function serveIn(
+  asked: ServeRequest,
+  user: User | undefined,
+  controls: Array<Control>,
+): Effect.Effect<ServerEnd, ServeError, Scope.Scope> {
   const startedMs = Date.now();
   const log = new ServerLog(asked.log);
   const request = { ...asked, log: log.say };
@@ -121,8 +133,14 @@ function serveIn(asked: ServeRequest, controls: Array<Control>): Effect.Effect<S
     const sources = { directory, transport, readOnly, pool, devices, memory, control, metrics, log, startedMs };
     const status = statusOf({ ...sources, options: words, failure: () => failure });
     yield* startControl(session, request, controls, { status: () => promised(services, status) });
+    const unmounter = user === undefined ? undefined : new Unmounter(directory);
+    if (user !== undefined) {
+      become(user);
+      log.say(`root is given up for ${user.name}`);
+    }
     request.mounted();
-    yield* Effect.interruptible(Effect.raceFirst(session.ended, stopping(request, session)));
+    yield* Effect.interruptible(Effect.raceFirst(session.ended, stopping(request, session, unmounter)));
+    unmounter?.close();
     yield* session.close;
     return yield* closing(pool, readOnly, () => failure);
   });
@@ -192,7 +210,11 @@ function startSession(
     return Effect.tap(started, ({ device }) => Effect.sync(() => raiseReadAhead(device, READAHEAD_BYTES, log)));
   }
   const binding = loadBinding();
-  if (binding instanceof TransportMissing) return Effect.fail(binding);
+  if (binding instanceof TransportMissing) {
+    const { message } = binding;
+    const asked = options.transport === "fuse-native";
+    return Effect.fail(asked ? binding : new TransportMissing("direct", `${directObstacle()}. Otherwise ${message}`));
+  }
   const { acls, attributeSeconds = ATTRIBUTE_SECONDS_COHERENT } = options;
   const native = makeNativeTransport(pool.filesystem, binding, services, { attributeSeconds, acls });
   log(`mounting ${source} on ${directory}, through fuse-native`);
@@ -213,16 +235,20 @@ const runner: Effect.Effect<TransportServices["run"]> = Effect.map(Effect.contex
 });
 
 /** Waits for the request to stop and unmounts; programs that do not let go in time lose the filesystem. */
-function stopping({ stop, directory, log }: ServeRequest, session: Session): Effect.Effect<void> {
+function stopping(
+  { stop, directory, log }: ServeRequest,
+  session: Session,
+  unmounter: Unmounter | undefined,
+): Effect.Effect<void> {
   return Effect.gen(function* () {
     log(`stopping: ${yield* stop}`);
     for (let left = CLOSE_WITHIN_MS; left > 0; left -= RETRY_EVERY_MS) {
-      if (Exit.isSuccess(yield* Effect.exit(unmounting(directory, "now")))) return yield* session.ended;
+      if (Exit.isSuccess(yield* Effect.exit(unmounting(directory, "now", unmounter)))) return yield* session.ended;
       if (left === CLOSE_WITHIN_MS) log("files are open; waiting for them");
       yield* Effect.sleep(RETRY_EVERY_MS);
     }
     log("files are still open; unmounting all the same");
-    yield* Effect.ignore(unmounting(directory, "force"));
+    yield* Effect.ignore(unmounting(directory, "force", unmounter));
     yield* Effect.raceFirst(session.ended, Effect.sleep(CLOSE_WITHIN_MS));
   });
 }

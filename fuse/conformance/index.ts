@@ -5,6 +5,7 @@ import { attributeCases } from "./attributes.ts";
 import type { MountCase } from "./case.ts";
 import { dataCases } from "./data.ts";
 import { keptBackCases } from "./kept-back.ts";
+import { linuxCases } from "./linux.ts";
 import { nameCases } from "./names.ts";
 import { toolCases } from "./tools.ts";
 
@@ -15,5 +16,6 @@ export const mountCases: Readonly<Record<string, ReadonlyArray<MountCase>>> = {
   data: dataCases,
   "kept back": keptBackCases,
   attributes: attributeCases,
+  linux: linuxCases,
   tools: toolCases,
 };
