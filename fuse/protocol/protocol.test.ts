@@ -132,7 +132,7 @@ describe("answers have the bytes of linux/fuse.h:", () => {
   });
 
   it("what the kernel is told of an inode unasked", () => {
-    const told = "28000000020000000000000000000000" + "05000000020000";
+    const told = "2800000002000000000000000000000005000000020000";
     expect(hex(encodeInvalidInode(2 ** 33 + 5, -1))).toBe(`${told}00ffffffffffffffff0000000000000000`);
     expect(hex(encodeInvalidInode(2 ** 33 + 5, 4096))).toBe(`${told}0000100000000000000000000000000000`);
   });
