@@ -100,6 +100,12 @@ export async function unmount(directory: string, manner: UnmountManner): Promise
   throw new MountPointError(`${target} cannot be unmounted: ${why}`);
 }
 
+/** Has the kernel hand over what was written on the mount and it still keeps back. Rejects with a MountPointError. */
+export async function handOver(directory: string): Promise<void> {
+  const failure = await complaintOf("sync", ["-f", resolve(directory)]);
+  if (failure !== undefined) throw new MountPointError(`${directory} cannot be synced: ${failure}`);
+}
+
 /** Runs a program; undefined if it succeeded, else one line of what it said. */
 function complaintOf(program: string, args: ReadonlyArray<string>): Promise<string | undefined> {
   return new Promise((settle) => {

@@ -24,7 +24,7 @@ import { processMemory, watchMemory } from "./memory-watch.ts";
 import { MeteredTransport } from "./metered-transport.ts";
 import { Metrics } from "./metrics.ts";
 import { kernelOptions, libfuseOptions, type MountOptions } from "./mount-options.ts";
-import { inspectMountPoint, MountPointError, unmount, type UnmountManner } from "./mount-point.ts";
+import { handOver, inspectMountPoint, MountPointError, unmount, type UnmountManner } from "./mount-point.ts";
 import { loadBinding } from "./native-binding.ts";
 import { ServerLog } from "./server-log.ts";
 import { statusOf } from "./status.ts";
@@ -248,6 +248,9 @@ function stopping(
       yield* Effect.sleep(RETRY_EVERY_MS);
     }
     log("files are still open; unmounting all the same");
+    // The kernel would throw away what it gathered of them.
+    const handedOver = Effect.tryPromise(() => handOver(directory));
+    yield* Effect.ignore(Effect.raceFirst(handedOver, Effect.sleep(CLOSE_WITHIN_MS)));
     yield* Effect.ignore(unmounting(directory, "force", unmounter));
     yield* Effect.raceFirst(session.ended, Effect.sleep(CLOSE_WITHIN_MS));
   });
