@@ -27,7 +27,7 @@ describe.each(TRANSPORTS)("a pool mounted through %s:", (transport) => {
   describe.each(Object.entries(mountCases))("%s:", (topic, cases) => {
     let count = 0;
     const applying = cases.filter(({ onlyOn = transport }) => onlyOn === transport);
-    it.for(applying)("$title", { timeout: 120_000 }, async ({ run, programs, notOn }, { skip }) => {
+    it.for(applying)("$title", { timeout: 300_000 }, async ({ run, programs, notOn }, { skip }) => {
       const impossible = blocked ?? notOn?.[transport];
       if (impossible !== undefined) return skip(impossible);
       const missing = await missingPrograms(programs ?? []);
