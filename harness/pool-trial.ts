@@ -11,6 +11,7 @@ import { formatPool, type OpenOptions, openPool, type Pool } from "../engine/poo
 import { comesToRest } from "./liveness.ts";
 import type { Mark } from "./oracle/history.ts";
 import { Oracle } from "./oracle/oracle.ts";
+import { withPatience } from "./oracle/patient.ts";
 import { PoolRecovery, verifyPool, verifyWhatIsLeft, withoutHonestRefusal } from "./pool-recovery.ts";
 import { inRole } from "./role.ts";
 import type { ScenarioPlan } from "./scenario.ts";
@@ -118,7 +119,9 @@ export class PoolTrial implements Trial<Mark> {
     const { oracle, session } = this;
     const name = `client ${index}`;
     const { role, ...watcher } = session.speaker(name);
-    const filesystem = watchFilesystem(oracle.client(name, pool), watcher);
+    const { durableWithinMs } = this.plan;
+    const engine = durableWithinMs === undefined ? pool : withPatience(pool, durableWithinMs);
+    const filesystem = watchFilesystem(oracle.client(name, engine), watcher);
     const random = session.entropy.stream(name);
     const { note } = session.options;
     const program = this.plan.clients[index]!({

@@ -95,6 +95,11 @@ export interface ScenarioPlan extends DiskPlan {
   readonly tolerance: Tolerance;
   /** The clock on the wall jumps forward and back while the clients run, and files' times must be what it says. */
   readonly clockJumps?: boolean;
+  /**
+   * Nobody syncs here: a syncfs does nothing but wait so long, and then everything must be durable all the same, since
+   * the pool makes it so on its own.
+   */
+  readonly durableWithinMs?: number;
   /** The pool may fail for good while the clients run; what it leaves on the disk is then judged as after a crash. */
   readonly mayFail?: boolean;
   /** Faults may destroy what had been durable: the epilogue alone judges what is left, of a pool closed or stopped. */

@@ -16,6 +16,7 @@ import { onBothMedia } from "./pools.ts";
 import { regressions } from "./regressions/index.ts";
 import { spaceStories } from "./space.ts";
 import { zoneScenarios } from "./zones.ts";
+import { steadyStories } from "./steady.ts";
 import { treeStories } from "./trees.ts";
 
 export const scenarios: ReadonlyArray<Scenario> = [
@@ -31,6 +32,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
     ...crowdStories,
     ...treeStories,
     ...journalDamageStories,
+    ...steadyStories,
   ].flatMap(onBothMedia),
   ...zoneScenarios,
   ...regressions,

@@ -26,6 +26,7 @@ export interface FilesystemCore {
   readonly filesystem: Filesystem;
   readonly filesystemFor: (observer: { linearized(): void }) => Filesystem;
   readonly writebackAll: Effect.Effect<void, FsError>;
+  readonly writebackForAge: Effect.Effect<void, FsError>;
   /** Removes what was unlinked while open when the pool stopped. */
   readonly cleanOrphans: Effect.Effect<void, FileFailure>;
   readonly resumeLoggedOperations: Effect.Effect<void, FileFailure>;
@@ -73,6 +74,9 @@ function readCounter(tx: Transaction, table: number, inode: number, otherwise: n
   return tx.find(table, inode, 0, SNAPSHOT_ROOT) ? decodeCounter(tx.view, tx.at, tx.length) : otherwise;
 }
 
+const toFs = (effect: Effect.Effect<void, FileFailure>): Fs<void> =>
+  Effect.mapError(effect, (error) => (error._tag === "FsError" ? error : new FsError("InputOutput", error.detail)));
+
 export function makeFilesystemCore(services: EngineServices): Effect.Effect<FilesystemCore, PoolFailed> {
   return Effect.gen(function* () {
     const clock = yield* Clock.Clock;
@@ -97,9 +101,8 @@ export function makeFilesystemCore(services: EngineServices): Effect.Effect<File
     return {
       filesystem: new View(parts, () => {}),
       filesystemFor: (observer) => new View(parts, () => observer.linearized()),
-      writebackAll: Effect.mapError(files.writebackAll, (error) =>
-        error._tag === "FsError" ? error : new FsError("InputOutput", error.detail),
-      ),
+      writebackAll: toFs(files.writebackAll),
+      writebackForAge: toFs(files.writebackForAge),
       cleanOrphans: cleanOrphans(services, files),
       resumeLoggedOperations: files.ranges.resumeLoggedOperations,
       collectBucket: (device, from, to) => collectExtents(services, files.reader, device, from, to),

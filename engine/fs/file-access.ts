@@ -13,6 +13,7 @@ import type { EngineServices } from "../data/services.ts";
 import { Writeback } from "../data/writeback.ts";
 import type { InodeValue } from "../format/values/inode.ts";
 import { loadRegular } from "./inode.ts";
+import { reached } from "../marks.ts";
 import { FsError, type Timestamp } from "./types.ts";
 
 /** Files that are written back at the same time. */
@@ -134,9 +135,20 @@ export class FileAccess {
     return state === undefined || !state.unwritten ? Effect.void : this.writebackFile(state);
   }
 
+  /** Writes what is dirty now, over all files. */
   get writebackAll(): Effect.Effect<void, FileFailure> {
+    return this.writingBack(false);
+  }
+
+  /** The same, since it has been dirty for long enough. */
+  get writebackForAge(): Effect.Effect<void, FileFailure> {
+    return this.writingBack(true);
+  }
+
+  private writingBack(forAge: boolean): Effect.Effect<void, FileFailure> {
     const self = this;
     return Effect.gen(function* () {
+      if (forAge && self.files.dirtyBytes > 0) reached("data written back for its age");
       let failure: FileFailure | undefined;
       const each = (state: FileState): Effect.Effect<void> =>
         Effect.map(Effect.result(self.writebackFile(state)), (result) => {

@@ -294,7 +294,7 @@ function background(runtime: Runtime, core: FilesystemCore, options: OpenOptions
       ),
     );
   if (commitMs > 0) supervisor.fork("periodic commit", every(commitMs, journal.sync));
-  if (writebackMs > 0) supervisor.fork("periodic writeback", every(writebackMs, core.writebackAll));
+  if (writebackMs > 0) supervisor.fork("periodic writeback", every(writebackMs, core.writebackForAge));
 }
 
 /** Opens a pool. Leaving the scope without `close` stops it like a kill. */

@@ -23,6 +23,7 @@ export const RATES: Readonly<Record<string, number>> = {
   "compression gave too little": 0.1,
   "device gone": 0.5,
   "device operation retried": 2,
+  "data written back for its age": 50,
   // Needs a transaction over more leaves than there is memory for.
   "eviction held for a transaction": 0.3,
   "extent divided by the collector": 10,

@@ -48,6 +48,20 @@ export const dataMutants: ReadonlyArray<Mutant> = [
     scenarios: ["refused-data", "zoned/refused-data"],
   },
   {
+    id: "old-data-not-written",
+    breaks: "dirty data is written when it is asked for or too much, never for its age",
+    file: "engine/pool/pool.js",
+    edits: [{ find: "every(writebackMs, core.writebackForAge)", replace: "every(writebackMs, Effect.void)" }],
+    scenarios: ["unsynced-data", "zoned/unsynced-data"],
+  },
+  {
+    id: "commits-wait-for-a-sync",
+    breaks: "what was committed becomes durable when somebody syncs or the journal's entry is full, never for its age",
+    file: "engine/pool/pool.js",
+    edits: [{ find: "every(commitMs, journal.sync)", replace: "every(commitMs, Effect.void)" }],
+    scenarios: ["unsynced-data", "zoned/unsynced-data"],
+  },
+  {
     id: "dirty-memory-stays-counted",
     breaks: "the memory of dirty data counts as taken after the data was written",
     file: "engine/data/dirty.js",
