@@ -82,21 +82,26 @@ class Connection implements MessageSink {
       return true;
     }
     this.transport.take(bytes.subarray(0, length), (...parts) => {
-      this.write(parts);
+      const taken = this.write(parts);
       if (this.spare.length < SPARE_BUFFERS_MAX) this.spare.push(buffer);
+      return taken;
     });
     return false;
   };
 
-  private write(parts: ReadonlyArray<Uint8Array>): void {
-    if (parts.length === 0 || this.over) return;
+  /** False if the kernel did not take it. */
+  private write(parts: ReadonlyArray<Uint8Array>): boolean {
+    if (parts.length === 0) return true;
+    if (this.over) return false;
     try {
       if (parts.length === 1) fs.writeSync(this.reader.fd, parts[0]!);
       else fs.writevSync(this.reader.fd, parts);
+      return true;
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       // The request was given up, or the mount is gone.
       if (code !== "ENOENT" && code !== "ENODEV") this.report(`answering failed: ${message}`);
+      return false;
     }
   }
 }
@@ -142,9 +147,8 @@ export function startDirect(
       return yield* Effect.fail(new MountPointError(`${directory}: ${complaint ?? "the mount did not appear"}`));
     }
     connection.reader.stands();
-    const close = Effect.sync(() => transport.close());
     const ended = Effect.callback<void>((resume) => connection.whenOver(() => resume(Effect.void)));
-    return { device: entry.device, ended, close };
+    return { device: entry.device, ended, close: transport.close };
   });
 }
 

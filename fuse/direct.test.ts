@@ -2,11 +2,11 @@
  * The transport without a kernel: messages made by hand.
  */
 import * as Effect from "effect/Effect";
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { DirectTransport } from "./direct.ts";
 import { InitFlag, Opcode } from "./protocol/opcodes.ts";
 import type { TransportServices } from "./transport.ts";
-import { withFilesystem } from "./test-pool.ts";
+import { withPool } from "./test-pool.ts";
 
 const services = (reports: Array<string>): TransportServices => ({
   run: (effect, ended) => void Effect.runFork(effect).addObserver(ended),
@@ -38,23 +38,35 @@ const withTransport = (
     ask: (...parts: Parameters<typeof message>) => Promise<Answered | undefined>,
     transport: DirectTransport,
     reports: ReadonlyArray<string>,
+    /** Meanwhile the kernel takes no answer. */
+    lose: (use: () => Promise<void>) => Promise<void>,
   ) => Promise<void>,
 ): Promise<void> =>
-  withFilesystem((filesystem) => {
+  withPool((pool) => {
     const reports: Array<string> = [];
     const options = { entrySeconds: 1, attributeSeconds: 1, acls: true, writebackCache: true };
-    const transport = new DirectTransport(filesystem, services(reports), options);
+    const transport = new DirectTransport(pool, services(reports), options);
+    let lost = false;
+    const lose = async (use: () => Promise<void>): Promise<void> => {
+      lost = true;
+      await use();
+      lost = false;
+    };
     const ask = (...parts: Parameters<typeof message>): Promise<Answered | undefined> =>
       new Promise((settle) =>
         transport.take(message(...parts), (...answer) => {
           const whole = Buffer.concat(answer);
-          if (whole.length === 0) return settle(undefined);
+          if (whole.length === 0) {
+            settle(undefined);
+            return true;
+          }
           expect(whole.readUInt32LE(0)).toBe(whole.length);
           expect(whole.readUInt32LE(8)).toBe(42);
           settle({ errno: Math.abs(whole.readInt32LE(4)), body: whole.subarray(16) });
+          return !lost;
         }),
       );
-    return Effect.promise(() => body(ask, transport, reports));
+    return Effect.promise(() => body(ask, transport, reports, lose));
   });
 
 it("negotiates what the kernel offers and no more", () =>
@@ -122,7 +134,7 @@ it("answers a message that makes no sense with EIO and reports it, and everythin
   withTransport(async (ask, transport, reports) => {
     expect((await ask(Opcode.lookup, 1, 0x61616161))!.errno).toBe(5);
     expect(reports.join()).toContain("a name without an end");
-    transport.close();
+    await Effect.runPromise(transport.close);
     expect((await ask(Opcode.getattr, 1, 0, 0, 0, 0))!.errno).toBe(107);
   }));
 
@@ -134,8 +146,20 @@ it("makes a file without a name, which a link gives one", () =>
     expect(made.body.readUInt32LE(40 + 64)).toBe(0);
     const linked = (await ask(Opcode.link, 1, inode, 0, "name"))!;
     expect([linked.errno, linked.body.readUInt32LE(0), linked.body.readUInt32LE(40 + 64)]).toEqual([0, inode, 1]);
-    expect((await ask(Opcode.release, inode, 0, 0, 0, 0, 0, 0))!.errno).toBe(0);
     expect((await ask(Opcode.lookup, 1, "name"))!.body.readUInt32LE(0)).toBe(inode);
+    await ask(Opcode.unlink, 1, "name");
+    expect((await ask(Opcode.getattr, inode, 0, 0, 0, 0))!.errno).toBe(0);
+    // Made, linked, looked up.
+    await ask(Opcode.forget, inode, 3, 0);
+    expect((await ask(Opcode.getattr, inode, 0, 0, 0, 0))!.errno).toBe(2);
+  }));
+
+it("a file without a name goes when the kernel forgets it", () =>
+  withTransport(async (ask) => {
+    const inode = (await ask(Opcode.tmpfile, 1, 0, 0o100640, 0o022, 0, "/"))!.body.readUInt32LE(0);
+    expect((await ask(Opcode.getattr, inode, 0, 0, 0, 0))!.errno).toBe(0);
+    await ask(Opcode.forget, inode, 1, 0);
+    expect((await ask(Opcode.getattr, inode, 0, 0, 0, 0))!.errno).toBe(2);
   }));
 
 it("copies inside the server, and says how much as either request wants it", () =>
@@ -167,4 +191,79 @@ it("answers those ioctls that have an answer, with no more bytes than programs h
     expect((await ioctl(setFlags, 4, 0, 0))!.errno).toBe(0);
     expect((await ioctl(setFlags, 4, 0, 0x10))!.errno).toBe(95);
     expect((await ioctl(trim, 24, 24, 0, 0, 0, 0, 0, 0))!.errno).toBe(25);
+  }));
+
+describe("what has lost its last name stays until the kernel has given all its references back", () => {
+  const inodeOf = ({ body }: Answered): number => Number(body.readBigUInt64LE(0));
+  const GONE = 2;
+
+  it("one for each answer that told of it, of whatever kind", () =>
+    withTransport(async (ask) => {
+      const inode = inodeOf((await ask(Opcode.create, 1, 0, 0o100644, 0, 0, "file"))!);
+      await ask(Opcode.lookup, 1, "file");
+      await ask(Opcode.link, 1, inode, 0, "second");
+      await ask(Opcode.readdirplus, 1, 0, 0, 0, 0, 4096, 0, 0, 0, 0, 0);
+      for (const name of ["file", "second"]) expect((await ask(Opcode.unlink, 1, name))!.errno).toBe(0);
+      const alive = async (): Promise<number> => (await ask(Opcode.getattr, inode, 0, 0, 0, 0))!.errno;
+      // Created, looked up, linked, and listed under two names.
+      await ask(Opcode.forget, inode, 4, 0);
+      expect(await alive()).toBe(0);
+      await ask(Opcode.batchForget, 0, 1, 0, inode, 0, 1, 0);
+      expect(await alive()).toBe(GONE);
+    }));
+
+  it("also where it is replaced, or is a directory", () =>
+    withTransport(async (ask) => {
+      const file = inodeOf((await ask(Opcode.mknod, 1, 0o100644, 0, 0, 0, "file"))!);
+      await ask(Opcode.mknod, 1, 0o100644, 0, 0, 0, "next");
+      const directory = inodeOf((await ask(Opcode.mkdir, 1, 0o755, 0, "directory"))!);
+      expect((await ask(Opcode.rename, 1, 1, 0, "next", "file"))!.errno).toBe(0);
+      expect((await ask(Opcode.rmdir, 1, "directory"))!.errno).toBe(0);
+      for (const inode of [file, directory]) {
+        expect((await ask(Opcode.getattr, inode, 0, 0, 0, 0))!.errno).toBe(0);
+        await ask(Opcode.forget, inode, 1, 0);
+        expect((await ask(Opcode.getattr, inode, 0, 0, 0, 0))!.errno).toBe(GONE);
+      }
+    }));
+
+  it("an answer that the kernel did not take does not count", () =>
+    withTransport(async (ask, _transport, _reports, lose) => {
+      const inode = inodeOf((await ask(Opcode.create, 1, 0, 0o100644, 0, 0, "file"))!);
+      await lose(async () => {
+        await ask(Opcode.lookup, 1, "file");
+        await ask(Opcode.readdirplus, 1, 0, 0, 0, 0, 4096, 0, 0, 0, 0, 0);
+        await ask(Opcode.lookup, 1, "none");
+      });
+      await ask(Opcode.unlink, 1, "file");
+      await ask(Opcode.forget, inode, 1, 0);
+      expect((await ask(Opcode.getattr, inode, 0, 0, 0, 0))!.errno).toBe(GONE);
+    }));
+
+  it("and what the kernel has forgotten before goes with its last name", () =>
+    withTransport(async (ask) => {
+      const inode = inodeOf((await ask(Opcode.create, 1, 0, 0o100644, 0, 0, "file"))!);
+      await ask(Opcode.forget, inode, 1, 0);
+      await ask(Opcode.unlink, 1, "file");
+      expect((await ask(Opcode.getattr, inode, 0, 0, 0, 0))!.errno).toBe(GONE);
+    }));
+
+  it("unless the mount ends before", () =>
+    withTransport(async (ask, transport, reports) => {
+      await ask(Opcode.create, 1, 0, 0o100644, 0, 0, "file");
+      await ask(Opcode.unlink, 1, "file");
+      await Effect.runPromise(transport.close);
+      await Effect.runPromise(transport.close);
+      expect(reports).toEqual([]);
+    }));
+});
+
+it("a kernel that can opens without a message, another is answered", () =>
+  withTransport(async (ask) => {
+    await ask(Opcode.init, 0, 7, 45, 131_072, InitFlag.openWithoutMessage, 0);
+    expect((await ask(Opcode.open, 1, 0, 0))!.errno).toBe(38);
+    expect((await ask(Opcode.opendir, 1, 0, 0))!.errno).toBe(0);
+    await ask(Opcode.init, 0, 7, 45, 131_072, InitFlag.openDirectoryWithoutMessage, 0);
+    expect((await ask(Opcode.open, 1, 0, 0))!.errno).toBe(0);
+    expect((await ask(Opcode.opendir, 1, 0, 0))!.errno).toBe(38);
+    expect((await ask(Opcode.release, 1, 0, 0, 0, 0, 0, 0))!.errno).toBe(0);
   }));

@@ -1,9 +1,10 @@
 /**
  * The transport that speaks the kernel's protocol itself: requests by inode, answered through `Operations`.
  *
- * The kernel's node numbers are our inode numbers, so that there is nothing to remember: no table of names, no handles,
- * nothing to forget. All names of a file are one file to the kernel, every change comes from it, and it may keep names
- * and data for long. Takes whole messages and gives whole answers; who reads and writes them is `direct-session.ts`.
+ * The kernel's node numbers are our inode numbers, so that there is little to remember: no table of names, no handles.
+ * All names of a file are one file to the kernel, every change comes from it, and it may keep names and data for long. It
+ * opens files without a word where it can; how often it was told of an inode and has not forgotten it says whether
+ * anybody may still use it, and what has lost its last name stays until then. Takes whole messages and gives whole answers; who reads and writes them is `direct-session.ts`.
  * A request that cannot be decoded is answered with `EIO`, and what it was is reported.
  */
 import * as Effect from "effect/Effect";
@@ -17,8 +18,10 @@ import {
   FsError,
   ROOT_INODE,
 } from "../engine/fs/types.ts";
+import type { Pool } from "../engine/pool/pool.ts";
 import { describeFailure, Errno, errnoOf, Refused } from "./errno.ts";
 import type { Notifier } from "./notifier.ts";
+import { KernelReferences } from "./kernel-references.ts";
 import { linuxRequests } from "./linux-requests.ts";
 import { Operations } from "./operations.ts";
 import {
@@ -40,9 +43,11 @@ import {
   encodeOffset,
   encodeOpen,
   encodeStatistics,
+  entryInode,
   EntryWriter,
   header,
   type Lifetimes,
+  listedInodes,
 } from "./protocol/reply.ts";
 import { decodeSetattr, KernelRequest } from "./protocol/request.ts";
 import type { Caller } from "./requests.ts";
@@ -67,6 +72,8 @@ const FLAGS_WANTED =
   InitFlag.readdirplus |
   InitFlag.readdirplusAuto |
   InitFlag.asyncDirectIo |
+  InitFlag.openWithoutMessage |
+  InitFlag.openDirectoryWithoutMessage |
   InitFlag.parallelDirectories |
   InitFlag.posixAcl |
   InitFlag.maxPages |
@@ -89,17 +96,21 @@ const none = <A>(effect: Fs<A>): Answer => Effect.as(effect, EMPTY);
 
 export class DirectTransport {
   private readonly operations: Operations;
+  private readonly filesystem: Filesystem;
   private readonly services: TransportServices;
   private readonly options: DirectOptions;
+  private readonly references = new KernelReferences();
+  private opensSilently = { files: false, directories: false };
   private closed = false;
   private notifier: Notifier | undefined;
 
-  constructor(filesystem: Filesystem, services: TransportServices, options: DirectOptions) {
+  constructor(pool: Pick<Pool, "filesystemFor">, services: TransportServices, options: DirectOptions) {
     const now = (): { seconds: number; nanoseconds: number } => {
       const milliseconds = Date.now();
       return { seconds: Math.floor(milliseconds / 1000), nanoseconds: (milliseconds % 1000) * 1e6 };
     };
-    this.operations = new Operations(filesystem, now, options.acls);
+    this.filesystem = pool.filesystemFor(this.references);
+    this.operations = new Operations(this.filesystem, now, options.acls);
     this.services = services;
     this.options = options;
     this.handlers = new Map([
@@ -107,7 +118,7 @@ export class DirectTransport {
       ...this.attributes,
       ...this.files,
       ...this.directories,
-      ...linuxRequests(this.operations, options),
+      ...linuxRequests(this.operations, options, (inode) => this.references.toldNameless(inode)),
     ]);
   }
 
@@ -116,30 +127,61 @@ export class DirectTransport {
     this.notifier = notifier;
   }
 
-  /** From now on every request fails. */
-  close(): void {
-    this.closed = true;
+  /** From now on every request fails, and nobody uses what has no name. */
+  get close(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.closed = true;
+      const left = this.references.takeOrphans();
+      return Effect.forEach(left, (inode) => Effect.ignore(this.filesystem.release(inode)), { discard: true });
+    });
   }
 
   /**
-   * Takes a message; `answer` gets what is to be written back, in parts, or nothing if the kernel wants no answer. It is
-   * called exactly once, and only then is the message no longer looked at.
+   * Takes a message; `answer` gets what is to be written back, in parts, or nothing if the kernel wants no answer, and
+   * says whether the kernel took it. It is called exactly once, and only then is the message no longer looked at.
    */
-  take(message: Uint8Array, answer: (...parts: ReadonlyArray<Uint8Array>) => void): void {
+  take(message: Uint8Array, answer: (...parts: ReadonlyArray<Uint8Array>) => boolean): void {
     const request = new KernelRequest(message);
-    if (UNANSWERED.has(request.opcode)) return answer();
+    if (UNANSWERED.has(request.opcode)) {
+      this.forgotten(request);
+      return void answer();
+    }
     const handle = this.handlers.get(request.opcode);
     this.services.run(this.effectOf(handle, request), (exit) => {
       if (Exit.isSuccess(exit)) {
         const body = exit.value;
-        return body.length === 0
-          ? answer(header(request.view, 0, 0))
-          : answer(header(request.view, 0, body.length), body);
+        const taken =
+          body.length === 0 ? answer(header(request.view, 0, 0)) : answer(header(request.view, 0, body.length), body);
+        if (!taken) this.notTold(request, body);
+        return;
       }
       const errno = errnoOf(exit);
       if (errno === Errno.EIO) this.services.report(`request ${request.opcode} failed: ${describeFailure(exit)}`);
       answer(header(request.view, errno, 0));
     });
+  }
+
+  /** The kernel no longer refers to inodes, so often. */
+  private forgotten(request: KernelRequest): void {
+    if (request.opcode === Opcode.forget) return this.forget(request.inode, request.u64());
+    if (request.opcode !== Opcode.batchForget) return;
+    const count = request.u32();
+    request.skip(4);
+    for (let left = count; left > 0; left--) this.forget(request.u64(), request.u64());
+  }
+
+  private forget(inode: number, times: number): void {
+    if (!this.references.forgets(inode, times)) return;
+    this.services.run(this.filesystem.release(inode), (exit) => {
+      if (!Exit.isSuccess(exit))
+        this.services.report(`inode ${inode} stays until the next mount: ${describeFailure(exit)}`);
+    });
+  }
+
+  /** An answer did not reach the kernel, which so does not know of the inode in it. */
+  private notTold({ opcode }: KernelRequest, body: Uint8Array): void {
+    if (TELLS_OF_INODE.has(opcode)) this.forget(entryInode(body), 1);
+    else if (opcode === Opcode.readdirplus) for (const inode of listedInodes(body)) this.forget(inode, 1);
   }
 
   private effectOf(handle: Handle | undefined, request: KernelRequest): Answer {
@@ -157,7 +199,10 @@ export class DirectTransport {
   }
 
   private entry(attributes: Fs<Attributes>): Answer {
-    return Effect.map(attributes, (found) => encodeEntry(found, this.options));
+    return Effect.map(attributes, (found) => {
+      this.references.told(found.inode);
+      return encodeEntry(found, this.options);
+    });
   }
 
   private readonly names: ReadonlyArray<readonly [number, Handle]> = [
@@ -193,7 +238,17 @@ export class DirectTransport {
         return this.entry(this.operations.symlink(request.inode, name, target, this.caller(request, 0)));
       },
     ],
-    [Opcode.link, (request) => this.entry(this.operations.link(request.u64(), request.inode, request.name()))],
+    [
+      Opcode.link,
+      (request) => {
+        const linked = this.operations.link(request.u64(), request.inode, request.name());
+        // What had no name was opened for us; now its name keeps it.
+        const named = Effect.tap(linked, ({ inode }) =>
+          this.references.named(inode) ? this.filesystem.release(inode) : Effect.void,
+        );
+        return this.entry(named);
+      },
+    ],
     [Opcode.unlink, (request) => none(this.operations.unlink(request.inode, request.name()))],
     [Opcode.rmdir, (request) => none(this.operations.rmdir(request.inode, request.name()))],
     [Opcode.rename, (request) => this.rename(request, request.u64(), 0)],
@@ -264,15 +319,16 @@ export class DirectTransport {
       (request) => {
         const [, mode, umask] = [request.u32(), request.u32(), request.u32()];
         request.skip(4);
-        const made = this.operations.create(request.inode, request.name(), mode, this.caller(request, umask));
-        return Effect.map(made, (found) => encodeCreated(found, this.options, OpenAnswer.keepCache));
+        const caller = this.caller(request, umask);
+        const made = this.operations.mknod(request.inode, request.name(), mode & ~FileType.mask, 0, caller);
+        return Effect.map(made, (found) => {
+          this.references.told(found.inode);
+          return encodeCreated(found, this.options, OpenAnswer.keepCache);
+        });
       },
     ],
-    [
-      Opcode.open,
-      (request) => Effect.as(this.operations.open(request.inode, request.u32()), encodeOpen(OpenAnswer.keepCache)),
-    ],
-    [Opcode.release, ({ inode }) => none(this.operations.release(inode))],
+    [Opcode.open, () => this.opened(this.opensSilently.files, OpenAnswer.keepCache)],
+    [Opcode.release, () => Effect.succeed(EMPTY)],
     [
       Opcode.read,
       (request) => {
@@ -313,6 +369,11 @@ export class DirectTransport {
     [Opcode.init, (request) => this.init(request)],
   ];
 
+  /** Whoever opens an inode was told of it before, and that is all we need to know. */
+  private opened(silently: boolean, flags: number): Answer {
+    return silently ? Effect.fail(new Refused(Errno.ENOSYS)) : Effect.succeed(encodeOpen(flags));
+  }
+
   private write(inode: number, offset: number, bytes: Uint8Array, flags: number): Fs<void> {
     if ((flags & WriteFlag.cache) !== 0) {
       // Its times come by a setattr of their own; how much space the file takes, the kernel would not ask.
@@ -326,8 +387,8 @@ export class DirectTransport {
   }
 
   private readonly directories: ReadonlyArray<readonly [number, Handle]> = [
-    [Opcode.opendir, ({ inode }) => Effect.as(this.operations.open(inode, 0), encodeOpen(0))],
-    [Opcode.releasedir, ({ inode }) => none(this.operations.release(inode))],
+    [Opcode.opendir, () => this.opened(this.opensSilently.directories, OpenAnswer.cacheDirectory)],
+    [Opcode.releasedir, () => Effect.succeed(EMPTY)],
     [Opcode.fsyncdir, ({ inode }) => none(this.operations.fsync(inode))],
     [Opcode.readdir, (request) => this.list(request, false)],
     [Opcode.readdirplus, (request) => this.list(request, true)],
@@ -376,7 +437,11 @@ export class DirectTransport {
         entry.cookie <= DOTS
           ? Effect.succeed(undefined)
           : Effect.catch(operations.getattr(entry.inode), () => Effect.succeed(undefined));
-      return Effect.flatMap(found, (known) => (writer.addPlus(entry, known, options) ? next(index + 1) : Effect.void));
+      return Effect.flatMap(found, (attributes) => {
+        if (!writer.addPlus(entry, attributes, options)) return Effect.void;
+        if (attributes !== undefined) this.references.told(entry.inode);
+        return next(index + 1);
+      });
     };
     return next(0);
   }
@@ -388,6 +453,10 @@ export class DirectTransport {
       return Effect.fail(new Refused(Errno.EPROTO));
     }
     const { acls, writebackCache } = this.options;
+    this.opensSilently = {
+      files: (offered & InitFlag.openWithoutMessage) !== 0,
+      directories: (offered & InitFlag.openDirectoryWithoutMessage) !== 0,
+    };
     const unwanted = (acls ? 0 : InitFlag.posixAcl) | (writebackCache ? 0 : InitFlag.writebackCache);
     return Effect.succeed(
       encodeInit(PROTOCOL_MAJOR, {
@@ -405,6 +474,15 @@ export class DirectTransport {
 /** Cookies that `.` and `..` take. */
 const DOTS = 2;
 const ACL_PREFIX = encoder.encode("system.posix_acl_");
+const TELLS_OF_INODE: ReadonlySet<number> = new Set([
+  Opcode.tmpfile,
+  Opcode.lookup,
+  Opcode.mknod,
+  Opcode.mkdir,
+  Opcode.symlink,
+  Opcode.link,
+  Opcode.create,
+]);
 const UNANSWERED: ReadonlySet<number> = new Set([Opcode.forget, Opcode.batchForget, Opcode.interrupt]);
 
 /** A value for a caller's buffer of this size; 0 asks how long the value is. */

@@ -44,15 +44,22 @@ const ANSWER_BYTES: ReadonlyMap<number, number> = new Map([
   [Ioctl.getAttributes, 28],
 ]);
 
-/** The answers by opcode. */
-export function linuxRequests(operations: Operations, lifetimes: Lifetimes): ReadonlyArray<readonly [number, Handle]> {
+/** The answers by opcode; `nameless` hears of each inode that the kernel is told of and that has no name. */
+export function linuxRequests(
+  operations: Operations,
+  lifetimes: Lifetimes,
+  nameless: (inode: number) => void,
+): ReadonlyArray<readonly [number, Handle]> {
   return [
     [
       Opcode.tmpfile,
       (request) => {
         const [, mode, umask] = [request.u32(), request.u32(), request.u32()];
         const made = operations.tmpfile(request.inode, mode, { uid: request.uid, gid: request.gid, umask });
-        return Effect.map(made, (found) => encodeCreated(found, lifetimes, OpenAnswer.keepCache));
+        return Effect.map(made, (found) => {
+          nameless(found.inode);
+          return encodeCreated(found, lifetimes, OpenAnswer.keepCache);
+        });
       },
     ],
     [Opcode.statx, ({ inode }) => Effect.map(operations.getattr(inode), (found) => encodeStatx(found, lifetimes))],

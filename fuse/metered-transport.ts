@@ -5,6 +5,7 @@
  * A read or write that would bring more data into memory than may be in flight waits for others to end; whatever carries
  * no data never waits. One alone is always let through, however large.
  */
+import type * as Effect from "effect/Effect";
 import type { MessageTransport } from "./direct-session.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Notifier } from "./notifier.ts";
@@ -14,7 +15,7 @@ import { IN_HEADER_BYTES, Opcode, OUT_HEADER_BYTES } from "./protocol/opcodes.ts
 const LENGTH_AT = IN_HEADER_BYTES + 16;
 
 type AnswerParts = ReadonlyArray<Uint8Array>;
-type Answer = (...parts: AnswerParts) => void;
+type Answer = (...parts: AnswerParts) => boolean;
 
 interface Waiting {
   readonly message: Uint8Array;
@@ -45,8 +46,8 @@ export class MeteredTransport implements MessageTransport {
     this.transport.connected?.(notifier);
   }
 
-  close(): void {
-    this.transport.close();
+  get close(): Effect.Effect<void> {
+    return this.transport.close;
   }
 
   take(message: Uint8Array, answer: Answer): void {
@@ -66,15 +67,17 @@ export class MeteredTransport implements MessageTransport {
     metrics.inFlight++;
     this.inFlightBytes += bytes;
     this.transport.take(message, (...parts) => {
-      answer(...parts);
+      const taken = answer(...parts);
       const head = parts[0];
       const failed = head !== undefined && u32(head, 4) !== 0;
       metrics.inFlight--;
       metrics.record(opcode, (performance.now() - startedMs) * 1000, failed);
-      if (bytes === 0) return;
-      if (!failed) this.countBytes(opcode, bytes, parts);
-      this.inFlightBytes -= bytes;
-      if (this.queue.length > 0) this.startWaiting();
+      if (bytes > 0) {
+        if (!failed) this.countBytes(opcode, bytes, parts);
+        this.inFlightBytes -= bytes;
+        if (this.queue.length > 0) this.startWaiting();
+      }
+      return taken;
     });
   }
 

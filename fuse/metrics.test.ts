@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import * as Effect from "effect/Effect";
 import { describe, expect, it } from "vitest";
 import { RATES } from "../harness/gate/marks.ts";
 import { bucketOfLatency, LATENCY_BUCKETS, latencyAt, latencyBetween, latencyOfBucket } from "./latency.ts";
@@ -66,14 +67,14 @@ const answered = (errno: number, bytes = 0): ReadonlyArray<Uint8Array> => {
 
 /** A transport that answers when it is told to. */
 class Held {
-  readonly open: Array<{ message: Uint8Array; answer: (...parts: ReadonlyArray<Uint8Array>) => void }> = [];
+  readonly open: Array<{ message: Uint8Array; answer: (...parts: ReadonlyArray<Uint8Array>) => boolean }> = [];
   closed = false;
-  take(message: Uint8Array, answer: (...parts: ReadonlyArray<Uint8Array>) => void): void {
+  take(message: Uint8Array, answer: (...parts: ReadonlyArray<Uint8Array>) => boolean): void {
     this.open.push({ message, answer });
   }
-  close(): void {
+  readonly close = Effect.sync(() => {
     this.closed = true;
-  }
+  });
   reply(errno = 0, bytes = 0): void {
     this.open.shift()!.answer(...answered(errno, bytes));
   }
@@ -86,15 +87,15 @@ describe("a metered transport", () => {
     const transport = new MeteredTransport(held, metrics, 1000);
     const answers: Array<number> = [];
     for (const message of [request(Opcode.lookup), request(Opcode.read, 100), request(Opcode.write, 50)]) {
-      transport.take(message, (...parts) => answers.push(parts.length));
+      transport.take(message, (...parts) => answers.push(parts.length) > 0);
     }
-    transport.take(request(Opcode.forget), (...parts) => answers.push(parts.length));
+    transport.take(request(Opcode.forget), (...parts) => answers.push(parts.length) > 0);
     expect(metrics.inFlight).toBe(4);
     held.reply(2);
     held.reply(0, 70);
     held.reply();
     held.open.shift()!.answer();
-    transport.close();
+    Effect.runSync(transport.close);
     expect(held.closed).toBe(true);
     expect(answers).toEqual([1, 2, 1, 0]);
     const { operations, ...rest } = metrics.snapshot();
@@ -109,7 +110,7 @@ describe("a metered transport", () => {
     const held = new Held();
     const transport = new MeteredTransport(held, metrics, 1000);
     const done: Array<string> = [];
-    const take = (name: string, message: Uint8Array): void => transport.take(message, () => done.push(name));
+    const take = (name: string, message: Uint8Array): void => transport.take(message, () => done.push(name) > 0);
     take("a", request(Opcode.write, 600));
     take("b", request(Opcode.read, 600));
     take("c", request(Opcode.write, 300));
@@ -134,12 +135,15 @@ describe("a metered transport", () => {
     const held = new Held();
     let holding = true;
     const transport = new MeteredTransport(
-      { take: (message, answer) => (holding ? held.take(message, answer) : answer(...answered(0))), close: () => {} },
+      {
+        take: (message, answer) => void (holding ? held.take(message, answer) : answer(...answered(0))),
+        close: Effect.void,
+      },
       metrics,
       1000,
     );
     let done = 0;
-    for (let count = 0; count < 8000; count++) transport.take(request(Opcode.write, 900), () => done++);
+    for (let count = 0; count < 8000; count++) transport.take(request(Opcode.write, 900), () => ++done > 0);
     holding = false;
     held.reply();
     expect(done).toBe(8000);

@@ -203,7 +203,7 @@ function startSession(
   if (transport === "direct") {
     const { entrySeconds, acls, attributeSeconds = DIRECT_ATTRIBUTE_SECONDS, writebackCache, reader } = options;
     const kept = { entrySeconds, attributeSeconds, acls, writebackCache };
-    const direct = new DirectTransport(pool.filesystem, services, kept);
+    const direct = new DirectTransport(pool, services, kept);
     const metered = new MeteredTransport(direct, metrics, memory.inFlightBytesMax);
     log(`mounting ${source} on ${directory}, directly`);
     const started = startDirect({ directory, source, options: kernelOptions(options), report: log, reader }, metered);

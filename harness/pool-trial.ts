@@ -13,6 +13,8 @@ import type { Mark } from "./oracle/history.ts";
 import { Oracle } from "./oracle/oracle.ts";
 import { withPatience } from "./oracle/patient.ts";
 import { PoolRecovery, verifyPool, verifyWhatIsLeft, withoutHonestRefusal } from "./pool-recovery.ts";
+import { HoldingPool } from "./holding-pool.ts";
+import type { Observable } from "./oracle/checked-filesystem.ts";
 import { inRole } from "./role.ts";
 import type { ScenarioPlan } from "./scenario.ts";
 import type { Session } from "./session.ts";
@@ -70,7 +72,8 @@ export class PoolTrial implements Trial<Mark> {
             if (plan.disk?.faults !== undefined) disk.setFaults(plan.disk.faults);
             session.arm(self.mark);
             if (plan.clockJumps === true) oracle.model.clock = yield* session.jumpingClock;
-            yield* Effect.forEach(plan.clients, (_program, index) => self.client(pool, index), {
+            const used = plan.holds === true ? new HoldingPool(pool) : pool;
+            yield* Effect.forEach(plan.clients, (_program, index) => self.client(pool, used, index), {
               concurrency: "unbounded",
               discard: true,
             });
@@ -115,12 +118,12 @@ export class PoolTrial implements Trial<Mark> {
     return error.reason === "InputOutput" || (error.reason === "NoSpace" && this.plan.tolerance.promisesFail === true);
   }
 
-  private client(pool: Pool, index: number): Effect.Effect<void, unknown> {
+  private client(pool: Pool, used: Observable, index: number): Effect.Effect<void, unknown> {
     const { oracle, session } = this;
     const name = `client ${index}`;
     const { role, ...watcher } = session.speaker(name);
     const { durableWithinMs } = this.plan;
-    const engine = durableWithinMs === undefined ? pool : withPatience(pool, durableWithinMs);
+    const engine = durableWithinMs === undefined ? used : withPatience(used, durableWithinMs);
     const filesystem = watchFilesystem(oracle.client(name, engine), watcher);
     const random = session.entropy.stream(name);
     const { note } = session.options;

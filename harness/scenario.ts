@@ -100,6 +100,8 @@ export interface ScenarioPlan extends DiskPlan {
    * the pool makes it so on its own.
    */
   readonly durableWithinMs?: number;
+  /** Clients hold what they open, as a kernel does, and the engine is not told. */
+  readonly holds?: boolean;
   /** The pool may fail for good while the clients run; what it leaves on the disk is then judged as after a crash. */
   readonly mayFail?: boolean;
   /** Faults may destroy what had been durable: the epilogue alone judges what is left, of a pool closed or stopped. */

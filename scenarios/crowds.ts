@@ -284,7 +284,48 @@ const sharedFiles: Story = {
   },
 };
 
+const HELD = profile({
+  weights: {
+    create: 10,
+    open: 14,
+    release: 8,
+    unlink: 12,
+    rename: 8,
+    link: 3,
+    mkdir: 2,
+    rmdir: 3,
+    write: 12,
+    append: 4,
+    truncate: 3,
+    read: 10,
+    getattr: 4,
+    fsync: 3,
+    sleep: 3,
+  },
+  directoryNames: ["a"],
+  depthMax: 2,
+  fileBytesMax: 60_000,
+  sleepMsMax: 500,
+  handlesMax: 4,
+});
+
+const heldFiles: Story = {
+  name: "held-files",
+  summary: "names go while what they named is held, as a kernel holds it, and not opened",
+  plan: (entropy, medium) => {
+    const random = entropy.stream("clients");
+    return {
+      ...pool(entropy, medium),
+      tolerance: STRICT,
+      holds: true,
+      clients: Array.from({ length: random.between(2, 4) }, () => randomProgram(HELD, 40)),
+      crash: { ...CRASHES, statesMax: 12 },
+    };
+  },
+};
+
 export const crowdStories: ReadonlyArray<Story> = [
+  heldFiles,
   manySyncs,
   sharedFiles,
   pressedJournal,

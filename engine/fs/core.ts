@@ -18,13 +18,21 @@ import { FileOperations } from "./file.ts";
 import type { FileFailure } from "./file-access.ts";
 import { View } from "./filesystem.ts";
 import { loadInode, newInode, storeInode } from "./inode.ts";
-import { FileType, type Filesystem, type Fs, FsError, ROOT_INODE, type Timestamp } from "./types.ts";
+import {
+  FileType,
+  type Filesystem,
+  type FilesystemUser,
+  type Fs,
+  FsError,
+  ROOT_INODE,
+  type Timestamp,
+} from "./types.ts";
 
 const INODES_AHEAD = 1024;
 
 export interface FilesystemCore {
   readonly filesystem: Filesystem;
-  readonly filesystemFor: (observer: { linearized(): void }) => Filesystem;
+  readonly filesystemFor: (user: FilesystemUser) => Filesystem;
   readonly writebackAll: Effect.Effect<void, FsError>;
   readonly writebackForAge: Effect.Effect<void, FsError>;
   /** Removes what was unlinked while open when the pool stopped. */
@@ -99,8 +107,8 @@ export function makeFilesystemCore(services: EngineServices): Effect.Effect<File
     );
     const parts = { services, files, numbers, now, inodeCount };
     return {
-      filesystem: new View(parts, () => {}),
-      filesystemFor: (observer) => new View(parts, () => observer.linearized()),
+      filesystem: new View(parts, { linearized: () => {} }),
+      filesystemFor: (user) => new View(parts, user),
       writebackAll: toFs(files.writebackAll),
       writebackForAge: toFs(files.writebackForAge),
       cleanOrphans: cleanOrphans(services, files),

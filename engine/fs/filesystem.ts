@@ -17,7 +17,7 @@ import type { InodeNumbers } from "./core.ts";
 import { findName, listNames, type NamePlace, offsetOfHash } from "./directory.ts";
 import type { FileOperations } from "./file.ts";
 import { asFsError, type FileFailure } from "./file-access.ts";
-import { attributesOf, inodeThere, loadLive, storeInode, typeOf } from "./inode.ts";
+import { attributesOf, inodeThere, isRegular, loadLive, storeInode, typeOf } from "./inode.ts";
 import { create, createNameless, type Dropped, link, loadDirectory, rename, unlink } from "./namespace.ts";
 import { nameFault, nameHash } from "./names.ts";
 import {
@@ -27,6 +27,7 @@ import {
   FileType,
   type Filesystem,
   type FilesystemStatistics,
+  type FilesystemUser,
   type Fs,
   FsError,
   type FsReason,
@@ -66,10 +67,12 @@ const toFs = <A>(effect: Effect.Effect<A, FileFailure>): Fs<A> => Effect.mapErro
 export class View implements Filesystem {
   private readonly parts: ViewParts;
   private readonly observe: () => void;
+  private readonly user: FilesystemUser;
 
-  constructor(parts: ViewParts, observe: () => void) {
+  constructor(parts: ViewParts, user: FilesystemUser) {
     this.parts = parts;
-    this.observe = observe;
+    this.user = user;
+    this.observe = () => user.linearized();
   }
 
   private fail<A>(error: FsError): Fs<A> {
@@ -264,14 +267,26 @@ export class View implements Filesystem {
     });
   }
 
-  private readonly isOpen = (inode: number): boolean => (this.parts.files.files.get(inode)?.opens ?? 0) > 0;
+  private readonly isOpen = (inode: number): boolean =>
+    (this.parts.files.files.get(inode)?.opens ?? 0) > 0 || this.user.holds?.(inode) === true;
 
   /** After a name went: what is left to do for the inode. */
   private afterDrop(tx: Transaction, dropped: Dropped | undefined): Dropped | undefined {
     if (dropped !== undefined && dropped.fate !== "alive") {
-      tx.onCommit(() => this.parts.files.forgetData(dropped.inode));
+      tx.onCommit(() => this.lastNameWent(dropped));
     }
     return dropped;
+  }
+
+  private lastNameWent({ inode, row }: Dropped): void {
+    const { files } = this.parts;
+    const held = row !== undefined && this.user.holds?.(inode) === true;
+    if (held) {
+      reached("unlinked file held");
+      files.files.obtain(inode, row.sizeBytes, isRegular(row)).opens++;
+    }
+    files.forgetData(inode);
+    if (held) this.user.orphaned?.(inode);
   }
 
   /** Removes what nobody can reach any more. */

@@ -128,6 +128,8 @@ export function link(
 export interface Dropped {
   readonly inode: number;
   readonly fate: "alive" | "removed" | "orphan";
+  /** The row that an orphan had. */
+  readonly row?: InodeValue;
 }
 
 /** Takes one name from an inode; with the last one it goes, at once if it is small and nobody has it open. */
@@ -142,7 +144,7 @@ function dropLink(tx: Transaction, inode: number, now: Timestamp, isOpen: (inode
   reached(isOpen(inode) ? "open file unlinked" : "large file unlinked");
   storeInode(tx, inode, { ...row, links: 0, changed: now });
   putOrphan(tx, inode);
-  return { inode, fate: "orphan" };
+  return { inode, fate: "orphan", row };
 }
 
 export function unlink(

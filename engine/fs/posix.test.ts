@@ -33,6 +33,22 @@ const onReference = (use: Use, hashBits = 48): Effect.Effect<void, unknown> =>
     yield* use(core.filesystem);
   });
 
+/** With a user who holds what it says; `orphans` are what it was told of. */
+const onHolder = (
+  use: (fs: Filesystem, held: Set<number>, orphans: Array<number>) => Effect.Effect<void, unknown>,
+): Effect.Effect<void, unknown> =>
+  Effect.gen(function* () {
+    const core = yield* makeFilesystemCore(makeReferenceServices({ random: () => 0.5, directoryHashBits: 48 }));
+    yield* core.initialiseRoot;
+    const [held, orphans] = [new Set<number>(), new Array<number>()];
+    const user = {
+      linearized: () => {},
+      holds: (inode: number) => held.has(inode),
+      orphaned: (inode: number) => void orphans.push(inode),
+    };
+    yield* use(core.filesystemFor(user), held, orphans);
+  });
+
 const onPool = (use: Use, directoryHashBits = 48, capacityBytes = 128 * 1024 * 1024): Effect.Effect<void, unknown> =>
   Effect.scoped(
     Effect.gen(function* () {
@@ -528,3 +544,31 @@ describe("a very small pool", () => {
       ) as Effect.Effect<void>,
     ));
 });
+
+it("keeps what its user holds when the last name goes, says so, and lets it go once it is released", () =>
+  Effect.runPromise(
+    onHolder((fs, held, orphans) =>
+      Effect.gen(function* () {
+        const [f, g, a] = [yield* file(fs, "f"), yield* file(fs, "g"), yield* dir(fs, "a")];
+        yield* fs.write(f.inode, 0, n("content"));
+        yield* fs.link(f.inode, ROOT_INODE, n("second"));
+        for (const { inode } of [f, a]) held.add(inode);
+        yield* fs.unlink(ROOT_INODE, n("second"));
+        expect(orphans).toEqual([]);
+        yield* fs.rename(ROOT_INODE, n("g"), ROOT_INODE, n("f"), "replace");
+        yield* fs.rmdir(ROOT_INODE, n("a"));
+        expect(orphans).toEqual([f.inode, a.inode]);
+        expect(text(yield* fs.read(f.inode, 0, 100))).toBe("content");
+        expect(yield* fs.getattr(f.inode)).toMatchObject({ links: 0, sizeBytes: 7 });
+        yield* fails(fs.mknod(a.inode, n("x"), FileType.regular | 0o600, 0, { uid: 0, gid: 0 }), "NoEntry");
+        // Nobody holds this one.
+        yield* fs.unlink(ROOT_INODE, n("f"));
+        yield* fails(fs.getattr(g.inode), "NoEntry");
+        held.clear();
+        for (const { inode } of [f, a]) {
+          yield* fs.release(inode);
+          yield* fails(fs.getattr(inode), "NoEntry");
+        }
+      }),
+    ),
+  ));

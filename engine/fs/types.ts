@@ -130,6 +130,16 @@ export type FallocateMode = "allocate" | "punch" | "zero";
 
 export type Fs<A> = Effect<A, FsError>;
 
+/** Who uses a view of the filesystem, as far as the view must know. */
+export interface FilesystemUser {
+  /** Called at the one moment, on the same stack, at which each operation called through the view takes effect. */
+  linearized(): void;
+  /** Does the user refer to the inode, though it did not open it? Such an inode stays when its last name goes. */
+  holds?(inode: number): boolean;
+  /** An inode that is held has lost its last name. It counts as opened once: `release` lets it go. */
+  orphaned?(inode: number): void;
+}
+
 /**
  * POSIX on inodes. Each call is atomic: it takes effect at one moment between its start and its end, or not at all.
  * What a crash leaves is said in docs/durability.md.

@@ -24,7 +24,7 @@ import { offsetOfHash } from "../fs/directory.ts";
 import { nameHash } from "../fs/names.ts";
 import type { WrittenBytes, WrittenKind } from "../data/files.ts";
 import type { MemoryLimits } from "../data/services.ts";
-import type { Filesystem, FsError } from "../fs/types.ts";
+import type { Filesystem, FilesystemUser, FsError } from "../fs/types.ts";
 import { reached } from "../marks.ts";
 import { DeviceFailed, NotAPool, PoolDamaged, type PoolError, UnsupportedVersion, WrongMembers } from "./errors.ts";
 import { NO_JOURNAL, type RecoveredJournal, readJournal } from "./recovery.ts";
@@ -92,10 +92,10 @@ export interface Pool {
   readonly superblock: Superblock;
   readonly filesystem: Filesystem;
   /**
-   * A view of the filesystem that tells its observer of the one moment, on the same stack, at which each operation
-   * called through it takes effect; for fsync and syncfs, the moment at which they start.
+   * A view of the filesystem that tells its user of the one moment, on the same stack, at which each operation called
+   * through it takes effect; for fsync and syncfs, the moment at which they start.
    */
-  readonly filesystemFor: (observer: { linearized(): void }) => Filesystem;
+  readonly filesystemFor: (user: FilesystemUser) => Filesystem;
   /** Writes everything back and leaves the pool clean. The pool must not be used afterwards. */
   readonly close: Effect.Effect<void, FsError | PoolFailed | PoolError>;
   readonly usage: Effect.Effect<Usage>;

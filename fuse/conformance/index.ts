@@ -7,6 +7,7 @@ import { dataCases } from "./data.ts";
 import { keptBackCases } from "./kept-back.ts";
 import { linuxCases } from "./linux.ts";
 import { nameCases } from "./names.ts";
+import { orphanCases } from "./orphans.ts";
 import { toolCases } from "./tools.ts";
 
 export type { MountCase } from "./case.ts";
@@ -17,5 +18,6 @@ export const mountCases: Readonly<Record<string, ReadonlyArray<MountCase>>> = {
   "kept back": keptBackCases,
   attributes: attributeCases,
   linux: linuxCases,
+  orphans: orphanCases,
   tools: toolCases,
 };

@@ -6,6 +6,7 @@
  * Closing a descriptor (FUSE_FLUSH) is not a sync and is refused as unknown, after which the kernel no longer tells of
  * it. Names cannot be made or taken away, and the file keeps its size. Every request is answered before `take` returns.
  */
+import * as Effect from "effect/Effect";
 import type { ServedDisk } from "../../devices/record/served-disk.ts";
 import { type Attributes, FileType, ROOT_INODE } from "../../engine/fs/types.ts";
 import { Errno } from "../errno.ts";
@@ -51,7 +52,7 @@ const NAMES = [
   { name: encode(FILE_NAME), inode: FILE_INODE, type: FileType.regular, cookie: 3 },
 ];
 
-type Answer = (...parts: ReadonlyArray<Uint8Array>) => void;
+type Answer = (...parts: ReadonlyArray<Uint8Array>) => boolean;
 /** The body of an answer, or an error number. */
 type Handle = (request: KernelRequest) => Uint8Array | number;
 
@@ -72,16 +73,16 @@ export class ExportTransport {
   }
 
   /** From now on every request fails. */
-  close(): void {
+  readonly close: Effect.Effect<void> = Effect.sync(() => {
     this.closed = true;
-  }
+  });
 
   take(message: Uint8Array, answer: Answer): void {
     const request = new KernelRequest(message);
-    if (UNANSWERED.has(request.opcode)) return answer();
+    if (UNANSWERED.has(request.opcode)) return void answer();
     const result = this.resultOf(request);
-    if (typeof result === "number") return answer(header(request.view, result, 0));
-    if (result.length === 0) return answer(header(request.view, 0, 0));
+    if (typeof result === "number") return void answer(header(request.view, result, 0));
+    if (result.length === 0) return void answer(header(request.view, 0, 0));
     answer(header(request.view, 0, result.length), result);
   }
 

@@ -65,10 +65,12 @@ export const InitFlag = {
   readdirplusAuto: 1 << 14,
   asyncDirectIo: 1 << 15,
   writebackCache: 1 << 16,
+  openWithoutMessage: 1 << 17,
   parallelDirectories: 1 << 18,
   posixAcl: 1 << 20,
   maxPages: 1 << 22,
   cacheSymlinks: 1 << 23,
+  openDirectoryWithoutMessage: 1 << 24,
   explicitInvalidation: 1 << 25,
   handleKillPrivileges: 1 << 28,
 } as const;
@@ -94,7 +96,7 @@ export const WriteFlag = { cache: 1 << 0, killPrivileges: 1 << 2 } as const;
 export const Notification = { invalidInode: 2 } as const;
 
 /** What the answer to an open says of the file. */
-export const OpenAnswer = { directIo: 1 << 0, keepCache: 1 << 1 } as const;
+export const OpenAnswer = { directIo: 1 << 0, keepCache: 1 << 1, cacheDirectory: 1 << 3 } as const;
 
 export const IN_HEADER_BYTES = 40;
 export const OUT_HEADER_BYTES = 16;

@@ -8,6 +8,7 @@ import type { Attributes, DirectoryEntry, FilesystemStatistics } from "../../eng
 import { ATTRIBUTE_BYTES, ENTRY_BYTES, Notification, OUT_HEADER_BYTES } from "./opcodes.ts";
 
 const WORD = 0x1_0000_0000;
+const wideAt = (view: DataView, at: number): number => view.getUint32(at, true) + view.getUint32(at + 4, true) * WORD;
 const BLOCK_BYTES = 4096;
 const SECTOR_BYTES = 512;
 const DIRENT_BYTES = 24;
@@ -91,6 +92,22 @@ export function encodeEntry(attributes: Attributes, lifetimes: Lifetimes): Uint8
   const bytes = new Uint8Array(ENTRY_BYTES);
   putEntry(new DataView(bytes.buffer), 0, attributes, lifetimes);
   return bytes;
+}
+
+/** The inode that an entry tells of, 0 if none. */
+export const entryInode = (entry: Uint8Array): number =>
+  entry.length < ENTRY_BYTES ? 0 : wideAt(new DataView(entry.buffer, entry.byteOffset), 0);
+
+/** The inodes that a listing with attributes tells of. */
+export function listedInodes(listing: Uint8Array): ReadonlyArray<number> {
+  const view = new DataView(listing.buffer, listing.byteOffset, listing.length);
+  const inodes: Array<number> = [];
+  for (let at = 0; at + ENTRY_BYTES + DIRENT_BYTES <= listing.length;) {
+    const inode = wideAt(view, at);
+    if (inode !== 0) inodes.push(inode);
+    at += ENTRY_BYTES + ((DIRENT_BYTES + view.getUint32(at + ENTRY_BYTES + 16, true) + 7) & ~7);
+  }
+  return inodes;
 }
 
 /** There is no such name, and the kernel may remember that. */

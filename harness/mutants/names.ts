@@ -70,6 +70,20 @@ export const namesMutants: ReadonlyArray<Mutant> = [
     scenarios: ["rename-replace", "concurrent-mixed"],
   },
   {
+    id: "held-file-removed",
+    breaks: "a file that is held and not opened goes with its last name",
+    file: "engine/fs/filesystem.js",
+    edits: [{ find: "> 0 || this.user.holds?.(inode) === true", replace: "> 0" }],
+    scenarios: ["held-files"],
+  },
+  {
+    id: "held-file-not-opened",
+    breaks: "a held file that lost its last name does not count as open",
+    file: "engine/fs/filesystem.js",
+    edits: [{ find: "isRegular(row)).opens++;", replace: "isRegular(row));" }],
+    scenarios: ["held-files"],
+  },
+  {
     id: "link-not-counted",
     breaks: "a hard link does not raise the link count",
     file: "engine/fs/namespace.js",
