@@ -50,6 +50,10 @@ const SYNCED_SECONDS_MAX = 5;
 const SQLITE_COMMITS_MAX = 1500;
 const RANDOM_BYTES_MAX = 128 * MIB;
 
+/** Bytes that do not compress: one buffer of them for calls of 1 MiB, other ones for each call of 4 KiB. */
+const LONG_CALLS = ["--bs=1M", "--scramble_buffers=0"];
+const SHORT_CALLS = ["--bs=4k", "--refill_buffers=1"];
+
 /** Why a workload cannot be run here; undefined if it can. */
 export function whatWorkloadMisses({ needs }: Workload): string | undefined {
   const missing = needs.find(({ program }) => pathOf(program) === undefined);
@@ -89,7 +93,7 @@ const sequential: Workload = {
     { name: "read", unit: "MB/s", more: true },
   ],
   run: async ({ programs, directory, chill, sizeBytes }) => {
-    const file = [`--filename=${join(directory, "sequential")}`, `--size=${sizeBytes}`, "--bs=1M"];
+    const file = [`--filename=${join(directory, "sequential")}`, `--size=${sizeBytes}`, ...LONG_CALLS];
     const write = await fio(programs, "write", [...file, "--rw=write", "--end_fsync=1"]);
     await chill();
     const read = await fio(programs, "read", [...file, "--rw=read"]);
@@ -107,7 +111,7 @@ const synced: Workload = {
     const { iops } = await fio(programs, "write", [
       `--filename=${join(directory, "synced")}`,
       `--size=${writes * BLOCK_BYTES}`,
-      "--bs=4k",
+      ...SHORT_CALLS,
       "--rw=write",
       "--fsync=1",
       `--runtime=${SYNCED_SECONDS_MAX}`,
@@ -145,9 +149,9 @@ const random: Workload = {
   run: async ({ programs, directory, chill, sizeBytes }) => {
     const bytes = Math.min(RANDOM_BYTES_MAX, sizeBytes);
     const file = [`--filename=${join(directory, "random")}`, `--size=${bytes}`];
-    await fio(programs, "write", [...file, "--bs=1M", "--rw=write", "--end_fsync=1"]);
+    await fio(programs, "write", [...file, ...LONG_CALLS, "--rw=write", "--end_fsync=1"]);
     await chill();
-    const overwrite = [...file, "--bs=4k", "--rw=randwrite"];
+    const overwrite = [...file, ...SHORT_CALLS, "--rw=randwrite"];
     const buffered = await fio(programs, "write", overwrite);
     await chill();
     const synced = await fio(programs, "write", [...overwrite, "--end_fsync=1"]);
