@@ -9,7 +9,7 @@
  * further one at its write pointer; whatever else is a `ZoneViolation`.
  *
  * Buffers. `write` owns its bytes until it completes: the caller must not change them before. `read` returns bytes
- * that the caller must not change.
+ * that the caller must not change. Bytes that lie in a `writeBuffer` may spare the device a copy.
  */
 import type { Effect } from "effect/Effect";
 
@@ -129,6 +129,8 @@ export interface Device {
   readonly geometry: Geometry;
   readonly read: (offsetBytes: number, lengthBytes: number) => Effect<Uint8Array, DeviceError>;
   readonly write: (offsetBytes: number, bytes: Uint8Array) => Effect<void, DeviceError>;
+  /** Memory from which this device writes best; whoever asks keeps it for many writes. Any other memory will do, too. */
+  readonly writeBuffer?: (lengthBytes: number) => Uint8Array;
   /** Every write completed before this began is durable once it completes. */
   readonly flush: Effect<void, DeviceError>;
   /** Says that the range holds nothing of worth; a hint on a conventional device, refused on a sequential zone. */

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import * as Effect from "effect/Effect";
 import type { Scope } from "effect/Scope";
 import { afterAll, describe, expect, it } from "vitest";
+import { isAligned } from "./aligned-memory.ts";
 import { deviceNumbers } from "./block-sysfs.ts";
 import { createFile, openFileDevice } from "./file.ts";
 import type { DeviceRefused, FileDeviceOptions } from "./file.ts";
@@ -67,6 +68,55 @@ describe("opening a file device", () => {
   it("counts whole blocks only", async () => {
     const device = await scoped(openFileDevice(image(MIB + 5000)));
     expect(device.geometry).toMatchObject({ capacityBytes: MIB + 4096, blockBytes: 4096, zones: undefined });
+  });
+});
+
+describe("long transfers", () => {
+  it("past the page cache and short ones through it show the same bytes", async () => {
+    const path = image();
+    const blocks = MIB / 4096;
+    await scoped(
+      Effect.gen(function* () {
+        const device = yield* openFileDevice(path);
+        const buffer = device.writeBuffer!(MIB).subarray(0, MIB);
+        expect(isAligned(buffer)).toBe(true);
+        const model = new Uint8Array(MIB);
+        // Every other block is then written alone, and read alone before and after.
+        for (let round = 1; round <= 3; round++) {
+          for (let block = 0; block < blocks; block++)
+            model.fill(round * 16 + (block % 16), block * 4096, (block + 1) * 4096);
+          buffer.set(model);
+          yield* device.write(0, buffer);
+          buffer.fill(0xee);
+          expect(Buffer.compare(yield* device.read(8192, 4096), model.subarray(8192, 12288))).toBe(0);
+          for (let block = 0; block < blocks; block += 2) {
+            const bytes = new Uint8Array(4096).fill(round);
+            yield* device.write(block * 4096, bytes);
+            model.set(bytes, block * 4096);
+          }
+          expect(Buffer.compare(yield* device.read(0, MIB), model)).toBe(0);
+          expect(
+            Buffer.compare(yield* device.read(3 * 4096, MIB / 2), model.subarray(3 * 4096, 3 * 4096 + MIB / 2)),
+          ).toBe(0);
+          yield* device.flush;
+        }
+        expect(Buffer.compare(readFileSync(path).subarray(0, MIB), model)).toBe(0);
+      }),
+    );
+  });
+
+  it("take any memory, and many reads at once", async () => {
+    await scoped(
+      Effect.gen(function* () {
+        const device = yield* openFileDevice(image());
+        const bytes = Uint8Array.from({ length: MIB }, (_, at) => at >> 12);
+        yield* device.write(MIB, bytes);
+        const reads = Array.from({ length: 20 }, () => device.read(MIB, MIB));
+        for (const read of yield* Effect.all(reads, { concurrency: "unbounded" })) {
+          expect(Buffer.compare(read, bytes)).toBe(0);
+        }
+      }),
+    );
   });
 });
 

@@ -1,11 +1,12 @@
 /**
  * A regular file or a block device of the system as a `Device`.
  *
- * Fault model: that of the kernel. Data goes through the page cache; `flush` is fdatasync, which for a block device
- * also empties the volatile cache of the disk. Once an fdatasync has failed the kernel may have dropped what it could
- * not write, so no later flush of the same device claims success. A discard is a hint carried out in the background
- * (`hole-puncher.ts`). The device is opened for one user alone: a block device exclusively, which the kernel also
- * refuses while it is mounted or part of something else; a file under flock(2), which ends with the process.
+ * Fault model: that of the kernel. Short transfers go through the page cache, long ones past it (`direct-file.ts`);
+ * `flush` is fdatasync, which for a block device also empties the volatile cache of the disk. Once an fdatasync has
+ * failed the kernel may have dropped what it could not write, so no later flush of the same device claims success. A
+ * discard is a hint carried out in the background (`hole-puncher.ts`). The device is opened for one user alone: a block
+ * device exclusively, which the kernel also refuses while it is mounted or part of something else; a file under
+ * flock(2), which ends with the process.
  *
  * I/O in flight is not interruptible, and closing waits for it. Reads return buffers of their own.
  */
@@ -15,8 +16,10 @@ import * as Effect from "effect/Effect";
 import * as Exit from "effect/Exit";
 import type { Scope } from "effect/Scope";
 import { blockFacts, blockUser, deviceNumbers, loopOf } from "./block-sysfs.ts";
+import { alignedBytes } from "./aligned-memory.ts";
 import { DeviceGone, MediumError } from "./device.ts";
 import type { Device, DeviceError, DeviceOperation, Geometry } from "./device.ts";
+import { DirectFile } from "./direct-file.ts";
 import { HolePuncher } from "./hole-puncher.ts";
 import { rangeError } from "./range.ts";
 
@@ -176,6 +179,7 @@ class FileDevice implements Device {
   private readonly fd: number;
   private readonly readOnly: boolean;
   private readonly puncher: HolePuncher;
+  private readonly direct: DirectFile;
   private inFlight = 0;
   private closing: (() => void) | undefined;
   private closed = false;
@@ -187,20 +191,36 @@ class FileDevice implements Device {
     this.geometry = geometry;
     this.readOnly = readOnly;
     this.puncher = new HolePuncher(fd);
+    this.direct = new DirectFile(fd, readOnly);
     this.flush = readOnly ? Exit.void : this.io("flush", 0, 0, (done) => this.startFlush(done));
     this.close = Effect.callback((resume) => this.startClose(() => resume(Exit.void)));
   }
 
+  readonly writeBuffer = (lengthBytes: number): Uint8Array =>
+    this.direct.available ? alignedBytes(lengthBytes) : new Uint8Array(lengthBytes);
+
   readonly read = (offsetBytes: number, lengthBytes: number): Effect.Effect<Uint8Array, DeviceError> =>
     this.io("read", offsetBytes, lengthBytes, (done) => {
       const buffer = Buffer.allocUnsafeSlow(lengthBytes);
-      this.readPart(new Uint8Array(buffer.buffer, buffer.byteOffset, lengthBytes), offsetBytes, 0, done);
+      const target = new Uint8Array(buffer.buffer, buffer.byteOffset, lengthBytes);
+      const direct = (error: Error | null, count: number): void => {
+        // What is left goes through the page cache.
+        if (error === null) this.readPart(target, offsetBytes, count, done);
+        else done(error, target);
+      };
+      if (!this.direct.read(target, offsetBytes, direct)) this.readPart(target, offsetBytes, 0, done);
     });
 
   readonly write = (offsetBytes: number, bytes: Uint8Array): Effect.Effect<void, DeviceError> =>
     this.io("write", offsetBytes, bytes.length, (done) => {
       if (this.readOnly) return done(new Error("opened read-only"), undefined);
-      this.puncher.beforeWrite(offsetBytes, bytes.length, () => this.writePart(bytes, offsetBytes, 0, done));
+      this.puncher.beforeWrite(offsetBytes, bytes.length, () => {
+        const direct = (error: Error | null, count: number): void => {
+          if (error === null) this.writePart(bytes, offsetBytes, count, done);
+          else done(error, undefined);
+        };
+        if (!this.direct.write(bytes, offsetBytes, direct)) this.writePart(bytes, offsetBytes, 0, done);
+      });
     });
 
   readonly discard = (offsetBytes: number, lengthBytes: number): Effect.Effect<void, DeviceError> =>
@@ -269,6 +289,7 @@ class FileDevice implements Device {
     this.closing = () =>
       this.puncher.close(() => {
         this.closed = true;
+        this.direct.close();
         fs.closeSync(this.fd);
         closed();
       });

@@ -18,6 +18,7 @@ import { type Buckets, BucketState, type TakenBucket, type WriteClass } from "./
 /** Bytes of pieces that go into one batch. */
 const BATCH_BYTES_MAX = 4 * 1024 * 1024;
 const WRITE_TRIES_MAX = 8;
+const BUFFER_BYTES_MIN = 64 * 1024;
 
 export interface Placement {
   readonly device: number;
@@ -56,6 +57,8 @@ export class WritePoint {
   private readonly supervisor: Supervisor;
   private readonly io: BucketIo;
   private readonly buckets: Buckets;
+  /** What the batch that is being written is gathered in, by device. */
+  private readonly buffers: Array<Uint8Array | undefined> = [];
   /** Tries to get a bucket free; false when nothing more can be freed. */
   private readonly relieve: (writeClass: WriteClass) => Effect.Effect<boolean, PoolFailed>;
 
@@ -179,14 +182,30 @@ export class WritePoint {
       length += piece.length;
       taken++;
     }
-    const bytes = new Uint8Array(layout.roundUp(length));
+    const bytes = this.bufferFor(bucket.device, layout.roundUp(length));
     let at = 0;
     for (let index = from; index < from + taken; index++) {
       bytes.set(pieces[index]!, at);
       at += pieces[index]!.length;
     }
+    // Nothing of an earlier batch gets to the disk.
+    bytes.fill(0, at);
     this.fillBytes += bytes.length;
     return { segment: { bucket, addressBytes: start, bytes }, taken };
+  }
+
+  /** One batch is written at a time, so that all share a buffer for each device. */
+  private bufferFor(device: number, lengthBytes: number): Uint8Array {
+    let buffer = this.buffers[device];
+    if (buffer === undefined || buffer.length < lengthBytes) {
+      const { device: disk, layout } = this.io.member(device);
+      // Doubling keeps the buffers that are made and left behind few.
+      const wanted = Math.min(layout.usableBytes, Math.max(BUFFER_BYTES_MIN, lengthBytes * 2));
+      const room = layout.roundUp(Math.max(lengthBytes, wanted));
+      buffer = disk.writeBuffer?.(room) ?? new Uint8Array(room);
+      this.buffers[device] = buffer;
+    }
+    return buffer.subarray(0, lengthBytes);
   }
 
   private openBucketFor(lengthBytes: number): Effect.Effect<void, AppendError | PoolFailed> {
