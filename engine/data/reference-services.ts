@@ -26,12 +26,16 @@ export interface ReferenceOptions {
   readonly readCacheBytes?: number;
   readonly compression?: number;
   readonly directoryHashBits?: number;
+  /** What becomes of work in the background; without it none is ever done. */
+  readonly background?: EngineServices["background"];
 }
 
 export class MemoryExtents implements ExtentStore {
   readonly stored: Map<number, Uint8Array> = new Map();
   appends = 0;
   reads = 0;
+  readBytes = 0;
+  private readonly readAt: Map<number, number> = new Map();
   /** Places that were appended or held and not released. */
   held = 0;
   /** What the next appends answer instead of storing anything. */
@@ -78,9 +82,25 @@ export class MemoryExtents implements ExtentStore {
       this.before,
       Effect.sync(() => {
         this.reads++;
-        return this.stored.get(addressBytes)!.subarray(0, lengthBytes);
+        this.readBytes += lengthBytes;
+        for (let at = 0; at < lengthBytes; at += BLOCK_BYTES) {
+          this.readAt.set(addressBytes + at, Math.min(BLOCK_BYTES, lengthBytes - at));
+        }
+        const piece = this.stored.get(addressBytes)!;
+        if (piece.length >= lengthBytes) return piece.subarray(0, lengthBytes);
+        const together = new Uint8Array(lengthBytes);
+        for (const [address, bytes] of this.stored) {
+          const at = address - addressBytes;
+          if (at >= 0 && at + bytes.length <= lengthBytes) together.set(bytes, at);
+        }
+        return together;
       }),
     );
+  }
+
+  /** Bytes that were read at least once. */
+  get distinctBytes(): number {
+    return [...this.readAt.values()].reduce((sum, bytes) => sum + bytes, 0);
   }
 
   tailBytes(): number {
@@ -177,6 +197,7 @@ export function makeReferenceServices(options: ReferenceOptions = {}): Reference
     blockBytes: BLOCK_BYTES,
     readOnly: false,
     memory: { dirtyBytesMax: options.dirtyBytesMax ?? 2 ** 30, readCacheBytes: options.readCacheBytes ?? 0 },
+    background: options.background ?? (() => undefined),
   };
 }
 

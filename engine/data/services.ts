@@ -55,4 +55,6 @@ export interface EngineServices {
   readonly blockBytes: number;
   readonly readOnly: boolean;
   readonly memory: MemoryLimits;
+  /** Runs work on a fiber of its own that ends with the pool; whatever fails must have been handled inside. */
+  readonly background: (name: string, work: Effect<void>) => void;
 }

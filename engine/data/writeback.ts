@@ -1,12 +1,15 @@
 /**
  * Writeback: takes the dirty bytes of a file, encodes them, appends them to a write point, and only then changes rows.
  *
- * A range becomes an extent of at most 128 KiB, or an inline row if it is tiny or the whole file is. The size of a file
- * on disk rises in the very transaction that puts the bytes it speaks of, in ascending order, so no crash shows a size
- * without its data. If the data cannot be written it stays dirty, the file remembers the failure until an fsync has
+ * A range becomes an extent of at most 128 KiB, or an inline row if it is tiny or the whole file is. While some of them
+ * are on their way to the device the next are encoded; commits follow one another in the order of the bytes. The size of
+ * a file on disk rises in the very transaction that puts the bytes it speaks of, in ascending order, so no crash shows a
+ * size without its data. If the data cannot be written it stays dirty, the file remembers the failure until an fsync has
  * reported it, and the next writeback tries again.
  */
 import * as Effect from "effect/Effect";
+import * as Fiber from "effect/Fiber";
+import type * as Result from "effect/Result";
 import type { PoolFailed } from "../actor.ts";
 import type { AppendError, Placement } from "../allocator/write-point.ts";
 import type { Transaction } from "../btree/transaction.ts";
@@ -25,8 +28,10 @@ import { Tail } from "./tail.ts";
 export const INLINE_FILE_BYTES_MAX = 2048;
 /** A range this small is cheaper in the tree than as an extent with its rows. */
 const INLINE_RANGE_BYTES_MAX = 512;
-/** Raw bytes that are encoded before they are appended. */
-const BATCH_BYTES_MAX = 4 * 1024 * 1024;
+/** Raw bytes that are encoded before they are appended; little, so that others have their turn in between. */
+const BATCH_BYTES_MAX = 256 * 1024;
+/** Batches of a file that are being appended while the next one is encoded. */
+const BATCHES_UNDER_WAY_MAX = 8;
 
 const COMPRESSION_NAMES: ReadonlyMap<number, WrittenKind> = new Map(
   Object.entries(Compression).map(([name, value]) => [value, name as keyof typeof Compression]),
@@ -35,6 +40,11 @@ const COMPRESSION_NAMES: ReadonlyMap<number, WrittenKind> = new Map(
 interface Piece extends DirtyRange {
   readonly inline: Uint8Array | undefined;
   readonly encoded: Encoded | undefined;
+}
+
+interface AppendedBatch {
+  readonly batch: ReadonlyArray<Piece>;
+  readonly fiber: Fiber.Fiber<Result.Result<ReadonlyArray<Placement>, AppendError | PoolFailed>>;
 }
 
 export class Writeback {
@@ -107,6 +117,7 @@ export class Writeback {
         const done = yield* self.writeInlineFile(state, taken, size);
         if (done) return self.files.countWritten("inline", size, size);
       }
+      const underWay: Array<AppendedBatch> = [];
       let batch: Array<Piece> = [];
       let batchBytes = 0;
       const tail = new Tail(self.services.store.tailBytes("data"));
@@ -116,12 +127,47 @@ export class Writeback {
           batchBytes += piece.end - piece.start;
         }
         if (batchBytes < BATCH_BYTES_MAX) continue;
-        yield* self.commitBatch(state, batch);
+        underWay.push(yield* self.beginAppend(batch));
+        if (underWay.length >= BATCHES_UNDER_WAY_MAX) yield* self.commitFirst(state, underWay);
         batch = [];
         batchBytes = 0;
       }
-      if (batch.length > 0) yield* self.commitBatch(state, batch);
+      while (underWay.length > 0) yield* self.commitFirst(state, underWay);
+      if (batch.length > 0) yield* self.commitBatch(state, batch, yield* self.append(batch));
     });
+  }
+
+  private append(batch: ReadonlyArray<Piece>): Effect.Effect<ReadonlyArray<Placement>, AppendError | PoolFailed> {
+    const stored = batch.flatMap(({ encoded }) => (encoded === undefined ? [] : [encoded.stored]));
+    return stored.length === 0 ? Effect.succeed([]) : this.services.store.append("data", stored);
+  }
+
+  private beginAppend(batch: ReadonlyArray<Piece>): Effect.Effect<AppendedBatch> {
+    const appending = Effect.forkChild(Effect.result(this.append(batch)), { startImmediately: true });
+    return Effect.map(appending, (fiber) => ({ batch, fiber }));
+  }
+
+  /**
+   * Commits the oldest of the batches. If it cannot be, none of those behind it is, since their bytes would be there
+   * before bytes that come earlier in the file: they are waited for and let go.
+   */
+  private commitFirst(state: FileState, underWay: Array<AppendedBatch>): Effect.Effect<void, AppendError | PoolFailed> {
+    const self = this;
+    const { batch, fiber } = underWay.shift()!;
+    if (underWay.length > 0) reached("batch appended while another was");
+    const commit = Effect.flatMap(Fiber.join(fiber), (appended) =>
+      appended._tag === "Failure" ? Effect.fail(appended.failure) : self.commitBatch(state, batch, appended.success),
+    );
+    return Effect.tapCause(commit, () =>
+      Effect.forEach(
+        underWay.splice(0),
+        ({ fiber: later }) =>
+          Effect.map(Fiber.join(later), (appended) => {
+            if (appended._tag === "Success") self.services.store.release(appended.success);
+          }),
+        { discard: true },
+      ),
+    );
   }
 
   /** The whole file as one row of the tree; false when some of it stands in extents that would have to be read. */
@@ -158,24 +204,24 @@ export class Writeback {
     return pieces;
   }
 
-  private commitBatch(state: FileState, batch: ReadonlyArray<Piece>): Effect.Effect<void, AppendError | PoolFailed> {
+  private commitBatch(
+    state: FileState,
+    batch: ReadonlyArray<Piece>,
+    placements: ReadonlyArray<Placement>,
+  ): Effect.Effect<void, PoolFailed> {
     const self = this;
     const { store } = this.services;
-    return Effect.gen(function* () {
-      const stored = batch.flatMap(({ encoded }) => (encoded === undefined ? [] : [encoded.stored]));
-      const placements = stored.length === 0 ? [] : yield* store.append("data", stored);
+    const commits = Effect.gen(function* () {
       let next = 0;
-      const commits = Effect.gen(function* () {
-        for (const piece of batch) {
-          const placement = piece.encoded === undefined ? undefined : placements[next++]!;
-          yield* self.commitPiece(state, piece, placement);
-        }
-      });
-      yield* Effect.ensuring(
-        commits,
-        Effect.sync(() => store.release(placements)),
-      );
+      for (const piece of batch) {
+        const placement = piece.encoded === undefined ? undefined : placements[next++]!;
+        yield* self.commitPiece(state, piece, placement);
+      }
     });
+    return Effect.ensuring(
+      commits,
+      Effect.sync(() => store.release(placements)),
+    );
   }
 
   private commitPiece(

@@ -20,12 +20,16 @@ import { FILE_BYTES_MAX, FsError, type Timestamp } from "./types.ts";
 
 /** Bytes of metadata that a write of any size may cost. */
 const WRITE_OVERHEAD_BYTES = 256;
+/** Share of the limit of dirty data from which it is written without anybody waiting for it. */
+const WRITE_AHEAD_SHARE = 0.25;
 /** Tries to get space before a write is told that there is none. */
 const RELIEF_TRIES_MAX = 4;
 
 export class FileOperations extends FileAccess {
   readonly reader: Reader;
   readonly ranges: RangeOperations;
+  /** Dirty data is being written with nobody waiting for it. */
+  private writingAhead = false;
 
   constructor(services: EngineServices, now: () => Timestamp) {
     super(services, now);
@@ -54,6 +58,18 @@ export class FileOperations extends FileAccess {
   private get throttle(): Effect.Effect<void> {
     reached("writer waited for writeback");
     return Effect.ignore(this.writebackAll);
+  }
+
+  /** Begins to write before writers would have to wait. */
+  private writeAhead(): void {
+    if (this.writingAhead || this.files.dirtyBytes < this.services.memory.dirtyBytesMax * WRITE_AHEAD_SHARE) return;
+    reached("writeback began before the limit");
+    this.writingAhead = true;
+    const done = Effect.sync(() => {
+      this.writingAhead = false;
+    });
+    // A failure stays with the file, whose next sync tells.
+    this.services.background("write ahead", Effect.ensuring(Effect.ignore(this.writebackAll), done));
   }
 
   write(
@@ -95,6 +111,7 @@ export class FileOperations extends FileAccess {
           state.size = Math.max(state.size, at + bytes.length);
           if (!keepTimes) state.modified = self.now();
         }
+        self.writeAhead();
         observe();
         return at;
       }),

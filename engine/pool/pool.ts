@@ -231,6 +231,7 @@ function start(
         dirtyBytesMax: options.dirtyBytesMax ?? DEFAULTS.dirtyBytesMax,
         readCacheBytes: options.readCacheBytes ?? DEFAULTS.readCacheBytes,
       },
+      background: (name, work) => runtime.supervisor.fork(name, work),
     });
     runtime.collectExtents = (at) => {
       const { layout } = io.member(at.device);
