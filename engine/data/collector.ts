@@ -103,7 +103,7 @@ function liveRows(
 function copyOf(services: EngineServices, reader: Reader, row: LiveRow, tail: Tail): Effect.Effect<Copy | undefined> {
   const { extent } = row;
   return Effect.gen(function* () {
-    const raw = yield* reader.readExtent(extent);
+    const raw = yield* reader.stored.read(extent);
     if (raw === undefined) {
       reached("unreadable extent left by the collector");
       return undefined;

@@ -28,6 +28,11 @@ export class ReadCache {
     return found;
   }
 
+  /** Whether it is there; that is no use of it. */
+  has(key: string): boolean {
+    return this.entries.has(key);
+  }
+
   put(key: string, bytes: Uint8Array): void {
     if (bytes.length > this.limits.readCacheBytes || this.entries.has(key)) return;
     this.entries.set(key, bytes);

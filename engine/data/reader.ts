@@ -4,24 +4,26 @@
  * The moment is a transaction body: it collects the extents of the range and a copy of the unwritten bytes over them
  * together, so that a read never mixes two states. The buckets of those extents are held until their bytes are read, so
  * what is moved or overwritten meanwhile can still be read where it was. Stored bytes are verified on every read from a
- * device; if they still do not when they are read again, they are lost and the read fails.
+ * device; if they still do not when they are read again, they are lost and the read fails. Of a file that is read from
+ * front to back what comes next is fetched before it is asked for.
  */
 import * as Effect from "effect/Effect";
 import type { PoolFailed } from "../actor.ts";
-import { VERIFY_TRIES_MAX } from "../device/bucket-io.ts";
 import { Abort, type Transaction } from "../btree/transaction.ts";
 import type { DataExtent } from "../format/values/extent.ts";
 import { loadRegular } from "./inode-rows.ts";
 import { FsError } from "../fs/types.ts";
 import { reached } from "../marks.ts";
-import { addRange, isWithinOne } from "./dirty.ts";
-import { decode } from "./encode.ts";
+import { addRange, type DirtyRange, isWithinOne } from "./dirty.ts";
 import { type ExtentRow, rowsIn, visibleParts } from "./extent-map.ts";
 import type { Files } from "./files.ts";
-import { ReadCache } from "./read-cache.ts";
+import { ReadAhead } from "./read-ahead.ts";
 import type { EngineServices } from "./services.ts";
+import { keyOf, StoredExtents } from "./stored-extents.ts";
 
 const READS_AT_ONCE = 8;
+/** Share of the cache that one reader's next bytes may take. */
+const AHEAD_SHARE = 0.25;
 
 interface Found {
   readonly out: Uint8Array;
@@ -30,42 +32,16 @@ interface Found {
   readonly over: ReadonlyArray<{ readonly at: number; readonly bytes: Uint8Array }>;
 }
 
-const keyOf = ({ pointers }: DataExtent): string => {
-  const { device, addressBytes, generation } = pointers[0]!;
-  return `${device}:${addressBytes}:${generation}`;
-};
-
 export class Reader {
-  readonly cache: ReadCache;
+  readonly stored: StoredExtents;
   private readonly services: EngineServices;
   private readonly files: Files;
+  private readonly ahead = new ReadAhead();
 
   constructor(services: EngineServices, files: Files) {
     this.services = services;
     this.files = files;
-    this.cache = new ReadCache(services.memory);
-  }
-
-  /** The decoded bytes of a stored extent, verified. */
-  readExtent(extent: DataExtent): Effect.Effect<Uint8Array | undefined> {
-    const key = keyOf(extent);
-    const cached = this.cache.get(key);
-    if (cached !== undefined) return Effect.succeed(cached);
-    return Effect.map(this.readStored(extent, 1), (raw) => {
-      if (raw !== undefined) this.cache.put(key, raw);
-      return raw;
-    });
-  }
-
-  private readStored(extent: DataExtent, tries: number): Effect.Effect<Uint8Array | undefined> {
-    const { device, addressBytes } = extent.pointers[0]!;
-    return Effect.flatMap(Effect.result(this.services.store.read(device, addressBytes, extent.storedBytes)), (read) => {
-      if (read._tag === "Failure") return Effect.succeed(undefined);
-      const raw = decode(read.success, extent);
-      if (raw !== undefined || tries >= VERIFY_TRIES_MAX) return Effect.succeed(raw);
-      reached("extent that did not verify read again");
-      return this.readStored(extent, tries + 1);
-    });
+    this.stored = new StoredExtents(services);
   }
 
   /** `length` bytes of a file at most, fewer at its end. `observe` runs at the moment that the read shows. */
@@ -79,8 +55,36 @@ export class Reader {
     const { transactor } = this.services;
     return Effect.flatMap(
       transactor.transact<Found, FsError>((tx) => self.collect(tx, inode, offset, length, observe)),
-      (found) => (found.rows.length === 0 ? Effect.succeed(finish(found)) : self.fetch(inode, offset, found)),
+      (found) => {
+        this.readAhead(inode, offset, offset + found.out.length);
+        return found.rows.length === 0 ? Effect.succeed(finish(found)) : self.fetch(inode, offset, found);
+      },
     );
+  }
+
+  /** Has what a reader will ask for next fetched in the background. */
+  private readAhead(inode: number, start: number, end: number): void {
+    const limit = this.services.memory.readCacheBytes * AHEAD_SHARE;
+    const range = this.ahead.next(inode, start, end, limit);
+    if (range === undefined || this.stored.underWayBytes > limit) return;
+    this.services.background("read ahead", Effect.ignore(this.prefetch(inode, range)));
+  }
+
+  private prefetch(inode: number, { start, end }: DirtyRange): Effect.Effect<void, PoolFailed> {
+    const rows = this.services.transactor.transact<ReadonlyArray<ExtentRow>, never>((tx) => {
+      const far = rowsIn(tx, inode, start, end, Number.POSITIVE_INFINITY).filter(
+        ({ extent }) => extent.kind === "data" && !this.stored.isNear(extent),
+      );
+      tx.onCommit(() => this.hold(far));
+      return far;
+    });
+    return Effect.flatMap(rows, (far) => {
+      if (far.length > 0) reached("extents read ahead");
+      return Effect.ensuring(
+        this.stored.fetch(dataOf(far), true),
+        Effect.sync(() => this.release(far)),
+      );
+    });
   }
 
   private collect(
@@ -117,7 +121,7 @@ export class Reader {
         if (found.start >= offset + out.length || found.end <= offset) continue;
         if (isWithinOne(covered, Math.max(offset, found.start), Math.min(offset + out.length, found.end))) continue;
         if (found.extent.kind === "data") {
-          const cached = this.cache.get(keyOf(found.extent));
+          const cached = this.stored.cache.get(keyOf(found.extent));
           if (cached === undefined) rows.push(found);
           else place(out, offset, found, cached);
         } else if (found.extent.kind === "inline") place(out, offset, found, found.extent.bytes);
@@ -134,18 +138,22 @@ export class Reader {
     const self = this;
     const bad: Array<ExtentRow> = [];
     const each = (row: ExtentRow): Effect.Effect<void> =>
-      Effect.map(self.readExtent(row.extent as DataExtent), (raw) => {
+      Effect.map(self.stored.read(row.extent as DataExtent), (raw) => {
         if (raw === undefined) bad.push(row);
         else place(found.out, offset, row, raw);
       });
     const all =
       found.rows.length === 1
         ? each(found.rows[0]!)
-        : Effect.forEach(found.rows, each, { concurrency: READS_AT_ONCE, discard: true });
+        : this.stored.fetch(
+            dataOf(found.rows),
+            false,
+            Effect.forEach(found.rows, each, { concurrency: READS_AT_ONCE, discard: true }),
+          );
     return Effect.flatMap(
       Effect.ensuring(
         all,
-        Effect.sync(() => this.release(found)),
+        Effect.sync(() => this.release(found.rows)),
       ),
       () => {
         const lost = bad[0];
@@ -161,10 +169,13 @@ export class Reader {
     for (const { extent } of rows) if (extent.kind === "data") this.services.store.hold(extent.pointers);
   }
 
-  private release({ rows }: Found): void {
+  private release(rows: ReadonlyArray<ExtentRow>): void {
     for (const { extent } of rows) if (extent.kind === "data") this.services.store.release(extent.pointers);
   }
 }
+
+const dataOf = (rows: ReadonlyArray<ExtentRow>): ReadonlyArray<DataExtent> =>
+  rows.map(({ extent }) => extent).filter((extent) => extent.kind === "data");
 
 function finish({ out, over }: Found): Uint8Array {
   for (const { at, bytes } of over) out.set(bytes, at);

@@ -124,9 +124,9 @@ export function makeFilesystemCore(services: EngineServices): Effect.Effect<File
       memory: () => services.memory,
       limitMemory: (limits) => {
         Object.assign(services.memory, limits);
-        files.reader.cache.trim();
+        files.reader.stored.cache.trim();
       },
-      readCache: () => files.reader.cache,
+      readCache: () => files.reader.stored.cache,
       written: () => files.files.written,
     };
   });

@@ -62,7 +62,8 @@ export class FileOperations extends FileAccess {
 
   /** Begins to write before writers would have to wait. */
   private writeAhead(): void {
-    if (this.writingAhead || this.files.dirtyBytes < this.services.memory.dirtyBytesMax * WRITE_AHEAD_SHARE) return;
+    if (this.writingAhead || this.files.memory.heldBytes < this.services.memory.dirtyBytesMax * WRITE_AHEAD_SHARE)
+      return;
     reached("writeback began before the limit");
     this.writingAhead = true;
     const done = Effect.sync(() => {

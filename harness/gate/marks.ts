@@ -7,6 +7,7 @@
 
 export const RATES: Readonly<Record<string, number>> = {
   "appends shared a write": 100,
+  "batch appended while another was": 1,
   "btree bucket collected": 15,
   "bucket freed": 100,
   "bucket retired after a write error": 0.2,
@@ -28,6 +29,8 @@ export const RATES: Readonly<Record<string, number>> = {
   "eviction held for a transaction": 0.3,
   "extent divided by the collector": 10,
   "extent laid over in several transactions": 0.6,
+  "extents read ahead": 1,
+  "extents read together": 1,
   // Needs a read that goes wrong once, of an extent and not of a node.
   "extent that did not verify read again": 0.5,
   "extent trimmed at its end": 150,
@@ -83,6 +86,7 @@ export const RATES: Readonly<Record<string, number>> = {
   "pool failed": 0.1,
   // Needs a crash with a single bucket of the journal left.
   "recovered with the journal full": 0.4,
+  "read waited for one that was under way": 1,
   "rejected journal entry superseded": 150,
   "rename left a whiteout": 1,
   "rename replaced a name": 150,
@@ -102,6 +106,7 @@ export const RATES: Readonly<Record<string, number>> = {
   "writeback failed and kept its data": 0.08,
   // Needs a file to be removed while its bytes are written to a disk that fails for good.
   "writeback failed for a removed file": 0.05,
+  "writeback began before the limit": 1,
   "writer waited for writeback": 80,
   // Zones that are lost, and commands on them that fail: three scenarios alone tell of them.
   "bucket that cannot be reset retired": 0.6,

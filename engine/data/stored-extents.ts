@@ -1,0 +1,165 @@
+/**
+ * Stored extents from the device: verified, decoded, kept for a while, and read once however many ask.
+ *
+ * Extents that lie next to each other are read at once. Whoever wants one that is on its way waits for it; if it does
+ * not come with the others, because the device failed or its bytes did not verify, everyone who waits reads it alone.
+ * The caller sees to it that buckets are not reset under a read.
+ */
+import * as Deferred from "effect/Deferred";
+import * as Effect from "effect/Effect";
+import * as Exit from "effect/Exit";
+import { VERIFY_TRIES_MAX } from "../device/bucket-io.ts";
+import type { DataExtent } from "../format/values/extent.ts";
+import { reached } from "../marks.ts";
+import { decode } from "./encode.ts";
+import { ReadCache } from "./read-cache.ts";
+import type { EngineServices } from "./services.ts";
+
+/** Stored bytes that one read of several extents fetches at most. */
+const GROUP_BYTES_MAX = 1024 * 1024;
+/** What may lie between two extents that are read at once: the rest of a block. */
+const GAP_BYTES_MAX = 4096;
+
+export const keyOf = ({ pointers }: DataExtent): string => {
+  const { device, addressBytes, generation } = pointers[0]!;
+  return `${device}:${addressBytes}:${generation}`;
+};
+
+export class StoredExtents {
+  readonly cache: ReadCache;
+  /** Raw bytes that are on their way. */
+  underWayBytes = 0;
+  private readonly services: EngineServices;
+  /** What is being read; undefined comes of what must be read once more, alone. */
+  private readonly underWay: Map<string, Deferred.Deferred<Uint8Array | undefined>> = new Map();
+
+  constructor(services: EngineServices) {
+    this.services = services;
+    this.cache = new ReadCache(services.memory);
+  }
+
+  /** In memory, or about to be. */
+  isNear(extent: DataExtent): boolean {
+    const key = keyOf(extent);
+    return this.underWay.has(key) || this.cache.has(key);
+  }
+
+  /** The decoded bytes, verified; undefined if they are lost. */
+  read(extent: DataExtent): Effect.Effect<Uint8Array | undefined> {
+    const key = keyOf(extent);
+    const cached = this.cache.get(key);
+    if (cached !== undefined) return Effect.succeed(cached);
+    const coming = this.underWay.get(key);
+    if (coming === undefined) return this.readAlone(extent, key);
+    reached("read waited for one that was under way");
+    return Effect.flatMap(Deferred.await(coming), (raw) =>
+      raw === undefined ? this.readAlone(extent, key) : Effect.succeed(raw),
+    );
+  }
+
+  private readAlone(extent: DataExtent, key: string): Effect.Effect<Uint8Array | undefined> {
+    return Effect.acquireUseRelease(
+      Effect.sync(() => !this.underWay.has(key) && this.begin(extent)),
+      () =>
+        Effect.map(this.readStored(extent, 1), (raw) => {
+          if (raw !== undefined) this.cache.put(key, raw);
+          return raw;
+        }),
+      (begun, exit) => Effect.sync(() => begun && this.settle(extent, Exit.isSuccess(exit) ? exit.value : undefined)),
+    );
+  }
+
+  private begin(extent: DataExtent): true {
+    this.underWay.set(keyOf(extent), Deferred.makeUnsafe());
+    this.underWayBytes += extent.rawBytes;
+    return true;
+  }
+
+  private readStored(extent: DataExtent, tries: number): Effect.Effect<Uint8Array | undefined> {
+    const { device, addressBytes } = extent.pointers[0]!;
+    return Effect.flatMap(Effect.result(this.services.store.read(device, addressBytes, extent.storedBytes)), (read) => {
+      if (read._tag === "Failure") return Effect.succeed(undefined);
+      const raw = decode(read.success, extent);
+      if (raw !== undefined || tries >= VERIFY_TRIES_MAX) return Effect.succeed(raw);
+      reached("extent that did not verify read again");
+      return this.readStored(extent, tries + 1);
+    });
+  }
+
+  /**
+   * Reads those of the extents that are not near yet and lie next to others, or all of them with `alone`, and does `also`
+   * meanwhile, to which all of these are on their way. However it ends, none is afterwards.
+   */
+  fetch(extents: ReadonlyArray<DataExtent>, alone: boolean, also = Effect.void): Effect.Effect<void> {
+    return Effect.acquireUseRelease(
+      Effect.sync(() => this.announce(extents, alone)),
+      (groups) => {
+        const reads = groups.map((group) => this.readGroup(group));
+        return Effect.all([...reads, also], { concurrency: "unbounded", discard: true });
+      },
+      (groups) =>
+        Effect.sync(() => {
+          // Whoever was interrupted before its turn came leaves nobody waiting.
+          for (const extent of groups.flat()) this.settle(extent, undefined);
+        }),
+    );
+  }
+
+  private announce(extents: ReadonlyArray<DataExtent>, alone: boolean): ReadonlyArray<ReadonlyArray<DataExtent>> {
+    const wanted = new Map<string, DataExtent>();
+    for (const extent of extents) if (!this.isNear(extent)) wanted.set(keyOf(extent), extent);
+    const groups = neighbours([...wanted.values()]).filter((group) => alone || group.length > 1);
+    for (const extent of groups.flat()) this.begin(extent);
+    return groups;
+  }
+
+  private readGroup(group: ReadonlyArray<DataExtent>): Effect.Effect<void> {
+    const [first, last] = [group[0]!, group.at(-1)!];
+    const { device, addressBytes: from } = first.pointers[0]!;
+    const length = last.pointers[0]!.addressBytes + last.storedBytes - from;
+    if (group.length > 1) reached("extents read together");
+    return Effect.map(Effect.result(this.services.store.read(device, from, length)), (read) => {
+      for (const extent of group) {
+        const at = extent.pointers[0]!.addressBytes - from;
+        const raw =
+          read._tag === "Failure" ? undefined : decode(read.success.subarray(at, at + extent.storedBytes), extent);
+        this.settle(extent, raw);
+      }
+    });
+  }
+
+  private settle(extent: DataExtent, raw: Uint8Array | undefined): void {
+    const key = keyOf(extent);
+    const waiting = this.underWay.get(key);
+    if (waiting === undefined) return;
+    this.underWay.delete(key);
+    this.underWayBytes -= extent.rawBytes;
+    if (raw !== undefined) this.cache.put(key, raw);
+    Deferred.doneUnsafe(waiting, Effect.succeed(raw));
+  }
+}
+
+/** Runs of extents that lie next to each other on a device, ascending. */
+function neighbours(extents: ReadonlyArray<DataExtent>): ReadonlyArray<ReadonlyArray<DataExtent>> {
+  const sorted = [...extents].sort((one, other) => {
+    const [a, b] = [one.pointers[0]!, other.pointers[0]!];
+    return a.device - b.device || a.addressBytes - b.addressBytes;
+  });
+  const groups: Array<Array<DataExtent>> = [];
+  let from = 0;
+  let end = 0;
+  let device = -1;
+  for (const extent of sorted) {
+    const place = extent.pointers[0]!;
+    const next = place.addressBytes + extent.storedBytes;
+    const near = place.device === device && place.addressBytes >= end && place.addressBytes - end < GAP_BYTES_MAX;
+    if (near && next - from <= GROUP_BYTES_MAX) groups.at(-1)!.push(extent);
+    else {
+      groups.push([extent]);
+      from = place.addressBytes;
+    }
+    ({ device } = place);
+    end = next;
+  }
+  return groups;
+}
