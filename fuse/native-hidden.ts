@@ -9,7 +9,9 @@
  * A rename over an open file arrives as two: first the hiding, then the rename proper from the same thread. So that
  * the replacement stays atomic on disk, the removal after a hiding is *pending* for a moment: the rename that follows
  * takes it over; any other request of that thread, or the end of the moment, carries it out. Requests of others that
- * depend on names wait until it is settled.
+ * depend on names wait until it is settled. The moment lasts until this process has twice been scheduled in time: on a
+ * machine so busy that our own timers come late, the thread that is to rename may not have run at all. A rename that
+ * comes later still finds its target gone; it must then write its data first, or a crash could leave an empty file.
  */
 import * as Deferred from "effect/Deferred";
 import * as Effect from "effect/Effect";
@@ -20,8 +22,12 @@ import type { Place } from "./native-paths.ts";
 import type { Operations } from "./operations.ts";
 
 const HIDDEN = /^\.fuse_hidden[0-9a-f]{16}$/;
-/** How long a rename may take to follow its hiding. */
-const FOLLOWS_WITHIN_MS = 5;
+/** How often we look whether the rename has followed its hiding. */
+const LOOK_EVERY_MS = 4;
+/** A look that comes later than this says that the machine is too busy to tell. */
+const LATE_LOOK_MS = 10;
+const LOOKS_IN_TIME = 2;
+const FOLLOWS_WITHIN_MS_MAX = 1000;
 
 interface Pending {
   readonly request: Request;
@@ -48,6 +54,8 @@ export class HiddenFiles {
   private readonly failed: (error: FsError) => void;
   private readonly inodes: Map<string, number> = new Map();
   private pending: Pending | undefined;
+  /** Names that threads hid and that were then removed, since no rename had followed. */
+  private readonly expired: WeakMap<Request, Place> = new WeakMap();
 
   /** `later` runs an effect on its own; `failed` hears of a removal that had been acknowledged and then failed. */
   constructor(operations: Operations, later: (effect: Effect.Effect<void>) => void, failed: (error: FsError) => void) {
@@ -67,10 +75,33 @@ export class HiddenFiles {
       this.inodes.set(leaf(hiddenPath), inode);
       const pending: Pending = { request, place, settled: Deferred.makeUnsafe(), taken: false };
       this.pending = pending;
-      setTimeout(() => this.later(this.removeName(pending)), FOLLOWS_WITHIN_MS).unref();
+      this.expired.delete(request);
+      this.look(pending, performance.now(), 0);
       return Effect.void;
     };
     return Effect.flatMap(this.operations.open(inode, 0), () => this.settled(request, pend));
+  }
+
+  /** Waits for the rename that may follow; when there is none, carries the removal out. */
+  private look(pending: Pending, begunMs: number, inTime: number): void {
+    const askedMs = performance.now();
+    const due = (): void => {
+      if (pending.taken) return;
+      const nowMs = performance.now();
+      const looks = nowMs - askedMs <= LATE_LOOK_MS ? inTime + 1 : 0;
+      if (looks < LOOKS_IN_TIME && nowMs - begunMs < FOLLOWS_WITHIN_MS_MAX) return this.look(pending, begunMs, looks);
+      this.expired.set(pending.request, pending.place);
+      this.later(this.removeName(pending));
+    };
+    // Requests that have come meanwhile are taken in before.
+    setTimeout(() => setImmediate(due), LOOK_EVERY_MS).unref();
+  }
+
+  /** Was this name hidden by the same thread, and removed because the rename that follows was so late? Asked once. */
+  cameLate(request: Request, destination: Place): boolean {
+    const place = this.expired.get(request);
+    this.expired.delete(request);
+    return place !== undefined && samePlace(place, destination);
   }
 
   /** Runs `then`, which depends on names, once no removal is pending. */

@@ -119,6 +119,46 @@ describe("a file that libfuse hides because it is open", () => {
       expect(await read(threads, fresh as number)).toBe("new");
     }));
 
+  it("is replaced by data that was written before, when the rename comes so late that the name is gone", () =>
+    withThreads(async (threads, filesystem) => {
+      await write(threads, "/file", "old");
+      await write(threads, "/next", "new");
+      const calls: Array<string> = [];
+      const { rename, fsync } = filesystem;
+      Object.assign(filesystem, {
+        rename: (...args: Parameters<Filesystem["rename"]>) => (calls.push("rename"), rename.apply(filesystem, args)),
+        fsync: (inode: number) => (calls.push("fsync"), fsync.call(filesystem, inode)),
+      });
+      const one = thread();
+      await threads.ask(one, "rename", "/file", HIDDEN);
+      while (((await names(threads)) as ReadonlyArray<string>).includes("file")) await later(1);
+      await threads.ask(one, "rename", "/next", "/file");
+      expect(calls).toEqual(["fsync", "rename"]);
+      await write(threads, "/another", "x");
+      await threads.ask(one, "rename", "/another", "/file");
+      expect(calls).toEqual(["fsync", "rename", "rename"]);
+    }));
+
+  it("keeps its name for a rename while this process is not scheduled", () =>
+    withThreads(async (threads, filesystem) => {
+      await write(threads, "/file", "old");
+      await write(threads, "/next", "new");
+      let unlinks = 0;
+      const { unlink } = filesystem;
+      Object.assign(filesystem, {
+        unlink: (...args: Parameters<Filesystem["unlink"]>) => (unlinks++, unlink.apply(filesystem, args)),
+      });
+      const one = thread();
+      await threads.ask(one, "rename", "/file", HIDDEN);
+      for (let stall = 0; stall < 5; stall++) {
+        const until = performance.now() + 30;
+        while (performance.now() < until);
+        await later(0);
+      }
+      await threads.ask(one, "rename", "/next", "/file");
+      expect(unlinks).toBe(0);
+    }));
+
   it("is forgotten with its last handle, though its directory went before", () =>
     withThreads(async (threads, filesystem) => {
       await threads.ask(thread(), "mkdir", "/directory", 0o755);

@@ -243,9 +243,18 @@ class Transport {
     const effect = Effect.flatMap(places, ([from, to]) => {
       const pending = this.hidden.takeOver(request, to);
       if (pending !== undefined) return Effect.ensuring(renamed(from, to), pending.finish);
-      return this.hidden.settled(request, () => renamed(from, to));
+      const late = this.hidden.cameLate(request, to);
+      return this.hidden.settled(request, () =>
+        late ? Effect.andThen(this.synced(from), () => renamed(from, to)) : renamed(from, to),
+      );
     });
     this.answer("rename", request, effect, () => [0]);
+  }
+
+  /** Data that is to take another file's place is written first; if it cannot be, the rename may still be done. */
+  private synced({ parent, name }: Place): Effect.Effect<void> {
+    const { operations } = this;
+    return Effect.ignore(Effect.flatMap(operations.lookup(parent, name), ({ inode }) => operations.fsync(inode)));
   }
 
   private hide(request: Request, source: string, destination: string): Located<void> {
