@@ -22,6 +22,20 @@ it("takes options one by one or between commas; the last one counts", () => {
   expect(parse()).toEqual(MOUNT_DEFAULTS);
 });
 
+it("takes a compression of new data", () => {
+  const compression = (text: string): unknown => {
+    const options = parse(`compression=${text}`);
+    return options instanceof MountOptionError ? options.message : options.engine.compression;
+  };
+  expect(compression("none")).toEqual({ codec: 0, level: 1, adaptive: false });
+  expect(compression("zstd")).toEqual({ codec: 1, level: 1, adaptive: false });
+  expect(compression("zstd:9")).toEqual({ codec: 1, level: 9, adaptive: false });
+  expect(compression("adaptive:3")).toEqual({ codec: 1, level: 3, adaptive: true });
+  for (const text of ["zstd:0", "zstd:20", "zstd:x"]) expect(compression(text)).toMatch(/levels are 1 to 19/);
+  expect(compression("lz4")).toMatch(/lz4 is not a codec of this format/);
+  for (const text of ["", "gzip", "zstd:1:2", "none:1"]) expect(compression(text)).toMatch(/it takes adaptive/);
+});
+
 it.for([
   ["fast", "unknown mount option fast; known are"],
   ["toString", "unknown mount option toString; known are"],

@@ -4,6 +4,7 @@
  * Unknown names are refused, with the known ones said. Pure.
  */
 import type { OpenOptions } from "../engine/pool/pool.ts";
+import { COMPRESSION_WORDS, parseCompression } from "./compression-option.ts";
 
 /** `direct`: the kernel's protocol itself, as root. `auto`: that where it can be had, else `fuse-native`. */
 export type TransportChoice = "auto" | "direct" | "fuse-native";
@@ -65,11 +66,13 @@ export interface ValueReaders {
   readonly milliseconds: (text: string) => number | undefined;
 }
 
-type Kind = "flag" | "seconds" | "bytes" | "milliseconds" | "user";
+type Kind = "flag" | "seconds" | "bytes" | "milliseconds" | "user" | "codec";
 interface OptionMeaning {
   readonly kind: Kind;
   readonly summary: string;
   readonly apply: (options: MountOptions, value: number, text: string) => MountOptions;
+  /** Of a value that is no number: the change, or why there is none. */
+  readonly read?: (text: string) => Partial<OpenOptions> | string;
 }
 
 const flag = (summary: string, change: Partial<MountOptions>): OptionMeaning => ({
@@ -125,6 +128,15 @@ const OPTIONS: Readonly<Record<string, OptionMeaning>> = {
   dirty: engine("bytes", "of it, for data that waits to be written", "dirtyBytesMax"),
   cache: engine("bytes", "of it, for data kept for reading", "readCacheBytes"),
   nodes: engine("bytes", "of it, for metadata", "nodeCacheBytes"),
+  compression: {
+    kind: "codec",
+    summary: `of new data, in place of the pool's own: ${COMPRESSION_WORDS}`,
+    apply: (options) => options,
+    read: (text) => {
+      const compression = parseCompression(text);
+      return typeof compression === "string" ? compression : { compression };
+    },
+  },
   commit: engine("milliseconds", "metadata is durable after this time at the latest (1s)", "commitIntervalMs"),
   writeback: engine("milliseconds", "data is written after this time at the latest (5s)", "writebackIntervalMs"),
 };
@@ -152,6 +164,8 @@ export function parseMountOptions(
   const read: Record<Exclude<Kind, "flag">, (text: string) => number | undefined> = {
     seconds: readSeconds,
     user: readName,
+    // Reads its value itself.
+    codec: () => undefined,
     ...readers,
   };
   let options = defaults;
@@ -166,6 +180,12 @@ export function parseMountOptions(
     if (meaning.kind === "flag") {
       if (text !== undefined) return new MountOptionError(`mount option ${name} takes no value`);
       options = meaning.apply(options, 0, "");
+      continue;
+    }
+    if (meaning.read !== undefined) {
+      const change = meaning.read(text ?? "");
+      if (typeof change === "string") return new MountOptionError(`mount option ${name}=${text ?? ""}: ${change}`);
+      options = { ...options, engine: { ...options.engine, ...change } };
       continue;
     }
     const value = text === undefined ? undefined : read[meaning.kind](text);

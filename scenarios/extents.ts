@@ -97,4 +97,41 @@ const manyExtents: Story = {
   },
 };
 
-export const extentStories: ReadonlyArray<Story> = [manyExtents];
+const STUBBORN_BYTES = 130_000;
+
+/** Extents that look as if they would shrink, in files that are written on and on, and then some that do shrink. */
+function stubborn(path: string): Program {
+  return (client: Client) =>
+    Effect.gen(function* () {
+      const { random, filesystem, note } = client;
+      const by = performer(filesystem, note);
+      yield* perform({ kind: "create", path }, by);
+      const extents = random.between(4, 9);
+      for (let extent = 0; extent < extents; extent++) {
+        const texture = random.chance(0.85) ? ("stubborn" as const) : ("text" as const);
+        const pattern = { tag: random.below(9_000_000), lengthBytes: STUBBORN_BYTES, texture };
+        const offsetBytes = random.chance(0.8) ? extent * STUBBORN_BYTES : random.below(STUBBORN_BYTES);
+        yield* perform({ kind: "write", target: path, offsetBytes, pattern }, by);
+        if (random.chance(0.6)) yield* perform({ kind: "fsync", target: path }, by);
+        yield* perform({ kind: "read", target: path, offsetBytes: random.below(400_000), lengthBytes: 90_000 }, by);
+      }
+      yield* perform({ kind: "fsync", target: path }, by);
+    });
+}
+
+const stubbornData: Story = {
+  name: "stubborn-data",
+  summary: "files whose data looks as if it would shrink and does not; compression leaves them alone after a while",
+  plan: (entropy: Entropy, medium: Medium): ScenarioPlan => {
+    const plan = pool(entropy, medium);
+    return {
+      ...plan,
+      format: { ...plan.format, compression: "zstd" },
+      tolerance: STRICT,
+      clients: FILES.map(stubborn),
+      crash: { ...CRASHES, statesMax: 6 },
+    };
+  },
+};
+
+export const extentStories: ReadonlyArray<Story> = [manyExtents, stubbornData];

@@ -10,10 +10,12 @@ import * as Effect from "effect/Effect";
 import type { PoolFailed } from "../actor.ts";
 import type { Placement } from "../allocator/write-point.ts";
 import type { Transaction } from "../btree/transaction.ts";
+import { Compression } from "../format/superblock.ts";
 import { Table } from "../format/tables.ts";
 import { decodeBackpointer } from "../format/values/backpointer.ts";
 import { type DataExtent, decodeExtent, encodeExtent, extentBytes } from "../format/values/extent.ts";
 import { reached } from "../marks.ts";
+import { uncompressed } from "./compression.ts";
 import { encode, type Encoded } from "./encode.ts";
 import type { Reader } from "./reader.ts";
 import type { EngineServices } from "./services.ts";
@@ -110,10 +112,13 @@ function copyOf(services: EngineServices, reader: Reader, row: LiveRow, tail: Ta
     }
     const part = raw.subarray(extent.rawOffset, extent.rawOffset + extent.lengthBytes);
     if (part.length < raw.length) reached("partly live extent collected");
+    // What was left as it is, because it did not shrink, is not tried again.
+    const left = services.compression.adaptive && extent.compression === Compression.none;
+    const choice = left ? uncompressed : services.compression;
     const pieces: Array<Encoded> = [];
     let at = 0;
     while (at < part.length) {
-      const piece = encode(part.subarray(at, at + tail.limit()), services.compression);
+      const piece = encode(part.subarray(at, at + tail.limit()), choice);
       tail.take(piece.stored.length);
       pieces.push(piece);
       at += piece.rawBytes;

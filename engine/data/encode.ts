@@ -1,17 +1,20 @@
 /**
  * From bytes of a file to the bytes that are stored, and back: compression and checksum; pure.
  *
- * Compression is adaptive: a sample whose bytes look evenly spread is not tried at all, and a result is kept only if it
- * saves at least a sixteenth. The checksum is over the stored bytes and verified before anything is decoded.
+ * Adaptive compression does not try what looks evenly spread in a sample, nor what the file's past speaks against. A
+ * result is kept only if it saves at least a sixteenth. The checksum is over the stored bytes and verified before
+ * anything is decoded.
  */
 import { checksumOf } from "../format/codec.ts";
 import { Compression } from "../format/superblock.ts";
 import { compressedBytesMax, compressInto, decompressInto } from "../format/zstd.ts";
 import { reached } from "../marks.ts";
+import type { CompressionChoice, CompressionHistory } from "./compression.ts";
 
 /** Longest extent before compression. */
 export const EXTENT_BYTES_MAX = 128 * 1024;
 const SAMPLE_BYTES = 1024;
+const SAMPLE_PLACES = 4;
 /** Bits a byte of the sample above which compression is not tried. */
 const ENTROPY_BITS_MAX = 7.5;
 /** Below this, compression gains nothing worth a header. */
@@ -26,15 +29,18 @@ export interface Encoded {
 
 const histogram = new Uint32Array(256);
 
-/** Entropy of a sample from the middle of the bytes, in bits a byte. */
+/** Entropy of a sample from several places, in bits a byte. */
 export function sampleEntropyBits(bytes: Uint8Array): number {
-  const count = Math.min(SAMPLE_BYTES, bytes.length);
-  const from = (bytes.length - count) >> 1;
+  const length = Math.min(SAMPLE_BYTES / SAMPLE_PLACES, Math.floor(bytes.length / SAMPLE_PLACES));
+  const stride = Math.floor(bytes.length / SAMPLE_PLACES);
   histogram.fill(0);
-  for (let index = from; index < from + count; index++) histogram[bytes[index]!] = histogram[bytes[index]!]! + 1;
+  for (let place = 0; place < SAMPLE_PLACES; place++) {
+    const from = place * stride + ((stride - length) >> 1);
+    for (let index = from; index < from + length; index++) histogram[bytes[index]!] = histogram[bytes[index]!]! + 1;
+  }
   let bits = 0;
   for (let value = 0; value < 256; value++) {
-    const share = histogram[value]! / count;
+    const share = histogram[value]! / (length * SAMPLE_PLACES);
     if (share > 0) bits -= share * Math.log2(share);
   }
   return bits;
@@ -42,20 +48,35 @@ export function sampleEntropyBits(bytes: Uint8Array): number {
 
 let scratch = new Uint8Array(0);
 
-/** Compresses if that pays, and checksums what will be stored. The result may share memory with `bytes`. */
-export function encode(bytes: Uint8Array, compression: number): Encoded {
-  if (compression === Compression.zstd && bytes.length >= COMPRESS_BYTES_MIN) {
-    if (sampleEntropyBits(bytes) > ENTROPY_BITS_MAX) reached("incompressible data not tried");
-    else {
-      const needed = compressedBytesMax(bytes.length);
-      if (scratch.length < needed) scratch = new Uint8Array(needed);
-      const length = compressInto(scratch, bytes);
-      if (length <= bytes.length - (bytes.length >> 4)) {
-        const stored = scratch.slice(0, length);
-        return { stored, checksum: checksumOf(stored, 0, length), compression, rawBytes: bytes.length };
-      }
-      reached("compression gave too little");
+/** Does it look as if it would shrink? */
+function promising(
+  bytes: Uint8Array,
+  { adaptive }: CompressionChoice,
+  history: CompressionHistory | undefined,
+): boolean {
+  if (!adaptive) return true;
+  if (sampleEntropyBits(bytes) <= ENTROPY_BITS_MAX) return history?.worthTrying ?? true;
+  reached("incompressible data not tried");
+  return false;
+}
+
+/**
+ * Compresses if that pays, and checksums what will be stored. The result may share memory with `bytes`. `history` is of
+ * the file, if it is one whose past is known.
+ */
+export function encode(bytes: Uint8Array, choice: CompressionChoice, history?: CompressionHistory): Encoded {
+  const compression = choice.codec;
+  if (compression === Compression.zstd && bytes.length >= COMPRESS_BYTES_MIN && promising(bytes, choice, history)) {
+    const needed = compressedBytesMax(bytes.length);
+    if (scratch.length < needed) scratch = new Uint8Array(needed);
+    const length = compressInto(scratch, bytes, choice.level);
+    const shrank = length <= bytes.length - (bytes.length >> 4);
+    history?.tried(shrank);
+    if (shrank) {
+      const stored = scratch.slice(0, length);
+      return { stored, checksum: checksumOf(stored, 0, length), compression, rawBytes: bytes.length };
     }
+    reached("compression gave too little");
   }
   const checksum = checksumOf(bytes, 0, bytes.length);
   return { stored: bytes, checksum, compression: Compression.none, rawBytes: bytes.length };

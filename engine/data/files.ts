@@ -8,6 +8,7 @@
 import * as Semaphore from "effect/Semaphore";
 import type { Compression } from "../format/superblock.ts";
 import type { Timestamp } from "../fs/types.ts";
+import { CompressionHistory } from "./compression.ts";
 import { DirtyBytes, type DirtyMemory, type DirtyRange } from "./dirty.ts";
 
 export class FileState {
@@ -33,6 +34,8 @@ export class FileState {
   hidden: DirtyRange | undefined = undefined;
   /** Bytes of space reserved for what is dirty. */
   reserved = 0;
+  /** What came of compressing its data. */
+  readonly history = new CompressionHistory();
   readonly lock = Semaphore.makeUnsafe(1);
 
   constructor(inode: number, size: number, regular: boolean, memory: DirtyMemory) {

@@ -14,6 +14,7 @@ import { Table } from "../format/tables.ts";
 import { BACKPOINTER_BYTES, encodeBackpointer } from "../format/values/backpointer.ts";
 import { decodeExtent, type ExtentValue, rowLiveBytes } from "../format/values/extent.ts";
 import { Compression } from "../format/superblock.ts";
+import { choiceOf } from "./compression.ts";
 import type { EngineServices, ExtentStore, SpaceService } from "./services.ts";
 
 const BLOCK_BYTES = 4096;
@@ -193,7 +194,7 @@ export function makeReferenceServices(options: ReferenceOptions = {}): Reference
     liveBytes: () => live,
     hashSeed: [1, 2],
     directoryHashBits: options.directoryHashBits ?? 48,
-    compression: options.compression ?? Compression.zstd,
+    compression: choiceOf(options.compression ?? Compression.zstd),
     blockBytes: BLOCK_BYTES,
     readOnly: false,
     memory: { dirtyBytesMax: options.dirtyBytesMax ?? 2 ** 30, readCacheBytes: options.readCacheBytes ?? 0 },

@@ -8,6 +8,7 @@ import type { DeviceError } from "../../devices/device.ts";
 import type { PoolFailed } from "../actor.ts";
 import type { AppendError, Placement } from "../allocator/write-point.ts";
 import type { Transactor } from "../btree/transaction.ts";
+import type { CompressionChoice } from "./compression.ts";
 
 export interface ExtentStore {
   /** Appends the pieces back to back and returns where each went, once written (not yet durable) and held. */
@@ -50,8 +51,8 @@ export interface EngineServices {
   readonly space: SpaceService;
   readonly hashSeed: readonly [number, number];
   readonly directoryHashBits: number;
-  /** One of `Compression`: of new data. */
-  readonly compression: number;
+  /** Of new data. */
+  readonly compression: CompressionChoice;
   readonly blockBytes: number;
   readonly readOnly: boolean;
   readonly memory: MemoryLimits;

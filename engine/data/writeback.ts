@@ -122,7 +122,7 @@ export class Writeback {
       let batchBytes = 0;
       const tail = new Tail(self.services.store.tailBytes("data"));
       for (const range of taken.ranges()) {
-        for (const piece of self.pieces(taken, range, tail)) {
+        for (const piece of self.pieces(state, taken, range, tail)) {
           batch.push(piece);
           batchBytes += piece.end - piece.start;
         }
@@ -184,7 +184,7 @@ export class Writeback {
     });
   }
 
-  private pieces(taken: DirtyBytes, range: DirtyRange, tail: Tail): Array<Piece> {
+  private pieces(state: FileState, taken: DirtyBytes, range: DirtyRange, tail: Tail): Array<Piece> {
     const pieces: Array<Piece> = [];
     let at = range.start;
     while (at < range.end) {
@@ -197,7 +197,7 @@ export class Writeback {
         pieces.push({ ...piece, inline: bytes, encoded: undefined });
         continue;
       }
-      const encoded = encode(bytes, this.services.compression);
+      const encoded = encode(bytes, this.services.compression, state.history);
       tail.take(encoded.stored.length);
       pieces.push({ ...piece, inline: undefined, encoded });
     }

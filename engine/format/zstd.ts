@@ -6,6 +6,7 @@
  */
 import binding from "zstd-napi/binding.js";
 
+/** Fast, and what is used unless somebody asks for another. */
 export const ZSTD_LEVEL = 1;
 
 const compression = new binding.CCtx();
@@ -15,8 +16,8 @@ const decompression = new binding.DCtx();
 export const compressedBytesMax = (bytes: number): number => binding.compressBound(bytes);
 
 /** Compresses into `to`, which has room for `compressedBytesMax(from.length)`; returns the bytes used. */
-export function compressInto(to: Uint8Array, from: Uint8Array): number {
-  return compression.compress(to, from, ZSTD_LEVEL);
+export function compressInto(to: Uint8Array, from: Uint8Array, level = ZSTD_LEVEL): number {
+  return compression.compress(to, from, level);
 }
 
 /** Decompresses into `to`; returns the bytes it came to, or -1 if they do not fit or were never compressed. */

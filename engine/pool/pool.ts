@@ -23,6 +23,7 @@ import { type FilesystemCore, makeFilesystemCore } from "../fs/core.ts";
 import { offsetOfHash } from "../fs/directory.ts";
 import { nameHash } from "../fs/names.ts";
 import type { WrittenBytes, WrittenKind } from "../data/files.ts";
+import { choiceOf, type CompressionChoice } from "../data/compression.ts";
 import type { MemoryLimits } from "../data/services.ts";
 import type { Filesystem, FilesystemUser, FsError } from "../fs/types.ts";
 import { reached } from "../marks.ts";
@@ -48,6 +49,8 @@ export interface OpenOptions extends Partial<RuntimeOptions> {
   readonly commitIntervalMs?: number;
   /** Dirty data is written at least this often; 0: only when asked or full. */
   readonly writebackIntervalMs?: number;
+  /** Of new data, instead of what the pool was made with. */
+  readonly compression?: CompressionChoice;
 }
 
 const DEFAULTS = {
@@ -224,7 +227,7 @@ function start(
       space: runtime.space,
       hashSeed: superblock.hashSeed,
       directoryHashBits: superblock.directoryHashBits,
-      compression: superblock.compression,
+      compression: options.compression ?? choiceOf(superblock.compression),
       blockBytes: superblock.blockBytes,
       readOnly: options.readOnly ?? false,
       memory: {

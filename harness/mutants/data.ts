@@ -5,6 +5,19 @@ import { GENERAL, type Mutant } from "./mutant.ts";
 
 export const dataMutants: ReadonlyArray<Mutant> = [
   {
+    id: "left-alone-called-compressed",
+    breaks: "an extent that is left alone for its file's past is recorded as compressed",
+    file: "engine/data/encode.js",
+    edits: [
+      {
+        find: "checksum, compression: Compression.none, rawBytes: bytes.length };",
+        replace:
+          "checksum, compression: history?.disappointments > 1 ? compression : Compression.none, rawBytes: bytes.length };",
+      },
+    ],
+    scenarios: ["stubborn-data"],
+  },
+  {
     id: "older-bytes-shown",
     breaks: "a read shows bytes that are being written over newer ones",
     file: "engine/data/reader.js",

@@ -2,11 +2,15 @@
  * The bytes that a workload writes: made so that a wrong byte tells where it came from.
  *
  * Every 64 bytes begin with a tag `<wN+OFFSET>`: the number of the write and the place in it. What follows the tag is
- * either text that compresses well or noise that does not. A pattern is a pure function of its description.
+ * either text that compresses well or noise that does not. Stubborn bytes have fewer tags and some values more often than
+ * others: they look as if they would shrink, and hardly do. A pattern is a pure function of its description.
  */
-export type Texture = "text" | "noise";
+export type Texture = "text" | "noise" | "stubborn";
 
 const CELL_BYTES = 64;
+const STUBBORN_TAG_BYTES = 64 * CELL_BYTES;
+/** Of twenty bytes, those that are below 64. */
+const STUBBORN_SHARE = 9;
 const FILLER = "the quick brown fox jumps over the lazy dog and writes it all down. ";
 
 /** The filler over and over, so that a run of it from any place can be copied. */
@@ -18,7 +22,7 @@ export function patternBytes(tag: number, lengthBytes: number, texture: Texture)
   let noise = (tag * 0x9e3779b1) | 1;
   for (let cell = 0; cell < lengthBytes; cell += CELL_BYTES) {
     const end = Math.min(lengthBytes, cell + CELL_BYTES);
-    const head = `<w${tag}+${cell}>`;
+    const head = texture === "stubborn" && cell % STUBBORN_TAG_BYTES !== 0 ? "" : `<w${tag}+${cell}>`;
     let at = cell;
     for (; at < end && at - cell < head.length; at++) bytes[at] = head.charCodeAt(at - cell);
     if (texture === "text") continue;
@@ -26,7 +30,7 @@ export function patternBytes(tag: number, lengthBytes: number, texture: Texture)
       noise ^= noise << 13;
       noise ^= noise >>> 17;
       noise ^= noise << 5;
-      bytes[at] = noise & 0xff;
+      bytes[at] = texture === "stubborn" && (noise >>> 8) % 20 < STUBBORN_SHARE ? noise & 63 : noise & 0xff;
     }
   }
   return bytes;
