@@ -14,7 +14,7 @@ import { mountAt } from "./mount-point.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 /** What these tests run; the rest of the program is left out. */
-const COMMANDS = ["format", "mount", "umount", "status", "top", "check", "campaign", "export"];
+const COMMANDS = ["format", "mount", "umount", "status", "top", "check", "campaign", "export", "corrupt"];
 const PROGRAM_TIMEOUT_MS = 120_000;
 
 /** Why no pool can be mounted here through this transport; undefined if one can. */

@@ -38,7 +38,7 @@ import {
   startRuntime,
   supersedeRejected,
 } from "./runtime.ts";
-import { type FormatOptions, shapeOf } from "./shape.ts";
+import { type FormatOptions, shapeFault, shapeOf } from "./shape.ts";
 
 export interface OpenOptions extends Partial<RuntimeOptions> {
   /** Memory that data waiting to be written may take. */
@@ -180,6 +180,11 @@ function findPool(devices: ReadonlyArray<Device>): Effect.Effect<FoundSuperblock
     if (device.geometry.blockBytes > superblock.blockBytes) {
       const what = `${device.name} has blocks of ${device.geometry.blockBytes} bytes, the pool of ${superblock.blockBytes}`;
       return yield* Effect.fail(new WrongMembers(what));
+    }
+    const fault = shapeFault(superblock, device);
+    if (fault !== undefined) {
+      reached("lying superblock refused");
+      return yield* Effect.fail(new PoolDamaged(`the superblock of ${device.name} cannot be: it tells of ${fault}`));
     }
     return found;
   });

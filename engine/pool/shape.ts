@@ -33,6 +33,9 @@ const WORKING_BUCKETS_MIN = 8;
 /** Zones that are partly written at the same time: two superblocks, journal, btree, data, collector. */
 export const ACTIVE_ZONES_MIN = 6;
 const ENTRY_BYTES_MAX = 256 * 1024;
+/** Of any pool: where the search for a superblock ends. */
+const POOL_BUCKET_BYTES_MAX = 2 ** 30;
+const BLOCKS_A_BUCKET_MIN = 16;
 
 /** An entry of this size holds any one transaction, the longest attribute value included. */
 const ENTRY_BYTES_WANTED = 96 * 1024;
@@ -111,6 +114,31 @@ export function shapeOf(
     compression: options.compression === "none" ? Compression.none : Compression.zstd,
     createdAtSeconds,
   };
+}
+
+const isPowerOfTwo = (n: number): boolean => n > 0 && Number.isInteger(Math.log2(n));
+
+/** What a superblock says that cannot be, of a device that it is on; its checksum may be right all the same. */
+export function shapeFault(superblock: Superblock, device: Device): string | undefined {
+  const { bucketBytes, blockBytes, members, deviceIndex, journalBuckets } = superblock;
+  const { zones } = device.geometry;
+  const sized = isPowerOfTwo(bucketBytes) && bucketBytes >= BUCKET_BYTES_MIN && bucketBytes <= POOL_BUCKET_BYTES_MAX;
+  if (zones === undefined && !sized) return `buckets of ${bucketBytes} bytes`;
+  const layout = new BucketLayout(device, bucketBytes);
+  if (!isPowerOfTwo(blockBytes) || blockBytes > layout.usableBytes / BLOCKS_A_BUCKET_MIN) {
+    return `blocks of ${blockBytes} bytes`;
+  }
+  const { buckets } = members[deviceIndex]!;
+  if (buckets > layout.count) return `${buckets} buckets, where there is room for ${layout.count}`;
+  if (journalBuckets.length === 0) return "no journal";
+  const seen = new Set<string>();
+  for (const { device: member, bucket } of journalBuckets) {
+    const key = `${member}:${bucket}`;
+    const outside = bucket < SUPERBLOCK_BUCKETS || bucket >= members[member]!.buckets;
+    if (outside || seen.has(key)) return `a journal in bucket ${bucket} of device ${member}`;
+    seen.add(key);
+  }
+  return undefined;
 }
 
 function seedOf(uuid: Uint8Array): [number, number] {

@@ -27,6 +27,8 @@ export const RATES: Readonly<Record<string, number>> = {
   "data written back for its age": 50,
   // Needs a transaction over more leaves than there is memory for.
   "eviction held for a transaction": 0.3,
+  // Needs several extents of one file that look as if they would shrink and do not.
+  "extent left alone for its file's past": 1,
   "extent divided by the collector": 10,
   "extent laid over in several transactions": 0.6,
   "extents read ahead": 1,
@@ -60,6 +62,8 @@ export const RATES: Readonly<Record<string, number>> = {
   "leaves merged": 30,
   // Needs a crash between two transactions of a clearing, which follow each other at once.
   "logged operation resumed": 0.02,
+  // Needs an image that was made to harm.
+  "lying superblock refused": 1,
   // Both need an image that was made to harm.
   "malformed pool refused": 2,
   "malformed row met": 3,

@@ -137,6 +137,13 @@ export const btreeMutants: ReadonlyArray<Mutant> = [
     scenarios: ["journal-wrap", "many-small-files"],
   },
   {
+    id: "superblock-believed",
+    breaks: "a superblock with a right checksum is believed, whatever it says of blocks, buckets and the journal",
+    file: "engine/pool/pool.js",
+    edits: [{ find: "const fault = shapeFault(superblock, device);", replace: "const fault = undefined;" }],
+    scenarios: ["hostile-images"],
+  },
+  {
     id: "malformed-row-ends-pool",
     breaks: "a row that makes no sense ends the whole pool, not the operation that met it",
     file: "engine/btree/btree-actor.js",
