@@ -1,6 +1,7 @@
 /**
  * All benchmarks by name, in the order in which they run.
  */
+import { compression } from "./compression.ts";
 import { crashStates } from "./crash-states.ts";
 import { fill } from "./fill.ts";
 import { metadata } from "./metadata.ts";
@@ -9,4 +10,4 @@ import { stream } from "./stream.ts";
 import { wear } from "./wear.ts";
 import type { Workload } from "./workload.ts";
 
-export const workloads: ReadonlyArray<Workload> = [metadata, stream, fill, wear, crashStates, million];
+export const workloads: ReadonlyArray<Workload> = [metadata, stream, fill, wear, crashStates, million, compression];
