@@ -267,3 +267,21 @@ it("a kernel that can opens without a message, another is answered", () =>
     expect((await ask(Opcode.opendir, 1, 0, 0))!.errno).toBe(38);
     expect((await ask(Opcode.release, 1, 0, 0, 0, 0, 0, 0))!.errno).toBe(0);
   }));
+
+it("finds an inode by its number alone, and its parent, for file handles", () =>
+  withTransport(async (ask) => {
+    const made = (await ask(Opcode.mkdir, 1, 0o755, 0, "directory"))!.body.readUInt32LE(0);
+    const inner = (await ask(Opcode.mkdir, made, 0o700, 0, "inner"))!.body.readUInt32LE(0);
+    for (const [inode, name, found] of [
+      [inner, ".", inner],
+      [inner, "..", made],
+      [made, "..", 1],
+      [1, "..", 1],
+    ] as const) {
+      const { errno, body } = (await ask(Opcode.lookup, inode, name))!;
+      expect([errno, body.readUInt32LE(0), body.readUInt32LE(40)]).toEqual([0, found, found]);
+    }
+    await ask(Opcode.rmdir, made, "inner");
+    expect((await ask(Opcode.lookup, inner, "."))!.body.readUInt32LE(0)).toBe(0);
+    expect((await ask(Opcode.lookup, 1, "..."))!.body.readUInt32LE(0)).toBe(0);
+  }));

@@ -67,6 +67,7 @@ const FLAGS_WANTED =
   InitFlag.asyncRead |
   InitFlag.writebackCache |
   InitFlag.handleKillPrivileges |
+  InitFlag.exportSupport |
   InitFlag.bigWrites |
   InitFlag.dontMask |
   InitFlag.readdirplus |
@@ -198,6 +199,15 @@ export class DirectTransport {
     return { uid, gid, umask };
   }
 
+  /** The kernel asks for `.` and `..` of an inode that it knows by a file handle alone. */
+  private found(inode: number, name: Uint8Array): Fs<Attributes> {
+    const { operations } = this;
+    const dots = name.every((byte) => byte === DOT) ? name.length : 0;
+    if (dots === 1) return operations.getattr(inode);
+    if (dots === 2) return Effect.flatMap(operations.parentOf(inode), (above) => operations.getattr(above));
+    return operations.lookup(inode, name);
+  }
+
   private entry(attributes: Fs<Attributes>): Answer {
     return Effect.map(attributes, (found) => {
       this.references.told(found.inode);
@@ -209,7 +219,7 @@ export class DirectTransport {
     [
       Opcode.lookup,
       (request) =>
-        Effect.catch(this.entry(this.operations.lookup(request.inode, request.name())), (error) =>
+        Effect.catch(this.entry(this.found(request.inode, request.name())), (error) =>
           error instanceof FsError && error.reason === "NoEntry"
             ? Effect.succeed(encodeNoEntry(this.options))
             : Effect.fail(error),
@@ -471,6 +481,7 @@ export class DirectTransport {
   }
 }
 
+const DOT = 0x2e;
 /** Cookies that `.` and `..` take. */
 const DOTS = 2;
 const ACL_PREFIX = encoder.encode("system.posix_acl_");

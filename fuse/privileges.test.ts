@@ -3,7 +3,7 @@
  */
 import * as fs from "node:fs";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { mountAt } from "./mount-point.ts";
 import { missingPrograms, obstacle, Program, run, shell, TestMount } from "./test-mount.ts";
 
@@ -11,6 +11,9 @@ const NOBODY = 65_534;
 const blocked = obstacle();
 let program: Program;
 let mount: TestMount;
+
+/** Each test starts the program several times. */
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 beforeAll(async () => {
   if (blocked === undefined) program = await Program.build();

@@ -59,6 +59,8 @@ export const Opcode = {
 export const InitFlag = {
   asyncRead: 1 << 0,
   atomicTruncate: 1 << 3,
+  /** File handles outlive what the kernel remembers: inodes are looked up by their numbers. */
+  exportSupport: 1 << 4,
   bigWrites: 1 << 5,
   dontMask: 1 << 6,
   readdirplus: 1 << 13,
