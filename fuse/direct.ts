@@ -91,6 +91,8 @@ export interface DirectOptions extends Lifetimes {
   readonly acls: boolean;
   /** The kernel gathers writes, and writes them when a file is closed or synced, after a while, or for want of memory. */
   readonly writebackCache: boolean;
+  /** Requests that the kernel has under way at once on its own account: read-ahead, and what it wrote later. */
+  readonly backgroundMax?: number;
 }
 
 const none = <A>(effect: Fs<A>): Answer => Effect.as(effect, EMPTY);
@@ -475,7 +477,7 @@ export class DirectTransport {
         flags: (FLAGS_WANTED & ~unwanted & offered) >>> 0,
         writeBytesMax: WRITE_BYTES_MAX,
         pagesMax: WRITE_BYTES_MAX / PAGE_BYTES,
-        backgroundMax: BACKGROUND_MAX,
+        backgroundMax: Math.min(BACKGROUND_MAX, this.options.backgroundMax ?? BACKGROUND_MAX),
       }),
     );
   }

@@ -15,7 +15,7 @@ import type { PoolError } from "../engine/pool/errors.ts";
 import { openPool, type Pool } from "../engine/pool/pool.ts";
 import { type Control, listen, type Questions, type ServerEnd } from "./control.ts";
 import { directObstacle, startDirect } from "./direct-session.ts";
-import { DirectTransport, READAHEAD_BYTES } from "./direct.ts";
+import { DirectTransport, WRITE_BYTES_MAX, READAHEAD_BYTES } from "./direct.ts";
 import { raiseReadAhead } from "./mount-tuning.ts";
 import { describeFailure } from "./errno.ts";
 import type { MemoryShares } from "./memory-budget.ts";
@@ -36,6 +36,8 @@ import { type Session, TransportMissing, type TransportServices } from "./transp
 
 /** How long a server that was asked to stop waits for programs to close their files. */
 const CLOSE_WITHIN_MS = 3000;
+/** Requests that the kernel may have under way on its own account, however little memory there is. */
+const BACKGROUND_MIN = 4;
 const RETRY_EVERY_MS = 250;
 /** Changes come through the kernel, which knows of all of them or is told. */
 const DIRECT_ATTRIBUTE_SECONDS = 86_400;
@@ -202,7 +204,9 @@ function startSession(
   const source = devices.join(",");
   if (transport === "direct") {
     const { entrySeconds, acls, attributeSeconds = DIRECT_ATTRIBUTE_SECONDS, writebackCache, reader } = options;
-    const kept = { entrySeconds, attributeSeconds, acls, writebackCache };
+    // Each keeps a buffer of its own, whether it is worked on or waits.
+    const backgroundMax = Math.max(BACKGROUND_MIN, Math.floor(memory.inFlightBytesMax / WRITE_BYTES_MAX));
+    const kept = { entrySeconds, attributeSeconds, acls, writebackCache, backgroundMax };
     const direct = new DirectTransport(pool, services, kept);
     const metered = new MeteredTransport(direct, metrics, memory.inFlightBytesMax);
     log(`mounting ${source} on ${directory}, directly`);
