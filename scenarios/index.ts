@@ -17,6 +17,7 @@ import { regressions } from "./regressions/index.ts";
 import { spaceStories } from "./space.ts";
 import { zoneScenarios } from "./zones.ts";
 import { steadyStories } from "./steady.ts";
+import { streamStories } from "./streams.ts";
 import { treeStories } from "./trees.ts";
 
 export const scenarios: ReadonlyArray<Scenario> = [
@@ -33,6 +34,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
     ...treeStories,
     ...journalDamageStories,
     ...steadyStories,
+    ...streamStories,
   ].flatMap(onBothMedia),
   ...zoneScenarios,
   ...regressions,

@@ -87,6 +87,18 @@ export const dataMutants: ReadonlyArray<Mutant> = [
     scenarios: ["memory-pressure", "small-memory", "refused-data"],
   },
   {
+    id: "extents-read-together-not-verified",
+    breaks: "extents that are read together are taken as they come",
+    file: "engine/data/stored-extents.js",
+    edits: [
+      {
+        find: "decode(read.success.subarray(at, at + extent.storedBytes), extent)",
+        replace: "read.success.subarray(at, at + extent.rawBytes)",
+      },
+    ],
+    scenarios: ["streams", "zoned/streams"],
+  },
+  {
     id: "stored-data-not-verified",
     breaks: "recovery does not look whether the data that an entry relies on arrived",
     file: "engine/data/writeback.js",
