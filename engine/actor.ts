@@ -151,6 +151,11 @@ export class Actor<M> {
     supervisor.actors.push(this);
   }
 
+  /** Would a message that is asked now be handled on the asker's stack? */
+  get idle(): boolean {
+    return this.supervisor.inlineAsks && this.supervisor.ended === undefined && !this.draining && this.waiting === 0;
+  }
+
   /** Messages not yet handled. */
   get waiting(): number {
     return this.box.length - this.head;
@@ -164,7 +169,7 @@ export class Actor<M> {
       if (supervisor.ended !== undefined) return Exit.fail(supervisor.ended);
       const pending = new Pending<A, E>(supervisor);
       const content = message(pending);
-      if (supervisor.inlineAsks && !this.draining && this.waiting === 0) {
+      if (this.idle) {
         this.draining = true;
         this.run(content);
         this.draining = false;

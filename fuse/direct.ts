@@ -18,8 +18,9 @@ import {
   FsError,
   ROOT_INODE,
 } from "../engine/fs/types.ts";
+import type { AtOnce } from "../engine/fs/at-once.ts";
 import type { Pool } from "../engine/pool/pool.ts";
-import { describeFailure, Errno, errnoOf, Refused } from "./errno.ts";
+import { describeFailure, Errno, errnoOf, errnoOfReason, Refused } from "./errno.ts";
 import type { Notifier } from "./notifier.ts";
 import { KernelReferences } from "./kernel-references.ts";
 import { linuxRequests } from "./linux-requests.ts";
@@ -100,6 +101,7 @@ const none = <A>(effect: Fs<A>): Answer => Effect.as(effect, EMPTY);
 export class DirectTransport {
   private readonly operations: Operations;
   private readonly filesystem: Filesystem;
+  private readonly engine: AtOnce;
   private readonly services: TransportServices;
   private readonly options: DirectOptions;
   private readonly references = new KernelReferences();
@@ -107,12 +109,13 @@ export class DirectTransport {
   private closed = false;
   private notifier: Notifier | undefined;
 
-  constructor(pool: Pick<Pool, "filesystemFor">, services: TransportServices, options: DirectOptions) {
+  constructor(pool: Pick<Pool, "filesystemFor" | "atOnce">, services: TransportServices, options: DirectOptions) {
     const now = (): { seconds: number; nanoseconds: number } => {
       const milliseconds = Date.now();
       return { seconds: Math.floor(milliseconds / 1000), nanoseconds: (milliseconds % 1000) * 1e6 };
     };
     this.filesystem = pool.filesystemFor(this.references);
+    this.engine = pool.atOnce;
     this.operations = new Operations(this.filesystem, now, options.acls);
     this.services = services;
     this.options = options;
@@ -149,6 +152,13 @@ export class DirectTransport {
       this.forgotten(request);
       return void answer();
     }
+    const atOnce = this.closed ? undefined : this.atOnce(request);
+    if (typeof atOnce === "number") return void answer(header(request.view, atOnce, 0));
+    if (atOnce !== undefined) {
+      if (!answer(header(request.view, 0, atOnce.length), atOnce)) this.notTold(request, atOnce);
+      return;
+    }
+    request.rewind();
     const handle = this.handlers.get(request.opcode);
     this.services.run(this.effectOf(handle, request), (exit) => {
       if (Exit.isSuccess(exit)) {
@@ -162,6 +172,48 @@ export class DirectTransport {
       if (errno === Errno.EIO) this.services.report(`request ${request.opcode} failed: ${describeFailure(exit)}`);
       answer(header(request.view, errno, 0));
     });
+  }
+
+  /** The answer, or an error number, to what need not wait; `undefined` if it must. */
+  private atOnce(request: KernelRequest): Uint8Array | number | undefined {
+    const { engine, options } = this;
+    try {
+      switch (request.opcode) {
+        case Opcode.getattr: {
+          const found = engine.getattr(request.inode);
+          return found === undefined || found instanceof FsError ? errnoIn(found) : encodeAttributes(found, options);
+        }
+        case Opcode.lookup: {
+          const found = engine.lookup(request.inode, request.name());
+          if (found === undefined) return undefined;
+          if (found instanceof FsError) return found.reason === "NoEntry" ? encodeNoEntry(options) : errnoIn(found);
+          this.references.told(found.inode);
+          return encodeEntry(found, options);
+        }
+        case Opcode.read: {
+          request.skip(8);
+          const found = engine.read(request.inode, request.u64(), request.u32());
+          return found instanceof FsError ? errnoIn(found) : found;
+        }
+        case Opcode.write: {
+          request.skip(8);
+          const [offset, length, flags] = [request.u64(), request.u32(), request.u32()];
+          request.skip(16);
+          const cached = (flags & WriteFlag.cache) !== 0;
+          if (!cached && (flags & WriteFlag.killPrivileges) !== 0) return undefined;
+          const kept = cached && options.writebackCache;
+          const written = engine.write(request.inode, offset, request.data(length), kept);
+          if (written !== true) return errnoIn(written);
+          if (cached) this.notifier?.attributesDrift(request.inode);
+          return encodeCount(length);
+        }
+        default:
+          return undefined;
+      }
+    } catch {
+      // What cannot be decoded is told the other way.
+      return undefined;
+    }
   }
 
   /** The kernel no longer refers to inodes, so often. */
@@ -497,6 +549,9 @@ const TELLS_OF_INODE: ReadonlySet<number> = new Set([
   Opcode.create,
 ]);
 const UNANSWERED: ReadonlySet<number> = new Set([Opcode.forget, Opcode.batchForget, Opcode.interrupt]);
+
+const errnoIn = (error: FsError | undefined): number | undefined =>
+  error === undefined ? undefined : errnoOfReason(error.reason);
 
 /** A value for a caller's buffer of this size; 0 asks how long the value is. */
 const fitting =

@@ -16,7 +16,7 @@ import type { Journal } from "../journal/journal-actor.ts";
 import { reached } from "../marks.ts";
 import type { NodeLoader } from "./node-loader.ts";
 import { NOT_RESIDENT, REMOVED, Staging } from "./staging.ts";
-import { Abort, type Body, type Transactor } from "./transaction.ts";
+import { Abort, type Body, type Transaction, type Transactor } from "./transaction.ts";
 import { Triggers } from "./triggers.ts";
 import type { Trees } from "./trees.ts";
 import type { BucketIo } from "../device/bucket-io.ts";
@@ -74,6 +74,23 @@ export class BtreeActor implements Transactor {
       pending: pending as Pending<unknown, unknown>,
       loads: 0,
     }));
+  }
+
+  /** Runs a body that only reads, at once; `undefined` if others are before it, or it must wait for a node. */
+  peek<A>(body: (tx: Transaction) => A): A | undefined {
+    if (!this.actor.idle) return undefined;
+    const { staging, services } = this;
+    staging.reset();
+    let answer: A;
+    try {
+      answer = body(staging);
+    } catch {
+      // Whoever asks the other way loads what is missing, or finds out what is wrong.
+      return undefined;
+    }
+    if (staging.count > 0) throw new Error("a change by a body that only reads");
+    if (services.trees.overBudget && !services.trees.evict()) services.pressure();
+    return answer;
   }
 
   get sync(): Effect.Effect<void, PoolFailed> {

@@ -87,6 +87,20 @@ export class Reader {
     });
   }
 
+  /** The same of what is in memory; `undefined` if something must be read from a device. */
+  readAtOnce(
+    inode: number,
+    offset: number,
+    length: number,
+    peek: <A>(body: (tx: Transaction) => A) => A | undefined,
+  ): Uint8Array | FsError | undefined {
+    const found = peek((tx) => this.collect(tx, inode, offset, length, () => {}));
+    if (found instanceof Abort) return found.error;
+    if (found === undefined || found.rows.length > 0) return undefined;
+    this.readAhead(inode, offset, offset + found.out.length);
+    return finish(found);
+  }
+
   private collect(
     tx: Transaction,
     inode: number,

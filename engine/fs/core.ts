@@ -14,6 +14,7 @@ import type { EngineServices, MemoryLimits } from "../data/services.ts";
 import { SNAPSHOT_ROOT, Table } from "../format/tables.ts";
 import { COUNTER_BYTES, Counter, decodeCounter, encodeCounter } from "../format/values/counter.ts";
 import { reached } from "../marks.ts";
+import { AtOnce, type Peek } from "./at-once.ts";
 import { FileOperations } from "./file.ts";
 import type { FileFailure } from "./file-access.ts";
 import { View } from "./filesystem.ts";
@@ -33,6 +34,8 @@ const INODES_AHEAD = 1024;
 export interface FilesystemCore {
   readonly filesystem: Filesystem;
   readonly filesystemFor: (user: FilesystemUser) => Filesystem;
+  /** Calls that need not wait, of a pool whose transactions can be run at once. */
+  readonly atOnce: (peek: Peek) => AtOnce;
   readonly writebackAll: Effect.Effect<void, FsError>;
   readonly writebackForAge: Effect.Effect<void, FsError>;
   /** Removes what was unlinked while open when the pool stopped. */
@@ -109,6 +112,7 @@ export function makeFilesystemCore(services: EngineServices): Effect.Effect<File
     return {
       filesystem: new View(parts, { linearized: () => {} }),
       filesystemFor: (user) => new View(parts, user),
+      atOnce: (peek) => new AtOnce(services, files, peek),
       writebackAll: toFs(files.writebackAll),
       writebackForAge: toFs(files.writebackForAge),
       cleanOrphans: cleanOrphans(services, files),

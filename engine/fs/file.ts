@@ -15,6 +15,7 @@ import { reached } from "../marks.ts";
 import { FileAccess, type FileFailure, isRange } from "./file-access.ts";
 import { removeRows } from "./file-rows.ts";
 import { isRegular, loadLive } from "./inode.ts";
+import type { Peek } from "./at-once.ts";
 import { RangeOperations } from "./ranges.ts";
 import { FILE_BYTES_MAX, FsError, type Timestamp } from "./types.ts";
 
@@ -97,26 +98,47 @@ export class FileOperations extends FileAccess {
           return yield* Effect.fail(new FsError("NoEntry", `inode ${inode}`));
         }
         const at = offset === "end" ? state.size : offset;
-        if (at + bytes.length > FILE_BYTES_MAX) {
-          self.services.space.release(cost);
-          observe();
-          return yield* Effect.fail(new FsError("FileTooLarge"));
-        }
-        const fresh = state.dirty.write(at, bytes);
-        // Bytes that were dirty already had their space.
-        const used = fresh === 0 ? 0 : fresh + WRITE_OVERHEAD_BYTES;
-        if (used < cost) self.services.space.release(cost - used);
-        state.reserved += used;
-        self.files.dirtyBytes += fresh;
-        if (bytes.length > 0) {
-          state.size = Math.max(state.size, at + bytes.length);
-          if (!keepTimes) state.modified = self.now();
-        }
-        self.writeAhead();
+        const written = self.put(state, at, bytes, cost, keepTimes);
         observe();
-        return at;
+        return written instanceof FsError ? yield* Effect.fail(written) : at;
       }),
     );
+  }
+
+  /** Makes the bytes dirty, for which `cost` was set aside. */
+  private put(state: FileState, at: number, bytes: Uint8Array, cost: number, keepTimes: boolean): number | FsError {
+    const { space } = this.services;
+    if (at + bytes.length > FILE_BYTES_MAX) {
+      space.release(cost);
+      return new FsError("FileTooLarge");
+    }
+    const fresh = state.dirty.write(at, bytes);
+    // Bytes that were dirty already had their space.
+    const used = fresh === 0 ? 0 : fresh + WRITE_OVERHEAD_BYTES;
+    if (used < cost) space.release(cost - used);
+    state.reserved += used;
+    this.files.dirtyBytes += fresh;
+    if (bytes.length > 0) {
+      state.size = Math.max(state.size, at + bytes.length);
+      if (!keepTimes) state.modified = this.now();
+    }
+    this.writeAhead();
+    return at;
+  }
+
+  /** A write to a file whose state is in memory, if there is room for it; see `AtOnce`. */
+  writeAtOnce(inode: number, offset: number, bytes: Uint8Array, keepTimes: boolean): number | FsError | undefined {
+    const { space, memory, readOnly } = this.services;
+    const state = this.files.get(inode);
+    if (state?.regular !== true || state.gone || readOnly || bytes.length === 0) return undefined;
+    if (!isRange(offset, bytes.length) || this.files.memory.heldBytes >= memory.dirtyBytesMax) return undefined;
+    const cost = bytes.length + WRITE_OVERHEAD_BYTES;
+    return space.reserve(cost) ? this.put(state, offset, bytes, cost, keepTimes) : undefined;
+  }
+
+  /** A read of what is in memory; see `AtOnce`. */
+  readAtOnce(inode: number, offset: number, length: number, peek: Peek): Uint8Array | FsError | undefined {
+    return isRange(offset, length) ? this.reader.readAtOnce(inode, offset, length, peek) : undefined;
   }
 
   read(inode: number, offset: number, length: number, observe: () => void): Effect.Effect<Uint8Array, FileFailure> {

@@ -19,6 +19,7 @@ import { retrying } from "../device/retry.ts";
 import { findSuperblock, type FoundSuperblock, SUPERBLOCK_BUCKETS, SuperblockLog } from "../device/superblock-log.ts";
 import { Malformed } from "../format/malformed.ts";
 import type { Superblock } from "../format/superblock.ts";
+import type { AtOnce } from "../fs/at-once.ts";
 import { type FilesystemCore, makeFilesystemCore } from "../fs/core.ts";
 import { offsetOfHash } from "../fs/directory.ts";
 import { nameHash } from "../fs/names.ts";
@@ -99,6 +100,8 @@ export interface Pool {
    * through it takes effect; for fsync and syncfs, the moment at which they start.
    */
   readonly filesystemFor: (user: FilesystemUser) => Filesystem;
+  /** The commonest calls, answered at once where nothing must be waited for. */
+  readonly atOnce: AtOnce;
   /** Writes everything back and leaves the pool clean. The pool must not be used afterwards. */
   readonly close: Effect.Effect<void, FsError | PoolFailed | PoolError>;
   readonly usage: Effect.Effect<Usage>;
@@ -348,6 +351,7 @@ export function openPool(
       superblock,
       filesystem: core.filesystem,
       filesystemFor: core.filesystemFor,
+      atOnce: core.atOnce((body) => btree.peek(body)),
       close: readOnly ? runtime.supervisor.stop : closePool(runtime, core, bucket),
       usage: Effect.sync(() => usageOf(runtime, core)),
       check: (checkOptions) =>

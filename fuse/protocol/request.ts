@@ -40,6 +40,11 @@ export class KernelRequest {
     return wideAt(this.view, this.at - 8);
   }
 
+  /** Back to what stands behind the header. */
+  rewind(): void {
+    this.at = IN_HEADER_BYTES;
+  }
+
   skip(bytes: number): void {
     this.at += bytes;
   }

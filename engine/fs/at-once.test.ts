@@ -1,0 +1,82 @@
+import * as Effect from "effect/Effect";
+import { expect, it } from "vitest";
+import { makeMemoryDevice } from "../../devices/memory.ts";
+import { formatPool, openPool, type OpenOptions, type Pool } from "../pool/pool.ts";
+import { FileType, FsError, ROOT_INODE } from "./types.ts";
+
+const n = (text: string): Uint8Array => new TextEncoder().encode(text);
+const OWNER = { uid: 1, gid: 2 };
+
+const withPool = (options: OpenOptions, use: (pool: Pool) => Effect.Effect<void, unknown>): Promise<void> =>
+  Effect.runPromise(
+    Effect.scoped(
+      Effect.gen(function* () {
+        const device = makeMemoryDevice({ name: "memory", capacityBytes: 64 * 1024 * 1024 });
+        yield* formatPool([device], { uuid: new Uint8Array(16).fill(4) });
+        yield* use(yield* openPool([device], options));
+      }),
+    ),
+  );
+
+/** Asks the other way, and goes on once the answer is through: until then it is still being given. */
+const whole = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> => Effect.tap(effect, () => Effect.yieldNow);
+
+const reason = (answer: unknown): string => (answer instanceof FsError ? answer.reason : "no failure");
+
+it("answers what the calls of the same names answer", () =>
+  withPool({}, ({ filesystem: fs, atOnce }) =>
+    Effect.gen(function* () {
+      const { inode } = yield* whole(fs.mknod(ROOT_INODE, n("file"), FileType.regular | 0o640, 0, OWNER));
+      yield* whole(fs.write(inode, 0, n("one two")));
+      expect(atOnce.write(inode, 4, n("three"), false)).toBe(true);
+      expect(atOnce.getattr(inode)).toEqual(yield* whole(fs.getattr(inode)));
+      expect(atOnce.lookup(ROOT_INODE, n("file"))).toEqual(yield* whole(fs.lookup(ROOT_INODE, n("file"))));
+      expect(atOnce.getattr(inode)).toMatchObject({ sizeBytes: 9 });
+      expect(atOnce.read(inode, 0, 100)).toEqual(n("one three"));
+      expect(atOnce.read(inode, 6, 2)).toEqual(n("re"));
+      const times = { modified: { seconds: 5, nanoseconds: 6 } };
+      yield* whole(fs.fsync(inode));
+      yield* whole(fs.setattr(inode, times));
+      yield* whole(fs.write(inode, 0, n("o"), true));
+      expect(atOnce.write(inode, 1, n("n"), true)).toBe(true);
+      expect(atOnce.getattr(inode)).toMatchObject(times);
+      expect(reason(atOnce.lookup(ROOT_INODE, n("none")))).toBe("NoEntry");
+      expect(reason(atOnce.lookup(inode, n("none")))).toBe("NotDirectory");
+      expect(reason(atOnce.getattr(999))).toBe("NoEntry");
+      expect(reason(atOnce.read(ROOT_INODE, 0, 1))).toBe("IsDirectory");
+    }),
+  ));
+
+it("does nothing where something must be waited for", () =>
+  withPool({ dirtyBytesMax: 100_000, readCacheBytes: 0 }, ({ filesystem: fs, atOnce, limitMemory }) =>
+    Effect.gen(function* () {
+      const { inode } = yield* whole(fs.mknod(ROOT_INODE, n("file"), FileType.regular | 0o640, 0, OWNER));
+      // Its state is not in memory.
+      expect(atOnce.write(inode, 0, n("x"), false)).toBeUndefined();
+      yield* whole(fs.write(inode, 0, new Uint8Array(50_000).fill(7)));
+      limitMemory({ dirtyBytesMax: 1 });
+      expect(atOnce.write(inode, 0, n("x"), false)).toBeUndefined();
+      expect(atOnce.getattr(inode)).toMatchObject({ sizeBytes: 50_000 });
+      yield* whole(fs.fsync(inode));
+      // Its bytes are on the device alone.
+      expect(atOnce.read(inode, 0, 10)).toBeUndefined();
+      expect(yield* whole(fs.read(inode, 0, 3))).toEqual(new Uint8Array(3).fill(7));
+      expect(atOnce.read(inode, 60_000, 10)).toEqual(new Uint8Array(0));
+    }),
+  ));
+
+it("does nothing where actors are asked in turn, and nothing on a pool that is read-only", async () => {
+  await withPool({ inlineAsks: false }, ({ filesystem: fs, atOnce }) =>
+    Effect.gen(function* () {
+      expect((yield* whole(fs.getattr(ROOT_INODE))).inode).toBe(ROOT_INODE);
+      expect(atOnce.getattr(ROOT_INODE)).toBeUndefined();
+    }),
+  );
+  await withPool({ readOnly: true }, ({ filesystem: fs, atOnce }) =>
+    Effect.gen(function* () {
+      yield* whole(fs.getattr(ROOT_INODE));
+      expect(atOnce.getattr(ROOT_INODE)).toMatchObject({ inode: ROOT_INODE });
+      expect(atOnce.write(ROOT_INODE, 0, n("x"), false)).toBeUndefined();
+    }),
+  );
+});
