@@ -282,6 +282,7 @@ it("finds an inode by its number alone, and its parent, for file handles", () =>
       expect([errno, body.readUInt32LE(0), body.readUInt32LE(40)]).toEqual([0, found, found]);
     }
     await ask(Opcode.rmdir, made, "inner");
+    await ask(Opcode.forget, inner, 2, 0);
     expect((await ask(Opcode.lookup, inner, "."))!.body.readUInt32LE(0)).toBe(0);
     expect((await ask(Opcode.lookup, 1, "..."))!.body.readUInt32LE(0)).toBe(0);
   }));

@@ -69,6 +69,7 @@ const FLAGS_WANTED =
   InitFlag.writebackCache |
   InitFlag.handleKillPrivileges |
   InitFlag.exportSupport |
+  InitFlag.setxattrFlags |
   InitFlag.bigWrites |
   InitFlag.dontMask |
   InitFlag.readdirplus |
@@ -347,8 +348,18 @@ export class DirectTransport {
     [
       Opcode.setxattr,
       (request) => {
-        const [length, flags, name] = [request.u32(), request.u32(), request.name()];
-        return this.refused(name) ?? none(this.operations.setxattr(request.inode, name, request.data(length), flags));
+        const [length, flags] = [request.u32(), request.u32()];
+        let name = request.name();
+        // A kernel that was asked to puts eight bytes more before the name.
+        let more = 0;
+        if (request.left !== length) {
+          more = name.length === 0 ? 0 : name[0]!;
+          request.skip(8 - name.length - 1);
+          name = request.name();
+        }
+        const kill = (more & SETXATTR_KILL_SET_GROUP_ID) !== 0;
+        const set = this.operations.setxattr(request.inode, name, request.data(length), flags, kill);
+        return this.refused(name) ?? none(set);
       },
     ],
     [
@@ -536,6 +547,8 @@ export class DirectTransport {
 }
 
 const DOT = 0x2e;
+/** Who sets an ACL is not of the file's group. */
+const SETXATTR_KILL_SET_GROUP_ID = 1;
 /** Cookies that `.` and `..` take. */
 const DOTS = 2;
 const ACL_PREFIX = encoder.encode("system.posix_acl_");

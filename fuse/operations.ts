@@ -299,20 +299,29 @@ export class Operations {
     return this.fs.getxattr(inode, name);
   }
 
-  setxattr(inode: number, name: Uint8Array, value: Uint8Array, flags: number): Fs<void> {
+  /** `killSetGroupId`: if it is an ACL, the set-group-ID bit goes. */
+  setxattr(inode: number, name: Uint8Array, value: Uint8Array, flags: number, killSetGroupId = false): Fs<void> {
     if (flags > XattrFlag.replace) return failure("InvalidArgument", `setxattr flags ${flags}`);
     const mode = flags === XattrFlag.create ? "create" : flags === XattrFlag.replace ? "replace" : "set";
-    return isAccessAcl(name) ? this.setAcl(inode, value, mode) : this.fs.setxattr(inode, name, value, mode);
+    return isAccessAcl(name)
+      ? this.setAcl(inode, value, mode, killSetGroupId)
+      : this.fs.setxattr(inode, name, value, mode);
   }
 
   /** An ACL sets the mode too, as `posix-acl.ts` has it; one that is a mere mode is not kept beside it. */
-  private setAcl(inode: number, value: Uint8Array, how: "set" | "create" | "replace"): Fs<void> {
+  private setAcl(
+    inode: number,
+    value: Uint8Array,
+    how: "set" | "create" | "replace",
+    killSetGroupId: boolean,
+  ): Fs<void> {
     const acl = aclOf(value);
     if (acl === undefined) return failure("InvalidArgument", "malformed ACL");
     return Effect.flatMap(
       Effect.all([this.storedAcl(inode, ACCESS_ACL), this.fs.getattr(inode)]),
       ([before, attributes]) => {
-        const mode = (attributes.mode & PERMISSION_BITS & ~0o777) | modeOfAcl(acl);
+        const special = attributes.mode & PERMISSION_BITS & ~0o777 & (killSetGroupId ? ~SET_GROUP_ID : -1);
+        const mode = special | modeOfAcl(acl);
         if (isMereMode(acl) && before === undefined) {
           if (mode === (attributes.mode & PERMISSION_BITS)) return Effect.void;
           // A kernel that does not know of ACLs would not notice the new mode. Refused, programs use chmod.

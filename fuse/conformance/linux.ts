@@ -156,6 +156,22 @@ const attributes: ReadonlyArray<MountCase> = [
     },
   },
   {
+    title: "an ACL that somebody sets who is not of the file's group takes its set-group-ID bit",
+    programs: ["setpriv", "setfacl"],
+    notOn: { "fuse-native": "its kernel protocol does not say who sets an attribute" },
+    run: async (at) => {
+      const script = [
+        "chmod 777 .; for f in mine other; do echo x > $f; chown 100:100 $f; chmod 2755 $f; done",
+        "setpriv --reuid=100 --regid=100 --clear-groups setfacl -m u::rwx,g::rwx,o::rwx mine",
+        "setpriv --reuid=100 --regid=101 --clear-groups setfacl -m u::rwx,g::rwx,o::rwx other",
+        'test "$(stat -c %a mine other | xargs)" = "2777 777"',
+        "chmod 2755 other; setpriv --reuid=100 --regid=101 --clear-groups setfacl -m u:5:rwx other",
+        "test $(stat -c %a other) = 775; setfattr -n user.a -v b other; getfattr -n user.a other | grep -q b",
+      ];
+      await shell(script.join("\n"), { cwd: at });
+    },
+  },
+  {
     title: "a file may have more than 65536 names",
     programs: ["python3"],
     notOn: { "fuse-native": "so many calls by path take it minutes" },

@@ -59,6 +59,8 @@ export const Opcode = {
 export const InitFlag = {
   asyncRead: 1 << 0,
   atomicTruncate: 1 << 3,
+  /** Requests to set an attribute carry flags of the kernel's own. */
+  setxattrFlags: 1 << 29,
   /** File handles outlive what the kernel remembers: inodes are looked up by their numbers. */
   exportSupport: 1 << 4,
   bigWrites: 1 << 5,

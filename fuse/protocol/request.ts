@@ -58,6 +58,11 @@ export class KernelRequest {
     return name;
   }
 
+  /** Bytes that are left. */
+  get left(): number {
+    return this.bytes.length - this.at;
+  }
+
   data(lengthBytes: number): Uint8Array {
     if (this.at + lengthBytes > this.bytes.length) throw new Error("less data than announced");
     this.at += lengthBytes;
