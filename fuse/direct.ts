@@ -185,7 +185,8 @@ export class DirectTransport {
           return found === undefined || found instanceof FsError ? errnoIn(found) : encodeAttributes(found, options);
         }
         case Opcode.lookup: {
-          const found = engine.lookup(request.inode, request.name());
+          const name = request.name();
+          const found = isDots(name) ? undefined : engine.lookup(request.inode, name);
           if (found === undefined) return undefined;
           if (found instanceof FsError) return found.reason === "NoEntry" ? encodeNoEntry(options) : errnoIn(found);
           this.references.told(found.inode);
@@ -257,10 +258,9 @@ export class DirectTransport {
   /** The kernel asks for `.` and `..` of an inode that it knows by a file handle alone. */
   private found(inode: number, name: Uint8Array): Fs<Attributes> {
     const { operations } = this;
-    const dots = name.every((byte) => byte === DOT) ? name.length : 0;
-    if (dots === 1) return operations.getattr(inode);
-    if (dots === 2) return Effect.flatMap(operations.parentOf(inode), (above) => operations.getattr(above));
-    return operations.lookup(inode, name);
+    if (!isDots(name)) return operations.lookup(inode, name);
+    const number = name.length === 1 ? Effect.succeed(inode) : operations.parentOf(inode);
+    return Effect.flatMap(number, (known) => operations.getattr(known));
   }
 
   private entry(attributes: Fs<Attributes>): Answer {
@@ -547,6 +547,9 @@ export class DirectTransport {
 }
 
 const DOT = 0x2e;
+/** Is it `.` or `..`? */
+const isDots = (name: Uint8Array): boolean =>
+  name[0] === DOT && (name.length === 1 || (name.length === 2 && name[1] === DOT));
 /** Who sets an ACL is not of the file's group. */
 const SETXATTR_KILL_SET_GROUP_ID = 1;
 /** Cookies that `.` and `..` take. */
