@@ -10,10 +10,13 @@ export { BUCKET_BYTES_MAX, BUCKET_BYTES_MIN, defaultBucketBytes } from "./device
 export * from "./fs/types.ts";
 export type { CheckReport, Problem } from "./check/findings.ts";
 export { checkPool, checkRuntime } from "./pool/check-pool.ts";
+export { SurvivorLog, type SurvivorOptions } from "./journal/survivor-log.ts";
+export type { SurvivorMemory } from "./journal/survivor-scan.ts";
 export { marks, reached, resetMarks } from "./marks.ts";
 export {
   DeviceFailed,
   NotAPool,
+  NotTakenOver,
   PoolDamaged,
   type PoolError,
   TooSmall,

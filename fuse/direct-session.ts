@@ -21,6 +21,7 @@ import {
 import { MessageBuffer } from "./message-buffer.ts";
 import { mountAt, MountPointError } from "./mount-point.ts";
 import { Notifier } from "./notifier.ts";
+import { encodeResend } from "./protocol/reply.ts";
 import type { Session } from "./transport.ts";
 
 /** The kernel wants room for its header and for what stands before the data of a write. */
@@ -42,6 +43,10 @@ export interface DirectMount {
   readonly options: ReadonlyArray<string>;
   readonly report: (line: string) => void;
   readonly reader?: ReaderChoice;
+  /** The connection, if somebody else opened it, and keeps it. */
+  readonly connection?: number | undefined;
+  /** Device number of the mount, if it stands: what another server has not answered is sent again. */
+  readonly device?: string | undefined;
 }
 
 class Connection implements MessageSink {
@@ -52,6 +57,9 @@ class Connection implements MessageSink {
   private readonly spare: Array<MessageBuffer> = [];
   private readonly joined = new Uint8Array(SMALL_MESSAGE_BYTES);
   private over = false;
+  /** Messages that are not answered. */
+  private taken = 0;
+  private idle: (() => void) | undefined;
   private readonly waiting: Array<() => void> = [];
 
   constructor(fd: number, eventLoop: boolean, transport: MessageTransport, report: (line: string) => void) {
@@ -76,8 +84,28 @@ class Connection implements MessageSink {
 
   readonly buffer = (): MessageBuffer => this.spare.pop() ?? new MessageBuffer(MESSAGE_BYTES_MAX);
 
+  /** Takes no more requests, and waits until those that were taken are answered. */
+  quiesce(): Promise<void> {
+    this.reader.pause();
+    return new Promise((settle) => {
+      this.idle = settle;
+      this.settled(0);
+    });
+  }
+
+  private settled(count: number): void {
+    this.taken -= count;
+    if (this.taken === 0) this.idle?.();
+  }
+
+  /** Asks the kernel for all that it has handed out and got no answer to. */
+  resend(): void {
+    fs.writeSync(this.reader.fd, encodeResend());
+  }
+
   readonly take = (buffer: MessageBuffer): boolean => {
     const { length, bytes } = buffer;
+    this.taken++;
     if (length <= SMALL_MESSAGE_BYTES) {
       this.transport.take(bytes.slice(0, length), (...parts) => this.write(parts));
       return true;
@@ -106,6 +134,12 @@ class Connection implements MessageSink {
 
   /** False if the kernel did not take it. */
   private write(parts: ReadonlyArray<Uint8Array>): boolean {
+    const taken = this.send(parts);
+    this.settled(1);
+    return taken;
+  }
+
+  private send(parts: ReadonlyArray<Uint8Array>): boolean {
     if (parts.length === 0) return true;
     if (this.over) return false;
     try {
@@ -141,17 +175,27 @@ export function directObstacle(): string | undefined {
 
 /** Mounts, and serves from then on. */
 export function startDirect(
-  { directory, source, options, report, reader = "auto" }: DirectMount,
+  { directory, source, options, report, reader = "auto", connection: given, device }: DirectMount,
   transport: MessageTransport,
 ): Effect.Effect<Session, MountPointError> {
   return Effect.gen(function* () {
     const eventLoop = reader === "event-loop" || (reader === "auto" && (yield* Effect.promise(eventLoopReads)));
     if (!eventLoop) report("requests are read by the thread pool");
     const fd = yield* Effect.try({
-      try: () => openConnection(eventLoop),
+      try: () => given ?? openConnection(eventLoop),
       catch: (error) => new MountPointError(`${CONNECTION}: ${String(error)}`),
     });
     const connection = new Connection(fd, eventLoop, transport, report);
+    const quiesce = Effect.promise(() => connection.quiesce());
+    const { close } = transport;
+    const ended = Effect.callback<void>((resume) => connection.whenOver(() => resume(Effect.void)));
+    if (device !== undefined) {
+      const resent = yield* Effect.result(Effect.try(() => connection.resend()));
+      if (resent._tag === "Failure") report(`the kernel sends nothing again: ${String(resent.failure.cause)}`);
+      connection.reader.stands();
+      connection.reader.start();
+      return { device, ended, close, quiesce };
+    }
     connection.reader.start();
     const words = [`fd=3`, "rootmode=40000", "user_id=0", "group_id=0", ...options].join(",");
     const complaint = yield* Effect.promise(() => runMount(words, source, directory, fd));
@@ -161,8 +205,7 @@ export function startDirect(
       return yield* Effect.fail(new MountPointError(`${directory}: ${complaint ?? "the mount did not appear"}`));
     }
     connection.reader.stands();
-    const ended = Effect.callback<void>((resume) => connection.whenOver(() => resume(Effect.void)));
-    return { device: entry.device, ended, close: transport.close };
+    return { device: entry.device, ended, close, quiesce };
   });
 }
 

@@ -17,6 +17,7 @@ import {
   type Fs,
   FsError,
   ROOT_INODE,
+  type Timestamp,
 } from "../engine/fs/types.ts";
 import type { AtOnce } from "../engine/fs/at-once.ts";
 import type { Pool } from "../engine/pool/pool.ts";
@@ -27,6 +28,7 @@ import { linuxRequests } from "./linux-requests.ts";
 import { Operations } from "./operations.ts";
 import {
   InitFlag,
+  MoreInitFlag,
   Opcode,
   OpenAnswer,
   PROTOCOL_MAJOR,
@@ -58,6 +60,8 @@ import type { TransportServices } from "./transport.ts";
 export const WRITE_BYTES_MAX = 1024 * 1024;
 /** How far ahead the kernel may read; what it does is a property of the mount (`mount-tuning.ts`). */
 export const READAHEAD_BYTES = 4 * WRITE_BYTES_MAX;
+/** Requests that a server before this one had taken come first, and by then they have come. */
+const RESENT_WITHIN_MS = 10_000;
 const PAGE_BYTES = 4096;
 const BACKGROUND_MAX = 64;
 /** Bytes that an entry of a listing takes at least, and about. */
@@ -81,7 +85,9 @@ const FLAGS_WANTED =
   InitFlag.posixAcl |
   InitFlag.maxPages |
   InitFlag.cacheSymlinks |
-  InitFlag.explicitInvalidation;
+  InitFlag.explicitInvalidation |
+  InitFlag.extended;
+const MORE_FLAGS_WANTED = MoreInitFlag.resend;
 
 const EMPTY = new Uint8Array(0);
 const encoder = new TextEncoder();
@@ -100,9 +106,10 @@ export interface DirectOptions extends Lifetimes {
 const none = <A>(effect: Fs<A>): Answer => Effect.as(effect, EMPTY);
 
 export class DirectTransport {
-  private readonly operations: Operations;
+  private operations: Operations;
   private readonly filesystem: Filesystem;
   private readonly engine: AtOnce;
+  private readonly now: () => Timestamp;
   private readonly services: TransportServices;
   private readonly options: DirectOptions;
   private readonly references = new KernelReferences();
@@ -111,13 +118,13 @@ export class DirectTransport {
   private notifier: Notifier | undefined;
 
   constructor(pool: Pick<Pool, "filesystemFor" | "atOnce">, services: TransportServices, options: DirectOptions) {
-    const now = (): { seconds: number; nanoseconds: number } => {
+    this.now = () => {
       const milliseconds = Date.now();
       return { seconds: Math.floor(milliseconds / 1000), nanoseconds: (milliseconds % 1000) * 1e6 };
     };
     this.filesystem = pool.filesystemFor(this.references);
     this.engine = pool.atOnce;
-    this.operations = new Operations(this.filesystem, now, options.acls);
+    this.operations = new Operations(this.filesystem, this.now, options.acls);
     this.services = services;
     this.options = options;
     this.handlers = new Map([
@@ -125,8 +132,17 @@ export class DirectTransport {
       ...this.attributes,
       ...this.files,
       ...this.directories,
-      ...linuxRequests(this.operations, options, (inode) => this.references.toldNameless(inode)),
+      ...linuxRequests(
+        () => this.operations,
+        options,
+        (inode) => this.references.toldNameless(inode),
+      ),
     ]);
+    const { outliving } = services;
+    if (outliving?.tookOver !== true) return;
+    const [files, directories] = outliving.note;
+    this.opensSilently = { files: files === 1, directories: directories === 1 };
+    setTimeout(() => outliving.allResent(), RESENT_WITHIN_MS).unref();
   }
 
   /** What the kernel must be told unasked goes this way. */
@@ -153,7 +169,8 @@ export class DirectTransport {
       this.forgotten(request);
       return void answer();
     }
-    const atOnce = this.closed ? undefined : this.atOnce(request);
+    // What is sent again may have been done.
+    const atOnce = this.closed || request.resent ? undefined : this.atOnce(request);
     if (typeof atOnce === "number") return void answer(header(request.view, atOnce, 0));
     if (atOnce !== undefined) {
       if (!answer(header(request.view, 0, atOnce.length), atOnce)) this.notTold(request, atOnce);
@@ -161,17 +178,11 @@ export class DirectTransport {
     }
     request.rewind();
     const handle = this.handlers.get(request.opcode);
-    this.services.run(this.effectOf(handle, request), (exit) => {
-      if (Exit.isSuccess(exit)) {
-        const body = exit.value;
-        const taken =
-          body.length === 0 ? answer(header(request.view, 0, 0)) : answer(header(request.view, 0, body.length), body);
-        if (!taken) this.notTold(request, body);
-        return;
-      }
-      const errno = errnoOf(exit);
-      if (errno === Errno.EIO) this.services.report(`request ${request.opcode} failed: ${describeFailure(exit)}`);
-      answer(header(request.view, errno, 0));
+    const { outliving } = this.services;
+    const remembered = outliving !== undefined && CHANGES.has(request.opcode);
+    this.services.run(remembered ? this.inView(handle, request) : this.effectOf(handle, request), (exit) => {
+      this.answer(request, exit, answer);
+      if (remembered) outliving.answered(request.number);
     });
   }
 
@@ -218,6 +229,36 @@ export class DirectTransport {
     }
   }
 
+  private answer(
+    request: KernelRequest,
+    exit: Exit.Exit<Uint8Array, FsError | Refused>,
+    answer: (...parts: ReadonlyArray<Uint8Array>) => boolean,
+  ): void {
+    if (Exit.isSuccess(exit)) {
+      const body = exit.value;
+      const taken =
+        body.length === 0 ? answer(header(request.view, 0, 0)) : answer(header(request.view, 0, body.length), body);
+      if (!taken) this.notTold(request, body);
+      return;
+    }
+    const errno = errnoOf(exit);
+    if (errno === Errno.EIO) this.services.report(`request ${request.opcode} failed: ${describeFailure(exit)}`);
+    answer(header(request.view, errno, 0));
+  }
+
+  /** The request's effect, in a view that knows which of its steps another server has done. */
+  private inView(handle: Handle | undefined, request: KernelRequest): Answer {
+    const shared = this.operations;
+    const view = this.services.outliving!.filesystemFor(request.number, this.references);
+    // Handlers ask for all that they do before they return.
+    this.operations = new Operations(view, this.now, this.options.acls);
+    try {
+      return this.effectOf(handle, request);
+    } finally {
+      this.operations = shared;
+    }
+  }
+
   /** The kernel no longer refers to inodes, so often. */
   private forgotten(request: KernelRequest): void {
     if (request.opcode === Opcode.forget) return this.forget(request.inode, request.u64());
@@ -228,11 +269,14 @@ export class DirectTransport {
   }
 
   private forget(inode: number, times: number): void {
-    if (!this.references.forgets(inode, times)) return;
-    this.services.run(this.filesystem.release(inode), (exit) => {
+    const { outliving, run } = this.services;
+    const ended = (exit: Exit.Exit<void, FsError>): void => {
       if (!Exit.isSuccess(exit))
         this.services.report(`inode ${inode} stays until the next mount: ${describeFailure(exit)}`);
-    });
+    };
+    if (this.references.forgets(inode, times)) run(this.filesystem.release(inode), ended);
+    // What servers before this one told the kernel of is not counted here: it is the rest of what it forgets.
+    if (outliving?.tookOver === true && !this.references.holds(inode)) run(outliving.forgotten(inode), ended);
   }
 
   /** An answer did not reach the kernel, which so does not know of the inode in it. */
@@ -523,6 +567,7 @@ export class DirectTransport {
 
   private init(request: KernelRequest): Answer {
     const [major, minor, readaheadBytes, offered] = [request.u32(), request.u32(), request.u32(), request.u32()];
+    const more = (offered & InitFlag.extended) === 0 ? 0 : request.u32();
     if (major !== PROTOCOL_MAJOR || minor < PROTOCOL_MINOR_LEAST) {
       this.services.report(`the kernel speaks version ${major}.${minor} of FUSE, too old`);
       return Effect.fail(new Refused(Errno.EPROTO));
@@ -532,12 +577,15 @@ export class DirectTransport {
       files: (offered & InitFlag.openWithoutMessage) !== 0,
       directories: (offered & InitFlag.openDirectoryWithoutMessage) !== 0,
     };
+    const { files, directories } = this.opensSilently;
+    this.services.outliving?.keepNote(Uint8Array.of(files ? 1 : 0, directories ? 1 : 0));
     const unwanted = (acls ? 0 : InitFlag.posixAcl) | (writebackCache ? 0 : InitFlag.writebackCache);
     return Effect.succeed(
       encodeInit(PROTOCOL_MAJOR, {
         minor: Math.min(minor, PROTOCOL_MINOR),
         readaheadBytes: Math.max(readaheadBytes, READAHEAD_BYTES),
         flags: (FLAGS_WANTED & ~unwanted & offered) >>> 0,
+        moreFlags: MORE_FLAGS_WANTED & more,
         writeBytesMax: WRITE_BYTES_MAX,
         pagesMax: WRITE_BYTES_MAX / PAGE_BYTES,
         backgroundMax: Math.min(BACKGROUND_MAX, this.options.backgroundMax ?? BACKGROUND_MAX),
@@ -563,6 +611,27 @@ const TELLS_OF_INODE: ReadonlySet<number> = new Set([
   Opcode.symlink,
   Opcode.link,
   Opcode.create,
+]);
+/** Requests that change something, and so must not be done twice. */
+const CHANGES: ReadonlySet<number> = new Set([
+  Opcode.setattr,
+  Opcode.symlink,
+  Opcode.mknod,
+  Opcode.mkdir,
+  Opcode.unlink,
+  Opcode.rmdir,
+  Opcode.rename,
+  Opcode.link,
+  Opcode.open,
+  Opcode.write,
+  Opcode.setxattr,
+  Opcode.removexattr,
+  Opcode.create,
+  Opcode.fallocate,
+  Opcode.rename2,
+  Opcode.tmpfile,
+  Opcode.copyFileRange,
+  Opcode.copyFileRangeWide,
 ]);
 const UNANSWERED: ReadonlySet<number> = new Set([Opcode.forget, Opcode.batchForget, Opcode.interrupt]);
 

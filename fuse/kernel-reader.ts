@@ -43,6 +43,8 @@ export interface KernelReader {
   stands(): void;
   /** The mount did not come about. */
   abandon(): void;
+  /** No more requests are taken. What a thread waits for all the same is lost, and must be sent again. */
+  pause(): void;
 }
 
 /** The part of Node's handle of a pipe that is used. */
@@ -51,6 +53,7 @@ interface PipeHandle {
   open(fd: number): number;
   useUserBuffer(bytes: Uint8Array): void;
   readStart(): number;
+  readStop(): number;
   close(closed?: () => void): void;
 }
 
@@ -62,7 +65,7 @@ function pipeHandle(): PipeHandle {
   try {
     const { _handle } = server as unknown as { readonly _handle: object };
     const made = new (_handle.constructor as new (type: number) => PipeHandle)(0);
-    for (const method of ["open", "useUserBuffer", "readStart", "close"] as const) {
+    for (const method of ["open", "useUserBuffer", "readStart", "readStop", "close"] as const) {
       if (typeof made[method] !== "function") throw new Error(`a pipe's handle has no ${method}`);
     }
     return made;
@@ -115,6 +118,7 @@ export class EventLoopReader implements KernelReader {
   private current: MessageBuffer;
   private mounted = false;
   private over = false;
+  private paused = false;
   /** Wakes to let pass before another try to take more, and how many it was last. */
   private quiet = 0;
   private quietLast = 1;
@@ -136,6 +140,11 @@ export class EventLoopReader implements KernelReader {
 
   abandon(): void {
     this.end();
+  }
+
+  pause(): void {
+    this.paused = true;
+    this.handle?.readStop();
   }
 
   /** Until the mount stands, libuv would take the first refusal for the end. */
@@ -176,7 +185,7 @@ export class EventLoopReader implements KernelReader {
   /** Takes what else is there. */
   private drain(): void {
     let count = 0;
-    while (count < DRAIN_MAX && this.readOne()) count++;
+    while (count < DRAIN_MAX && !this.paused && this.readOne()) count++;
     this.quietLast = count > 0 ? 1 : Math.min(QUIET_WAKES_MAX, 2 * this.quietLast);
     this.quiet = count > 0 ? 0 : this.quietLast;
   }
@@ -208,7 +217,7 @@ export class EventLoopReader implements KernelReader {
     if (this.over) return;
     // The handle that is left behind must never close the descriptor.
     this.handle = undefined;
-    setTimeout(() => this.over || this.listen(), RETRY_MS);
+    setTimeout(() => this.over || this.paused || this.listen(), RETRY_MS);
   }
 
   private end(): void {
@@ -226,6 +235,7 @@ export class ThreadPoolReader implements KernelReader {
   private threads = 0;
   private mounted = false;
   private over = false;
+  private paused = false;
 
   constructor(fd: number, sink: MessageSink) {
     this.fd = fd;
@@ -244,9 +254,15 @@ export class ThreadPoolReader implements KernelReader {
     this.over = true;
   }
 
+  pause(): void {
+    this.paused = true;
+  }
+
   private read(buffer: MessageBuffer): void {
+    if (this.paused) return;
     if (this.over) return this.end();
     fs.read(this.fd, buffer.bytes, 0, buffer.bytes.length, null, (error) => {
+      if (this.paused) return;
       if (error !== null) return this.refused(error, buffer);
       this.read(this.sink.take(buffer) ? buffer : this.sink.buffer());
     });

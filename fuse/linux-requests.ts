@@ -44,9 +44,9 @@ const ANSWER_BYTES: ReadonlyMap<number, number> = new Map([
   [Ioctl.getAttributes, 28],
 ]);
 
-/** The answers by opcode; `nameless` hears of each inode that the kernel is told of and that has no name. */
+/** The answers by opcode; `operations` are those of the request at hand, `nameless` hears of each inode that the kernel is told of and that has no name. */
 export function linuxRequests(
-  operations: Operations,
+  operations: () => Operations,
   lifetimes: Lifetimes,
   nameless: (inode: number) => void,
 ): ReadonlyArray<readonly [number, Handle]> {
@@ -55,16 +55,16 @@ export function linuxRequests(
       Opcode.tmpfile,
       (request) => {
         const [, mode, umask] = [request.u32(), request.u32(), request.u32()];
-        const made = operations.tmpfile(request.inode, mode, { uid: request.uid, gid: request.gid, umask });
+        const made = operations().tmpfile(request.inode, mode, { uid: request.uid, gid: request.gid, umask });
         return Effect.map(made, (found) => {
           nameless(found.inode);
           return encodeCreated(found, lifetimes, OpenAnswer.keepCache);
         });
       },
     ],
-    [Opcode.statx, ({ inode }) => Effect.map(operations.getattr(inode), (found) => encodeStatx(found, lifetimes))],
-    [Opcode.copyFileRange, (request) => Effect.map(copied(operations, request), encodeCount)],
-    [Opcode.copyFileRangeWide, (request) => Effect.map(copied(operations, request), encodeOffset)],
+    [Opcode.statx, ({ inode }) => Effect.map(operations().getattr(inode), (found) => encodeStatx(found, lifetimes))],
+    [Opcode.copyFileRange, (request) => Effect.map(copied(operations(), request), encodeCount)],
+    [Opcode.copyFileRangeWide, (request) => Effect.map(copied(operations(), request), encodeOffset)],
     [Opcode.ioctl, ioctl],
   ];
 }

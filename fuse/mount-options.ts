@@ -22,6 +22,8 @@ export interface MountOptions {
   /** How long the kernel keeps attributes and names before it asks again; each transport has its own default. */
   readonly attributeSeconds?: number;
   readonly entrySeconds: number;
+  /** A server that dies is replaced by another, with everything that it had acknowledged. */
+  readonly restart: boolean;
   readonly transport: TransportChoice;
   /** Who reads requests, where the transport is `direct`. */
   readonly reader: "auto" | "thread-pool";
@@ -48,6 +50,7 @@ export const MOUNT_DEFAULTS: MountOptions = {
   writebackCache: true,
   // Names change through this mount alone, so that the kernel knows of every change.
   entrySeconds: DAY_SECONDS,
+  restart: true,
   engine: {},
 };
 
@@ -120,6 +123,8 @@ const OPTIONS: Readonly<Record<string, OptionMeaning>> = {
     summary: "seconds that the kernel keeps names (86400)",
     apply: (options, value) => ({ ...options, entrySeconds: value }),
   },
+  restart: flag("replace a server that dies, losing nothing (the default, in the background)", { restart: true }),
+  norestart: flag("let the mount end with its server", { restart: false }),
   memory: {
     kind: "bytes",
     summary: "memory that the server takes at most (an eighth of the machine's, 256M to 1G)",

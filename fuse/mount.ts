@@ -9,7 +9,7 @@
 import * as Effect from "effect/Effect";
 import * as Exit from "effect/Exit";
 import type * as Scope from "effect/Scope";
-import { type DeviceRefused, openFileDevice } from "../devices/file.ts";
+import type { DeviceRefused } from "../devices/file.ts";
 import type { PoolFailed } from "../engine/actor.ts";
 import type { PoolError } from "../engine/pool/errors.ts";
 import { openPool, type Pool } from "../engine/pool/pool.ts";
@@ -18,6 +18,7 @@ import { directObstacle, startDirect } from "./direct-session.ts";
 import { DirectTransport, WRITE_BYTES_MAX, READAHEAD_BYTES } from "./direct.ts";
 import { raiseReadAhead } from "./mount-tuning.ts";
 import { describeFailure } from "./errno.ts";
+import type { Handed } from "./handed.ts";
 import type { MemoryShares } from "./memory-budget.ts";
 import { MemoryControl } from "./memory-control.ts";
 import { processMemory, watchMemory } from "./memory-watch.ts";
@@ -32,6 +33,7 @@ import { watchDevice } from "./watched-device.ts";
 import { startNative } from "./native-session.ts";
 import { ATTRIBUTE_SECONDS_COHERENT, makeNativeTransport } from "./native.ts";
 import { become, Unmounter, type User, userNamed } from "./privileges.ts";
+import { handingOver, openDevices, outlivingOf, survivorsIn } from "./taking-over.ts";
 import { type Session, TransportMissing, type TransportServices } from "./transport.ts";
 
 /** How long a server that was asked to stop waits for programs to close their files. */
@@ -49,19 +51,26 @@ export interface ServeRequest {
   /** How the memory of this process is divided. */
   readonly memory: MemoryShares;
   readonly log: (line: string) => void;
-  /** Runs once, when the mount can be used. */
-  readonly mounted: () => void;
+  /** Runs once, when the mount can be used, with its device number. */
+  readonly mounted: (device: string) => void;
   /** Completes, with the reason, when the server is to unmount and end. */
   readonly stop: Effect.Effect<string>;
+  /** What a supervisor handed to this server. */
+  readonly handed?: Handed | undefined;
+  /** Completes when another server is to take over; only asked of one that was handed something. */
+  readonly handOver?: Effect.Effect<string>;
 }
+
+/** How serving ended: the mount is over, or another server goes on. */
+export type ServeEnd = ServerEnd & { readonly handedOver?: true };
 
 export type ServeError = DeviceRefused | PoolError | PoolFailed | MountPointError | TransportMissing;
 
 /** Serves until the mount ends. Not interruptible: it is stopped by `stop` alone. */
-export function serve(request: ServeRequest): Effect.Effect<ServerEnd, ServeError> {
+export function serve(request: ServeRequest): Effect.Effect<ServeEnd, ServeError> {
   return Effect.uninterruptible(
     Effect.gen(function* () {
-      yield* prepareDirectory(request);
+      if (request.handed?.device === undefined) yield* prepareDirectory(request);
       const { dropTo } = request.options;
       const user = dropTo === undefined ? undefined : userNamed(dropTo);
       if (user instanceof MountPointError) return yield* Effect.fail(user);
@@ -69,7 +78,8 @@ export function serve(request: ServeRequest): Effect.Effect<ServerEnd, ServeErro
       const end = yield* Effect.scoped(serveIn(request, user, controls));
       // Only now are the devices free.
       yield* Effect.promise(() => Promise.all(controls.map((control) => control.end(end))));
-      request.log(end.clean ? "closed" : `ended uncleanly: ${end.message}`);
+      if (end.handedOver === true) request.log("handed over");
+      else request.log(end.clean ? "closed" : `ended uncleanly: ${end.message}`);
       return end;
     }),
   );
@@ -107,21 +117,23 @@ function serveIn(
   asked: ServeRequest,
   user: User | undefined,
   controls: Array<Control>,
-): Effect.Effect<ServerEnd, ServeError, Scope.Scope> {
+): Effect.Effect<ServeEnd, ServeError, Scope.Scope> {
   const startedMs = Date.now();
   const log = new ServerLog(asked.log);
   const request = { ...asked, log: log.say };
-  const { devices: paths, directory, options, memory } = request;
+  const { devices: paths, directory, options, memory, handed } = request;
   return Effect.gen(function* () {
     const { readOnly } = options;
-    const opened = yield* Effect.forEach(paths, (path) => openFileDevice(path, { readOnly }));
+    const opened = yield* openDevices(paths, readOnly, handed);
     const devices = opened.map((device) => watchDevice(device, log.say));
     const { nodeCacheBytes, dirtyBytesMax, readCacheBytes } = memory;
     const limits = { nodeCacheBytes, dirtyBytesMax, readCacheBytes };
-    const pool = yield* openPool(devices, { ...options.engine, ...limits, readOnly });
+    const survivors = readOnly ? undefined : survivorsIn(handed, dirtyBytesMax, log.say);
+    const pool = yield* openPool(devices, { ...options.engine, ...limits, readOnly, survivors });
     const control = new MemoryControl(memory);
     yield* Effect.forkScoped(Effect.interruptible(watchMemory(pool, control, processMemory, log.say)));
-    const services: TransportServices = { run: yield* runner, report: log.say };
+    const outliving = outlivingOf(pool, survivors);
+    const services: TransportServices = { run: yield* runner, report: log.say, outliving };
     const metrics = new Metrics();
     const transport = yield* chooseTransport(options);
     const session = yield* startSession(request, pool, services, transport, metrics);
@@ -140,9 +152,12 @@ function serveIn(
       become(user);
       log.say(`root is given up for ${user.name}`);
     }
-    request.mounted();
-    yield* Effect.interruptible(Effect.raceFirst(session.ended, stopping(request, session, unmounter)));
+    request.mounted(session.device);
+    const over = Effect.as(Effect.raceFirst(session.ended, stopping(request, session, unmounter)), false);
+    const letGo = handingOver(request.handOver, pool, session, log.say);
+    const handedOver = yield* Effect.interruptible(Effect.raceFirst(over, letGo));
     unmounter?.close();
+    if (handedOver) return { clean: true, message: "", handedOver };
     yield* session.close;
     return yield* closing(pool, readOnly, () => failure);
   });
@@ -195,7 +210,7 @@ function chooseTransport({ transport }: MountOptions): Effect.Effect<"direct" | 
 
 /** Mounts. */
 function startSession(
-  { devices, directory, options, memory, log }: ServeRequest,
+  { devices, directory, options, memory, log, handed }: ServeRequest,
   pool: Pool,
   services: TransportServices,
   transport: "direct" | "fuse-native",
@@ -209,8 +224,10 @@ function startSession(
     const kept = { entrySeconds, attributeSeconds, acls, writebackCache, backgroundMax };
     const direct = new DirectTransport(pool, services, kept);
     const metered = new MeteredTransport(direct, metrics, memory.inFlightBytesMax);
-    log(`mounting ${source} on ${directory}, directly`);
-    const started = startDirect({ directory, source, options: kernelOptions(options), report: log, reader }, metered);
+    const { connection, device } = handed ?? {};
+    log(device === undefined ? `mounting ${source} on ${directory}, directly` : `taking ${directory} over`);
+    const mount = { directory, source, options: kernelOptions(options), report: log, reader };
+    const started = startDirect({ ...mount, connection, device }, metered);
     return Effect.tap(started, ({ device }) => Effect.sync(() => raiseReadAhead(device, READAHEAD_BYTES, log)));
   }
   const binding = loadBinding();

@@ -10,11 +10,24 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { findSupervisor } from "./find-supervisor.ts";
 import { mountAt } from "./mount-point.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 /** What these tests run; the rest of the program is left out. */
-const COMMANDS = ["format", "mount", "umount", "status", "top", "check", "campaign", "export", "corrupt"];
+const COMMANDS = [
+  "format",
+  "mount",
+  "supervise",
+  "restart",
+  "umount",
+  "status",
+  "top",
+  "check",
+  "campaign",
+  "export",
+  "corrupt",
+];
 const PROGRAM_TIMEOUT_MS = 120_000;
 
 /** Why no pool can be mounted here through this transport; undefined if one can. */
@@ -170,18 +183,24 @@ export class TestMount {
     await this.expect(["check", this.image]);
   }
 
-  /** Kills the server as a crash would, and waits until it is gone; the dead mount stays. */
+  /** Kills the server as a crash would, and who would replace it, and waits until they are gone; the dead mount stays. */
   async kill(): Promise<void> {
-    const { pid } = this;
-    if (pid === undefined) throw new Error("not mounted");
-    process.kill(pid, "SIGKILL");
-    while (existsSync(`/proc/${pid}`)) await new Promise((settle) => setTimeout(settle, 5));
+    if (this.pid === undefined) throw new Error("not mounted");
+    const entry = mountAt(this.directory);
+    const link = entry === undefined ? undefined : await findSupervisor(entry.device);
+    link?.close();
+    const pids =
+      link === undefined ? [this.pid] : [link.supervisor, ...(link.server === undefined ? [] : [link.server])];
+    for (const pid of pids) if (existsSync(`/proc/${pid}`)) process.kill(pid, "SIGKILL");
+    for (const pid of pids) {
+      while (existsSync(`/proc/${pid}`)) await new Promise((settle) => setTimeout(settle, 5));
+    }
     this.pid = undefined;
   }
 
   /** Takes everything away, whatever state it is in. */
   async remove(): Promise<void> {
-    if (this.pid !== undefined && existsSync(`/proc/${this.pid}`)) await this.kill();
+    if (this.pid !== undefined) await this.kill();
     while (mountAt(this.directory) !== undefined) await run("umount", ["-l", this.directory]);
     rmSync(this.folder, { recursive: true, force: true });
   }

@@ -17,6 +17,7 @@ import {
   survivesNone,
   survivesOnly,
   survivesPrefix,
+  survivesProcess,
   survivesReordered,
 } from "../devices/sim/survival.ts";
 
@@ -28,14 +29,16 @@ export type SurvivalChoice =
   | { readonly kind: "only"; readonly position: number }
   | { readonly kind: "torn"; readonly position: number; readonly seed: number }
   | { readonly kind: "keyed"; readonly seed: number }
-  | { readonly kind: "reordered"; readonly seed: number };
+  | { readonly kind: "reordered"; readonly seed: number }
+  /** The process dies, the machine does not. */
+  | { readonly kind: "process"; readonly seed: number };
 
 /**
  * An I/O that changes the medium, as the observer of a disk hears of it; or the return of a sync to a client, which
- * counts as one of the flush that it should have waited for.
+ * counts as one of the flush that it should have waited for; or a write into memory that outlives the process.
  */
 export interface IoPoint {
-  readonly phase: DiskPhase | "return";
+  readonly phase: DiskPhase | "return" | "keep";
   readonly operation: DeviceOperation;
   /** Number among all operations of the disk, or among all syncs that returned. */
   readonly index: number;
@@ -93,6 +96,8 @@ export function survivalOf(choice: SurvivalChoice): Survival {
       return survivesKeyed(choice.seed);
     case "reordered":
       return survivesReordered(choice.seed);
+    case "process":
+      return survivesProcess(choice.seed);
   }
 }
 
@@ -114,11 +119,17 @@ export function describeSurvival(choice: SurvivalChoice): string {
       return `operations survive by key ${choice.seed}`;
     case "reordered":
       return `operations survive by key ${choice.seed}, reordered`;
+    case "process":
+      return `the process dies, by key ${choice.seed}`;
   }
 }
 
 export const describeIo = ({ phase, operation, index }: IoPoint): string =>
-  phase === "return" ? `return of sync ${index}` : `${phase} of ${operation} ${index}`;
+  phase === "return"
+    ? `return of sync ${index}`
+    : phase === "keep"
+      ? `keeping of frame ${index}`
+      : `${phase} of ${operation} ${index}`;
 
 export const describeCrash = (point: CrashPoint): string => `${describeIo(point)}: ${describeSurvival(point.survives)}`;
 

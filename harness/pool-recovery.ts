@@ -5,6 +5,7 @@
 import * as Effect from "effect/Effect";
 import type { CrashImage } from "../devices/sim/crash.ts";
 import { SimDisk } from "../devices/sim/disk.ts";
+import { SurvivorLog } from "../engine/journal/survivor-log.ts";
 import { type OpenOptions, openPool, type Pool } from "../engine/pool/pool.ts";
 import { NextLife } from "./next-life.ts";
 import type { Tolerance } from "./oracle/checked-filesystem.ts";
@@ -20,6 +21,8 @@ export interface PoolRecoveryOptions {
   readonly tolerance: Tolerance;
   /** The disk may be so bad that the pool cannot be written any more: then what can be read of it must be right. */
   readonly mayFail: boolean;
+  /** Of the memory that outlives a process. */
+  readonly segmentBytes?: number | undefined;
   /** The clock was set while the pool was used: times are held against what it says now. */
   readonly clockJumps?: boolean;
 }
@@ -41,6 +44,25 @@ export function verifyPool(
     const checked = report.problems.map(({ pass, what }) => `check, ${pass}: ${what}`);
     return { problems: [...problems, ...orphans, ...checked], tree };
   });
+}
+
+/** Another process takes over and shows everything; then it hands over, so that a cold start finds the same. */
+function takenOver(
+  disk: SimDisk,
+  oracle: Oracle,
+  mark: Mark,
+  { open, segmentBytes }: PoolRecoveryOptions,
+): Effect.Effect<ReadonlyArray<string>, unknown> {
+  const log = { memory: mark.ram!.fork(), ...(segmentBytes === undefined ? {} : { segmentBytes }) };
+  return Effect.scoped(
+    Effect.gen(function* () {
+      const pool = yield* openPool([disk], { ...open, survivors: new SurvivorLog(log) });
+      const { problems } = oracle.judge(mark, yield* collectTree(pool.filesystem));
+      const report = yield* pool.check();
+      yield* pool.handOver;
+      return [...problems, ...report.problems.map(({ pass, what }) => `check, ${pass}: ${what}`)];
+    }),
+  );
 }
 
 /** What somebody who opens or reads a pool is told when a part of it is lost. */
@@ -86,6 +108,10 @@ export class PoolRecovery implements Recoverable<Mark> {
     const lossy = disk.offlineZones > 0;
     return Effect.scoped(
       Effect.gen(function* () {
+        if (mark.ram !== undefined) {
+          const wrong = yield* takenOver(disk, oracle, mark, options);
+          if (wrong.length > 0) return wrong;
+        }
         const pool = yield* openPool([disk], options.open);
         if (lossy) return yield* verifyWhatIsLeft(pool, oracle, mark);
         const { problems, tree } = yield* verifyPool(pool, oracle, mark);
@@ -105,6 +131,10 @@ export class PoolRecovery implements Recoverable<Mark> {
         return violation === undefined ? [] : [violation.message];
       }),
     );
+  }
+
+  powerLost({ moment, syncs }: Mark): Mark {
+    return { moment, syncs };
   }
 
   unrecovered(

@@ -9,6 +9,7 @@ import type { FsError } from "../engine/fs/types.ts";
 import type { PoolError } from "../engine/pool/errors.ts";
 import { formatPool, type OpenOptions, openPool, type Pool } from "../engine/pool/pool.ts";
 import { comesToRest } from "./liveness.ts";
+import { MortalPool } from "./mortal-pool.ts";
 import type { Mark } from "./oracle/history.ts";
 import { Oracle } from "./oracle/oracle.ts";
 import { withPatience } from "./oracle/patient.ts";
@@ -50,7 +51,9 @@ export class PoolTrial implements Trial<Mark> {
     this.oracle = new Oracle(tolerance);
     const inlineAsks = session.entropy.stream("inline asks").chance(0.5);
     this.open = { ...OPEN, inlineAsks, ...plan.open };
-    this.recoverable = new PoolRecovery(this.oracle, { open: this.open, tolerance, mayFail, clockJumps });
+    const segmentBytes = plan.mortality?.segmentBytes;
+    const options = { open: this.open, tolerance, mayFail, clockJumps, segmentBytes };
+    this.recoverable = new PoolRecovery(this.oracle, options);
   }
 
   readonly mark = (): Mark => this.oracle.mark();
@@ -68,15 +71,21 @@ export class PoolTrial implements Trial<Mark> {
         yield* formatPool([disk], { uuid, ...plan.format });
         yield* Effect.scoped(
           Effect.gen(function* () {
-            const pool = yield* openPool([disk], self.open);
+            const mortal = self.mortalPool();
+            if (mortal !== undefined) yield* mortal.start;
+            const first = mortal === undefined ? yield* openPool([disk], self.open) : undefined;
             if (plan.disk?.faults !== undefined) disk.setFaults(plan.disk.faults);
             session.arm(self.mark);
             if (plan.clockJumps === true) oracle.model.clock = yield* session.jumpingClock;
-            const used = plan.holds === true ? new HoldingPool(pool) : pool;
-            yield* Effect.forEach(plan.clients, (_program, index) => self.client(pool, used, index), {
+            if (mortal !== undefined) self.armProcess(mortal);
+            const served = first ?? mortal!;
+            const used: Observable = plan.holds === true && first !== undefined ? new HoldingPool(first) : served;
+            yield* Effect.forEach(plan.clients, (_program, index) => self.client(served, used, index), {
               concurrency: "unbounded",
               discard: true,
             });
+            if (mortal !== undefined) yield* mortal.settle;
+            const pool = first ?? mortal!.pool;
             if (plan.destructive !== true) disk.setFaults(noFaults);
             if (entropy.stream("rest").chance(REST_SHARE)) yield* self.rest(pool);
             yield* self.close(pool);
@@ -118,7 +127,25 @@ export class PoolTrial implements Trial<Mark> {
     return error.reason === "InputOutput" || (error.reason === "NoSpace" && this.plan.tolerance.promisesFail === true);
   }
 
-  private client(pool: Pool, used: Observable, index: number): Effect.Effect<void, unknown> {
+  private mortalPool(): MortalPool | undefined {
+    const { session, plan, open } = this;
+    const { mortality } = plan;
+    if (mortality === undefined) return undefined;
+    return new MortalPool(session.disk, open, mortality, session.entropy.stream("process deaths"));
+  }
+
+  /** States in which a process dies: everything that took effect is there, but for what was just being kept. */
+  private armProcess(mortal: MortalPool): void {
+    const { session, oracle } = this;
+    session.armProcess(this.plan.mortality!.statesMax, (begun) => {
+      const mark = oracle.mark();
+      const keptMoment = begun === undefined ? mark.moment : Math.max(0, mark.moment - 1);
+      return { ...mark, keptMoment, ram: mortal.ram.fork(begun) };
+    });
+    mortal.onKeep = (offsetBytes, bytes) => session.keeps(offsetBytes, bytes);
+  }
+
+  private client(pool: Pool | MortalPool, used: Observable, index: number): Effect.Effect<void, unknown> {
     const { oracle, session } = this;
     const name = `client ${index}`;
     const { role, ...watcher } = session.speaker(name);

@@ -244,7 +244,8 @@ function judgeSecond<M>(
   options: RecoveryOptions,
 ): Judged {
   const crash = { during: "recovery", ...point } as const;
-  return judgeNext(before, { image, mark, label: describeRecoveryCrash(point), crash, lives: [] }, recoverable, {
+  const left = recoverable.powerLost?.(mark) ?? mark;
+  return judgeNext(before, { image, mark: left, label: describeRecoveryCrash(point), crash, lives: [] }, recoverable, {
     ...{ ...options, name: `${options.name}+`, recoveryShare: 0 },
     path: options.path?.next,
   });

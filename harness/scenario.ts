@@ -15,6 +15,7 @@ import type { OpenOptions, Pool } from "../engine/pool/pool.ts";
 import type { FormatOptions } from "../engine/pool/shape.ts";
 import type { CrashPath, SurvivalChoice } from "./crash-point.ts";
 import type { Entropy, Prng } from "./entropy.ts";
+import type { Mortality } from "./mortal-pool.ts";
 import type { Tolerance } from "./oracle/checked-filesystem.ts";
 import type { Model } from "./oracle/model.ts";
 import type { Operation } from "./workload/operation.ts";
@@ -106,6 +107,8 @@ export interface ScenarioPlan extends DiskPlan {
   readonly mayFail?: boolean;
   /** Faults may destroy what had been durable: the epilogue alone judges what is left, of a pool closed or stopped. */
   readonly destructive?: boolean;
+  /** Processes die while the clients run, and others take over. */
+  readonly mortality?: Mortality;
   readonly clients: ReadonlyArray<Program>;
   /** Runs once the pool has been closed and verified, or has failed, faults off. */
   readonly epilogue?: (context: Epilogue) => Effect.Effect<void, unknown>;

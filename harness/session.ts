@@ -83,9 +83,13 @@ export class Session<M> {
   private readonly harvest: Harvest<M>;
   /** States at the instants at which syncs return: what they cover must be there, whatever the disk is busy with. */
   private readonly syncHarvest: Harvest<M>;
+  /** States in which a process dies and the machine goes on. */
+  private processHarvest: Harvest<M> | undefined;
   private syncs = 0;
+  private kept = 0;
   private readonly what: "pool" | "store";
   private armedFor: (() => M) | undefined;
+  private processMark: ((begun?: readonly [number, Uint8Array]) => M) | undefined;
   private current: World | undefined;
   simulatedMs = 0;
   /** Virtual time at the end of what ran last. */
@@ -100,7 +104,8 @@ export class Session<M> {
     this.entropy = plan.draws === undefined ? entropy : new Entropy(plan.draws, options.onStep !== undefined);
     this.trace = trace;
     this.options = options;
-    const { statesMax, pointShare, syncStatesMax = 0, only, survives } = plan.crash;
+    const { statesMax, pointShare, syncStatesMax = 0, survives } = plan.crash;
+    const only = plan.crash.only?.filter((point) => point.survives.kind !== "process");
     this.harvest = new Harvest(this.entropy.stream("crash points"), statesMax, pointShare, only, survives);
     const atSyncs = this.entropy.stream("crash points at syncs");
     this.syncHarvest = new Harvest(atSyncs, syncStatesMax, 1, only, survives);
@@ -120,7 +125,27 @@ export class Session<M> {
       const io = (): IoPoint => ({ phase, operation, index });
       options.onIo?.(io());
       this.harvest.point(this.disk, io, () => this.taken(mark));
+      const { processMark } = this;
+      if (processMark !== undefined) this.processHarvest?.point(this.disk, io, () => this.taken(() => processMark()));
     });
+  }
+
+  /** States are taken in which the process dies; `mark` says what it had kept, with the beginning of a frame or without. */
+  armProcess(statesMax: number, mark: (begun?: readonly [number, Uint8Array]) => M): void {
+    const survives = { kind: "process", seed: this.entropy.number("process crash") } as const;
+    const random = this.entropy.stream("process crash points");
+    const only = this.plan.crash.only?.filter((point) => point.survives.kind === "process");
+    this.processHarvest = new Harvest(random, statesMax, 1, only, survives);
+    this.processMark = mark;
+  }
+
+  /** Something is about to be kept: the process may die before, in the middle, or behind it. */
+  keeps(offsetBytes: number, bytes: Uint8Array): void {
+    const { armedFor, processMark, processHarvest } = this;
+    if (armedFor === undefined || processMark === undefined) return;
+    const io = (): IoPoint => ({ phase: "keep", operation: "write", index: this.kept });
+    const length = this.kept++ % 3 === 0 ? 0 : Math.floor((bytes.length * (this.kept % 7)) / 7);
+    processHarvest?.point(this.disk, io, () => this.taken(() => processMark([offsetBytes, bytes.subarray(0, length)])));
   }
 
   private taken(mark: () => M): M {
@@ -236,7 +261,7 @@ export class Session<M> {
     const { entropy, trace } = this;
     const { recoveryShare, livesShare = LIVES_SHARE, zoneLossShare = 0, faults } = this.plan.crash;
     const { lives: scripts, lifeStatesMax, only } = this.plan.crash;
-    const states = [...this.harvest.states, ...this.syncHarvest.states];
+    const states = [...this.harvest.states, ...this.syncHarvest.states, ...(this.processHarvest?.states ?? [])];
     for (const [at, { image, mark, label, point }] of states.entries()) {
       const path = only === undefined ? undefined : (point as CrashPath);
       const index = path?.state ?? at;

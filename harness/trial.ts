@@ -56,6 +56,8 @@ export interface StateName {
 export interface Recoverable<M> {
   /** Opens what is on the disk and holds it against the history up to the mark; says what is wrong. */
   readonly recover: (disk: SimDisk, mark: M, onward: Onward<M>) => Effect.Effect<ReadonlyArray<string>, unknown>;
+  /** What is left to be asked when the power goes behind a state, in which only a process had died perhaps. */
+  readonly powerLost?: (mark: M) => M;
   /** What is to be said of a state that could not be recovered, unless it is the problem itself. */
   readonly unrecovered?: (
     problem: string,

@@ -14,6 +14,7 @@ import { journalDamageStories } from "./journal-damage.ts";
 import { lifeStories } from "./lives.ts";
 import { onBothMedia } from "./pools.ts";
 import { regressions } from "./regressions/index.ts";
+import { processStories } from "./processes.ts";
 import { spaceStories } from "./space.ts";
 import { zoneScenarios } from "./zones.ts";
 import { steadyStories } from "./steady.ts";
@@ -35,6 +36,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
     ...journalDamageStories,
     ...steadyStories,
     ...streamStories,
+    ...processStories,
   ].flatMap(onBothMedia),
   ...zoneScenarios,
   ...regressions,

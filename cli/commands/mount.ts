@@ -2,11 +2,11 @@
  * `varve mount DEVICE... DIR`: checks the command line, then serves, or starts a server in the background and waits
  * until it says that the mount can be used.
  *
- * The background server is this same program with `--foreground`, and a pipe (its number in `VARVE_READY_FD`) through
- * which it reports one line of JSON: that it is mounted, or why not.
+ * The background server is this same program with `--foreground`, below a supervisor (`supervise.ts`) if it can be
+ * replaced; through a pipe it reports that it is mounted, or why not (`fuse/handed.ts`).
  */
 import { spawn } from "node:child_process";
-import { closeSync, existsSync, openSync, writeSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Readable } from "node:stream";
 import * as Cause from "effect/Cause";
@@ -14,23 +14,26 @@ import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Exit from "effect/Exit";
 import * as Scheduler from "effect/Scheduler";
-import type { ServerEnd } from "../../fuse/control.ts";
-import { MOUNT_DEFAULTS, mountOptionHelp, MountOptionError, parseMountOptions } from "../../fuse/mount-options.ts";
+import { directObstacle } from "../../fuse/direct-session.ts";
+import { handed, messages, READY_FD, type ServerMessage, tell } from "../../fuse/handed.ts";
+import {
+  MOUNT_DEFAULTS,
+  mountOptionHelp,
+  MountOptionError,
+  type MountOptions,
+  parseMountOptions,
+} from "../../fuse/mount-options.ts";
 import { allocatorEnvironment, type MemoryShares, MemoryTooSmall, nodeOptions } from "../../fuse/memory-budget.ts";
 import { memoryShares } from "../../fuse/memory-watch.ts";
-import { serve } from "../../fuse/mount.ts";
+import { serve, type ServeEnd } from "../../fuse/mount.ts";
 import { ProductionScheduler } from "../../fuse/scheduler.ts";
 import type { CommandSpec, Options } from "../command.ts";
 import { CannotError, Status, UsageError } from "../exit.ts";
 import { invocation } from "../invocation.ts";
 import { Output } from "../output.ts";
+import { logTo } from "../log-file.ts";
 import { parseBytes, parseMilliseconds } from "../quantity.ts";
 import { describeFailure } from "../runtime.ts";
-
-const READY_FD = "VARVE_READY_FD";
-
-/** What a server in the background reports to whoever started it. */
-type Report = { readonly mounted: true; readonly pid: number } | { readonly error: string };
 
 export const command: CommandSpec = {
   name: "mount",
@@ -70,9 +73,9 @@ async function mount(args: ReadonlyArray<string>, options: Options): Promise<num
   const shares = memoryShares(parsed.memoryBytes, parsed.engine);
   if (shares instanceof MemoryTooSmall) throw new UsageError(shares.message);
   const output = new Output(options);
-  if (!options.flag("foreground")) return inBackground(plan, shares, options, output);
+  if (!options.flag("foreground")) return inBackground(plan, parsed, shares, options, output);
 
-  const report = reporter();
+  const own = handed();
   try {
     const end = await Effect.runPromiseWith(Context.make(Scheduler.Scheduler, new ProductionScheduler()))(
       Effect.flatten(
@@ -83,26 +86,37 @@ async function mount(args: ReadonlyArray<string>, options: Options): Promise<num
               options: parsed,
               memory: shares,
               log: logTo(options.text("log")),
-              mounted: () => {
-                report({ mounted: true, pid: process.pid });
+              mounted: (device) => {
+                tell({ mounted: true, pid: process.pid, device });
                 announce(output, plan, process.pid);
               },
-              stop: signalled,
+              stop: signalled("SIGTERM", "SIGINT", "SIGHUP"),
+              ...(own === undefined ? {} : { handed: own, handOver: signalled("SIGUSR2") }),
             }),
           ),
           (exit) => Effect.sync(() => endOf(exit)),
         ),
       ),
     );
+    if (end.handedOver === true) {
+      tell({ handedOver: true });
+      // A thread may wait for a request for ever, and would hold up an end in good order.
+      process.kill(process.pid, "SIGKILL");
+    }
+    tell({ ended: true, clean: end.clean, message: end.message });
     if (!end.clean) throw new CannotError(end.message);
     return Status.fine;
   } catch (error) {
-    report({ error: error instanceof Error ? error.message : String(error) });
+    tell({ error: error instanceof Error ? error.message : String(error) });
     throw error;
   }
 }
 
-function endOf(exit: Exit.Exit<ServerEnd, unknown>): ServerEnd {
+/** Without root there is no connection that could be handed on. */
+const canRestart = ({ restart, transport }: MountOptions): boolean =>
+  restart && transport !== "fuse-native" && directObstacle() === undefined;
+
+function endOf(exit: Exit.Exit<ServeEnd, unknown>): ServeEnd {
   if (Exit.isSuccess(exit)) return exit.value;
   const failure = Cause.findErrorOption(exit.cause);
   if (failure._tag === "Some") throw new CannotError(describeFailure(failure.value));
@@ -114,45 +128,35 @@ function announce(output: Output, { devices, directory }: Plan, pid: number): vo
   output.object({ mounted: true, devices, directory, pid });
 }
 
-/** Completes with the first of the signals that ask a server to end. */
-const signalled: Effect.Effect<string> = Effect.callback((resume) => {
-  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
-    // A second signal must not end the process while the pool is being closed.
-    process.on(signal, () => resume(Effect.succeed(signal)));
-  }
-});
-
-function logTo(path: string | undefined): (line: string) => void {
-  const descriptor = path === undefined ? 2 : openSync(path, "a");
-  return (line) => {
-    try {
-      writeSync(descriptor, `${new Date().toISOString()} ${line}\n`);
-    } catch {
-      // A log that cannot be written, on a full disk or a closed terminal, is no reason to stop serving.
+/** Completes with the first of these signals. */
+const signalled = (...signals: ReadonlyArray<NodeJS.Signals>): Effect.Effect<string> =>
+  Effect.callback((resume) => {
+    for (const signal of signals) {
+      // A second signal must not end the process while the pool is being closed.
+      process.on(signal, () => resume(Effect.succeed(signal)));
     }
-  };
-}
+  });
 
-/** Tells whoever started this server, once; nobody if it was started by hand. */
-function reporter(): (report: Report) => void {
-  const text = process.env[READY_FD];
-  let descriptor = text === undefined ? undefined : Number(text);
-  return (report) => {
-    if (descriptor === undefined) return;
-    writeSync(descriptor, `${JSON.stringify(report)}\n`);
-    closeSync(descriptor);
-    descriptor = undefined;
-  };
-}
-
-async function inBackground(plan: Plan, shares: MemoryShares, options: Options, output: Output): Promise<number> {
+async function inBackground(
+  plan: Plan,
+  parsed: MountOptions,
+  shares: MemoryShares,
+  options: Options,
+  output: Output,
+): Promise<number> {
   const log = options.text("log");
-  const words = [...plan.devices, plan.directory, "--foreground"];
+  const words = [...plan.devices, plan.directory];
   for (const option of options.texts("option")) words.push("--option", option);
   if (log !== undefined) words.push("--log", resolve(log));
   const script = process.argv[1];
   if (script === undefined) throw new CannotError("the program does not know its own path; use --foreground");
-  const child = spawn(process.execPath, [...process.execArgv, ...nodeOptions(shares), script, "mount", ...words], {
+  const forServer = nodeOptions(shares);
+  const blocking = parsed.reader === "thread-pool" ? ["--blocking"] : [];
+  const flags = forServer.map((flag) => `--node=${flag}`);
+  const command = canRestart(parsed)
+    ? [...process.execArgv, script, "supervise", ...blocking, ...flags, ...words]
+    : [...process.execArgv, ...forServer, script, "mount", "--foreground", ...words];
+  const child = spawn(process.execPath, command, {
     cwd: "/",
     detached: true,
     // Readers of requests hold threads of the pool for good; the device needs others.
@@ -160,23 +164,19 @@ async function inBackground(plan: Plan, shares: MemoryShares, options: Options, 
     stdio: ["ignore", "ignore", "ignore", "pipe"],
   });
   const report = await reportOf(child);
-  if ("error" in report) throw new CannotError(report.error);
+  if (!("mounted" in report)) throw new CannotError("error" in report ? report.error : "the mount ended at once");
   child.unref();
   announce(output, plan, report.pid);
   return Status.fine;
 }
 
-function reportOf(child: ReturnType<typeof spawn>): Promise<Report> {
+function reportOf(child: ReturnType<typeof spawn>): Promise<ServerMessage> {
   const pipe = child.stdio[3] as Readable;
   return new Promise((settle) => {
-    let text = "";
-    const read = (chunk: string): void => {
-      text += chunk;
-      const end = text.indexOf("\n");
-      if (end < 0) return;
+    const read = messages((message) => {
       pipe.destroy();
-      settle(JSON.parse(text.slice(0, end)) as Report);
-    };
+      settle(message);
+    });
     pipe.setEncoding("utf8");
     pipe.on("data", read);
     child.on("error", (error) => settle({ error: `the server cannot be started: ${error.message}` }));

@@ -91,6 +91,12 @@ export function survivesReordered(seed: number): Survival {
   return { ...survivesKeyed(seed), order: (count) => permutation(seed, count) };
 }
 
+/** The machine goes on: what was completed is there, flushed or not, and of what is in flight the seed chooses. */
+export function survivesProcess(seed: number): Survival {
+  const { fate, keepsUnit } = survivesKeyed(seed);
+  return { fate: (operation, position) => (operation.completed ? "kept" : fate(operation, position)), keepsUnit };
+}
+
 /** A cable that is pulled: nothing survives, everything does, or some of it, by the key. */
 export function survivesCut(key: number): Survival {
   switch (mix32(key, CUT_STREAM, 0) & 3) {

@@ -70,6 +70,10 @@ export class Space {
     return true;
   }
 
+  promised(bytes: number): void {
+    this.reservedBytes += bytes;
+  }
+
   release(bytes: number): void {
     this.reservedBytes -= bytes;
     if (this.reservedBytes < 0) throw new Error("more space released than reserved");

@@ -13,6 +13,7 @@ import { Actor, type Pending, PoolFailed, type Supervisor } from "../actor.ts";
 import type { Buckets } from "../allocator/buckets.ts";
 import { Malformed } from "../format/malformed.ts";
 import type { Journal } from "../journal/journal-actor.ts";
+import type { SurvivorLog } from "../journal/survivor-log.ts";
 import { reached } from "../marks.ts";
 import type { NodeLoader } from "./node-loader.ts";
 import { NOT_RESIDENT, REMOVED, Staging } from "./staging.ts";
@@ -39,6 +40,8 @@ export interface BtreeServices {
   readonly buckets: Buckets;
   readonly io: BucketIo;
   readonly readOnly: boolean;
+  /** Keeps what is committed for the next process. */
+  readonly survivors?: SurvivorLog | undefined;
   /** Dirty or too many resident leaves: nodes should be written so that they can be evicted. */
   readonly pressure: () => void;
 }
@@ -110,6 +113,7 @@ export class BtreeActor implements Transactor {
     this.attempts++;
     staging.reset();
     let answer: unknown;
+    let survivors: SurvivorLog | undefined;
     try {
       answer = request.body(staging);
       if (!(answer instanceof Abort) && staging.count > 0) {
@@ -133,6 +137,8 @@ export class BtreeActor implements Transactor {
         this.waitingForRoom.push(request);
         return;
       }
+      survivors = services.survivors;
+      survivors?.open();
       this.commit();
     }
     this.through(request);
@@ -140,6 +146,8 @@ export class BtreeActor implements Transactor {
     if (services.trees.overBudget && !services.trees.evict()) services.pressure();
     const { hooks } = staging;
     for (const hook of hooks) hook();
+    // The commit and what its hooks say of it are one: nobody is told before both are kept.
+    survivors?.close();
     request.pending.settle(Exit.succeed(answer));
   }
 
@@ -154,9 +162,10 @@ export class BtreeActor implements Transactor {
 
   private commit(): void {
     const { staging, services } = this;
-    const { journal, trees, buckets } = services;
+    const { journal, trees, buckets, survivors } = services;
     const { gathering } = journal;
     const { updates, sequence } = gathering;
+    const before = updates.wordsUsed;
     for (let index = 0; index < staging.count; index++) {
       const table = staging.table[index]!;
       const inode = staging.inode[index]!;
@@ -172,6 +181,10 @@ export class BtreeActor implements Transactor {
         updates.put(table, 0, inode, offset, snapshot, staging.words, word, length);
         tree.put(inode, offset, snapshot, staging.words, word, length, sequence);
       }
+    }
+    if (survivors !== undefined && staging.count > 0) {
+      gathering.loggedIn = Math.min(gathering.loggedIn, survivors.segment);
+      survivors.transaction(sequence, updates.behind(before));
     }
     if (staging.refs.length > 0) gathering.refs.push(...staging.refs);
     for (const change of this.triggers.changes) buckets.setLive(change, change.liveBytes, sequence);

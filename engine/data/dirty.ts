@@ -177,14 +177,14 @@ export class DirtyBytes {
     return end - start - dirty;
   }
 
-  /** Forgets what lies at or behind the offset; returns how many bytes that was. */
-  cut(offset: number): number {
+  /** Forgets what lies at or behind the offset, and before `end`; returns how many bytes that was. */
+  cut(offset: number, end = Number.POSITIVE_INFINITY): number {
     let removed = 0;
     for (const [index, window] of this.windows) {
       const base = index * WINDOW_BYTES;
-      if (base + WINDOW_BYTES <= offset) continue;
+      if (base + WINDOW_BYTES <= offset || base >= end) continue;
       const before = window.heldBytes;
-      removed += removeRange(window.ranges, Math.max(0, offset - base), WINDOW_BYTES);
+      removed += removeRange(window.ranges, Math.max(0, offset - base), Math.min(WINDOW_BYTES, end - base));
       this.memory.heldBytes += window.heldBytes - before;
       if (window.ranges.length === 0) this.forget(index, window);
     }

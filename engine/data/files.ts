@@ -36,6 +36,11 @@ export class FileState {
   reserved = 0;
   /** What came of compressing its data. */
   readonly history = new CompressionHistory();
+  /** The first segment of the survivors that holds bytes of `dirty`, and of `writing`. */
+  loggedIn = Number.POSITIVE_INFINITY;
+  writingLoggedIn = Number.POSITIVE_INFINITY;
+  /** One of the opens stands for those of a process before this one, of which only the kernel knows. */
+  held = false;
   readonly lock = Semaphore.makeUnsafe(1);
 
   constructor(inode: number, size: number, regular: boolean, memory: DirtyMemory) {
@@ -77,6 +82,8 @@ export class Files {
   private readonly states: Map<number, FileState> = new Map();
   /** Bytes that wait to be written, over all files. */
   dirtyBytes = 0;
+  /** Inodes below this number may have been opened in a process before this one, and be open still. */
+  heldBelow = 0;
 
   countWritten(kind: WrittenKind, rawBytes: number, storedBytes: number): void {
     const before = this.written.get(kind) ?? { pieces: 0, rawBytes: 0, storedBytes: 0 };
@@ -104,6 +111,18 @@ export class Files {
     // A failure is still to be told, unless nobody can ask any more.
     if (state.failed !== undefined && !state.removed) return;
     if (this.states.get(state.inode) === state) this.states.delete(state.inode);
+  }
+
+  /** May somebody have the inode open? */
+  isOpen(inode: number): boolean {
+    return inode < this.heldBelow || (this.states.get(inode)?.opens ?? 0) > 0;
+  }
+
+  /** The first segment of the survivors that holds bytes which are in no row. */
+  get loggedIn(): number {
+    let first = Number.POSITIVE_INFINITY;
+    for (const state of this.states.values()) first = Math.min(first, state.loggedIn, state.writingLoggedIn);
+    return first;
   }
 
   /** Files with unwritten bytes, in the order in which they came to be in memory. */

@@ -134,6 +134,10 @@ class MemorySpace implements SpaceService {
     this.reserved += bytes;
     return true;
   }
+  promised(bytes: number): void {
+    this.reserved += bytes;
+  }
+
   release(bytes: number): void {
     this.reserved -= bytes;
     if (this.reserved < 0) throw new Error("more space released than reserved");

@@ -9,6 +9,7 @@ import type { PoolFailed } from "../actor.ts";
 import type { AppendError, Placement } from "../allocator/write-point.ts";
 import type { Transactor } from "../btree/transaction.ts";
 import type { CompressionChoice } from "./compression.ts";
+import type { SurvivorLog } from "../journal/survivor-log.ts";
 
 export interface ExtentStore {
   /** Appends the pieces back to back and returns where each went, once written (not yet durable) and held. */
@@ -28,6 +29,8 @@ export interface ExtentStore {
 export interface SpaceService {
   readonly reserve: (bytes: number) => boolean;
   readonly release: (bytes: number) => void;
+  /** Reserves what was promised by a process before this one, whatever there is. */
+  readonly promised: (bytes: number) => void;
   readonly availableBytes: () => number;
   readonly totalBytes: () => number;
   readonly freeBytes: () => number;
@@ -58,4 +61,6 @@ export interface EngineServices {
   readonly memory: MemoryLimits;
   /** Runs work on a fiber of its own that ends with the pool; whatever fails must have been handled inside. */
   readonly background: (name: string, work: Effect<void>) => void;
+  /** Keeps what takes effect for the next process. */
+  readonly survivors?: SurvivorLog | undefined;
 }

@@ -67,6 +67,8 @@ export class Writeback {
       state.writing = taken;
       state.dirty = new DirtyBytes(self.files.memory);
       state.reserved = 0;
+      state.writingLoggedIn = state.loggedIn;
+      state.loggedIn = Number.POSITIVE_INFINITY;
       state.users++;
       return Effect.matchCauseEffect(self.writeTaken(state, taken, size), {
         onSuccess: () =>
@@ -85,6 +87,7 @@ export class Writeback {
 
   private finish(state: FileState, taken: DirtyBytes, reserved: number): void {
     state.writing = undefined;
+    state.writingLoggedIn = Number.POSITIVE_INFINITY;
     this.files.dirtyBytes -= taken.bytes;
     this.services.space.release(reserved);
     taken.recycle();
@@ -93,6 +96,8 @@ export class Writeback {
   /** The bytes are dirty again, under what was written since. */
   private giveBack(state: FileState, taken: DirtyBytes, reserved: number): void {
     state.writing = undefined;
+    state.loggedIn = Math.min(state.loggedIn, state.writingLoggedIn);
+    state.writingLoggedIn = Number.POSITIVE_INFINITY;
     if (state.gone) {
       reached("writeback failed for a removed file");
       this.files.dirtyBytes -= taken.bytes;

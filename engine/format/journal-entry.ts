@@ -126,6 +126,18 @@ export class UpdateBuffer {
     this.words = new Int32Array(Math.min(this.wordsMax, BUFFER_WORDS_START));
   }
 
+  /** Updates of another buffer, as they stand there. */
+  append(source: Int32Array): void {
+    this.need(source.length);
+    this.words.set(source, this.wordsUsed);
+    this.wordsUsed += source.length;
+  }
+
+  /** Those gathered behind the first `words` words; valid until the next change. */
+  behind(words: number): Int32Array {
+    return this.words.subarray(words, this.wordsUsed);
+  }
+
   get remainingWords(): number {
     return this.wordsMax - this.wordsUsed;
   }
@@ -265,22 +277,26 @@ export class JournalEntry implements EntryHead {
 
   /** Visits the updates in order. */
   forEach(visit: UpdateVisitor): void {
-    const { words } = this;
-    for (let at = 0; at < words.length;) {
-      const head = words[at]!;
-      const length = head >>> 16;
-      const inode = words[at + 2]! * TWO32 + (words[at + 1]! >>> 0);
-      const offset = words[at + 4]! * TWO32 + (words[at + 3]! >>> 0);
-      const value = at + UPDATE_HEAD_WORDS;
-      const removed = length === REMOVAL;
-      visit(head & 0xff, (head >>> 8) & 0xff, inode, offset, words[at + 5]! >>> 0, words, value, removed ? -1 : length);
-      at = removed ? value : value + ((length + 3) >> 2);
-    }
+    visitUpdates(this.words, visit);
+  }
+}
+
+/** Visits updates in order. */
+export function visitUpdates(words: Int32Array, visit: UpdateVisitor): void {
+  for (let at = 0; at < words.length;) {
+    const head = words[at]!;
+    const length = head >>> 16;
+    const inode = words[at + 2]! * TWO32 + (words[at + 1]! >>> 0);
+    const offset = words[at + 4]! * TWO32 + (words[at + 3]! >>> 0);
+    const value = at + UPDATE_HEAD_WORDS;
+    const removed = length === REMOVAL;
+    visit(head & 0xff, (head >>> 8) & 0xff, inode, offset, words[at + 5]! >>> 0, words, value, removed ? -1 : length);
+    at = removed ? value : value + ((length + 3) >> 2);
   }
 }
 
 /** Are the words whole updates with sane heads, to the last one? */
-function areUpdates(words: Int32Array): boolean {
+export function areUpdates(words: Int32Array): boolean {
   let at = 0;
   while (at < words.length) {
     if (words.length - at < UPDATE_HEAD_WORDS) return false;

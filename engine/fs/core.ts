@@ -13,12 +13,15 @@ import type { WrittenBytes, WrittenKind } from "../data/files.ts";
 import type { EngineServices, MemoryLimits } from "../data/services.ts";
 import { SNAPSHOT_ROOT, Table } from "../format/tables.ts";
 import { COUNTER_BYTES, Counter, decodeCounter, encodeCounter } from "../format/values/counter.ts";
+import type { SurvivorRecord } from "../format/survivor-frame.ts";
 import { reached } from "../marks.ts";
 import { AtOnce, type Peek } from "./at-once.ts";
 import { FileOperations } from "./file.ts";
 import type { FileFailure } from "./file-access.ts";
 import { View } from "./filesystem.ts";
 import { loadInode, newInode, storeInode } from "./inode.ts";
+import { resumed } from "./resumed.ts";
+import { takeOver } from "./take-over.ts";
 import {
   FileType,
   type Filesystem,
@@ -29,6 +32,8 @@ import {
   type Timestamp,
 } from "./types.ts";
 
+/** Who wants to know nothing. */
+const NOBODY: FilesystemUser = { linearized: () => {} };
 const INODES_AHEAD = 1024;
 
 export interface FilesystemCore {
@@ -36,6 +41,14 @@ export interface FilesystemCore {
   readonly filesystemFor: (user: FilesystemUser) => Filesystem;
   /** Calls that need not wait, of a pool whose transactions can be run at once. */
   readonly atOnce: (peek: Peek) => AtOnce;
+  /** The same for a request that may be sent again to the next process. */
+  readonly filesystemForRequest: (request: number, user?: FilesystemUser) => Filesystem;
+  /** Brings back what a process before this one had in memory alone. */
+  readonly takeOver: (records: ReadonlyArray<SurvivorRecord>) => Effect.Effect<void, FileFailure>;
+  /** The kernel knows of the inode no more. */
+  readonly forgotten: (inode: number) => Effect.Effect<void, FsError>;
+  /** The first segment of the survivors that holds data which is in no row. */
+  readonly loggedIn: () => number;
   readonly writebackAll: Effect.Effect<void, FsError>;
   readonly writebackForAge: Effect.Effect<void, FsError>;
   /** Removes what was unlinked while open when the pool stopped. */
@@ -110,9 +123,25 @@ export function makeFilesystemCore(services: EngineServices): Effect.Effect<File
     );
     const parts = { services, files, numbers, now, inodeCount };
     return {
-      filesystem: new View(parts, { linearized: () => {} }),
+      filesystem: new View(parts, NOBODY),
       filesystemFor: (user) => new View(parts, user),
       atOnce: (peek) => new AtOnce(services, files, peek),
+      filesystemForRequest: (request, user) => {
+        const { survivors } = services;
+        const view = new View(parts, {
+          linearized: (number = 0) => {
+            survivors?.effectOf(request, number);
+            user?.linearized();
+          },
+          holds: (inode) => user?.holds?.(inode) === true,
+          orphaned: (inode) => user?.orphaned?.(inode),
+        });
+        const steps = survivors?.stepsOf(request);
+        return steps === undefined ? view : resumed(view, new View(parts, NOBODY), steps);
+      },
+      takeOver: (records) => takeOver(files, ceiling, records),
+      forgotten: (inode) => toFs(files.forgotten(inode)),
+      loggedIn: () => files.files.loggedIn,
       writebackAll: toFs(files.writebackAll),
       writebackForAge: toFs(files.writebackForAge),
       cleanOrphans: cleanOrphans(services, files),

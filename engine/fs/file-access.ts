@@ -163,6 +163,7 @@ export class FileAccess {
   /** Drops what is dirty at or behind the offset. */
   dropDirty(state: FileState, offset: number): void {
     const dropped = state.dirty.cut(offset);
+    if (state.dirty.empty) state.loggedIn = Number.POSITIVE_INFINITY;
     this.files.dirtyBytes -= dropped;
     const freed = state.dirty.empty ? state.reserved : dropped;
     state.reserved -= freed;

@@ -74,14 +74,21 @@ export class FileOperations extends FileAccess {
     this.services.background("write ahead", Effect.ensuring(Effect.ignore(this.writebackAll), done));
   }
 
+  /** Brings what is kept for the next process to the devices, so that it need not be kept. */
+  private get thinOut(): Effect.Effect<void> {
+    reached("writer waited for the survivors");
+    return Effect.ignore(Effect.andThen(this.writebackAll, this.services.transactor.sync));
+  }
+
   write(
     inode: number,
     offset: number | "end",
     bytes: Uint8Array,
-    observe: () => void,
+    observe: (at?: number) => void,
     keepTimes = false,
   ): Effect.Effect<number, FileFailure> {
     const self = this;
+    const { survivors } = this.services;
     if (offset !== "end" && !isRange(offset, bytes.length)) {
       observe();
       return Effect.fail(new FsError("InvalidArgument"));
@@ -89,6 +96,7 @@ export class FileOperations extends FileAccess {
     return this.withState(inode, observe, (state) =>
       Effect.gen(function* () {
         if (self.files.memory.heldBytes >= self.services.memory.dirtyBytesMax) yield* self.throttle;
+        if (survivors?.crowded === true) yield* self.thinOut;
         const cost = bytes.length === 0 ? 0 : bytes.length + WRITE_OVERHEAD_BYTES;
         const granted = self.services.space.reserve(cost) || (yield* self.reserve(cost));
         if (!granted) return yield* Effect.fail(new FsError("NoSpace"));
@@ -99,19 +107,22 @@ export class FileOperations extends FileAccess {
         }
         const at = offset === "end" ? state.size : offset;
         const written = self.put(state, at, bytes, cost, keepTimes);
-        observe();
-        return written instanceof FsError ? yield* Effect.fail(written) : at;
+        observe(at);
+        if (written instanceof FsError) return yield* Effect.fail(written);
+        survivors?.close();
+        return at;
       }),
     );
   }
 
-  /** Makes the bytes dirty, for which `cost` was set aside. */
+  /** Makes the bytes dirty, for which `cost` was set aside. Unless it fails, a frame of the survivors is left open. */
   private put(state: FileState, at: number, bytes: Uint8Array, cost: number, keepTimes: boolean): number | FsError {
-    const { space } = this.services;
+    const { space, survivors } = this.services;
     if (at + bytes.length > FILE_BYTES_MAX) {
       space.release(cost);
       return new FsError("FileTooLarge");
     }
+    survivors?.open();
     const fresh = state.dirty.write(at, bytes);
     // Bytes that were dirty already had their space.
     const used = fresh === 0 ? 0 : fresh + WRITE_OVERHEAD_BYTES;
@@ -121,6 +132,10 @@ export class FileOperations extends FileAccess {
     if (bytes.length > 0) {
       state.size = Math.max(state.size, at + bytes.length);
       if (!keepTimes) state.modified = this.now();
+      if (survivors !== undefined) {
+        state.loggedIn = Math.min(state.loggedIn, survivors.segment);
+        survivors.write(state.inode, at, keepTimes ? undefined : state.modified, bytes);
+      }
     }
     this.writeAhead();
     return at;
@@ -128,12 +143,16 @@ export class FileOperations extends FileAccess {
 
   /** A write to a file whose state is in memory, if there is room for it; see `AtOnce`. */
   writeAtOnce(inode: number, offset: number, bytes: Uint8Array, keepTimes: boolean): number | FsError | undefined {
-    const { space, memory, readOnly } = this.services;
+    const { space, memory, readOnly, survivors } = this.services;
     const state = this.files.get(inode);
+    if (survivors?.crowded === true) return undefined;
     if (state?.regular !== true || state.gone || readOnly || bytes.length === 0) return undefined;
     if (!isRange(offset, bytes.length) || this.files.memory.heldBytes >= memory.dirtyBytesMax) return undefined;
     const cost = bytes.length + WRITE_OVERHEAD_BYTES;
-    return space.reserve(cost) ? this.put(state, offset, bytes, cost, keepTimes) : undefined;
+    if (!space.reserve(cost)) return undefined;
+    const written = this.put(state, offset, bytes, cost, keepTimes);
+    if (!(written instanceof FsError)) survivors?.close();
+    return written;
   }
 
   /** A read of what is in memory; see `AtOnce`. */
@@ -231,13 +250,38 @@ export class FileOperations extends FileAccess {
   release(inode: number, observe: () => void): Effect.Effect<void, FileFailure> {
     const state = this.files.get(inode);
     observe();
-    if (state === undefined || state.opens === 0) return Effect.fail(new FsError("InvalidArgument", "not open"));
+    if (state === undefined || state.opens === 0) {
+      // Opened in a process before this one, which knew how often.
+      if (inode < this.files.heldBelow) return Effect.void;
+      return Effect.fail(new FsError("InvalidArgument", "not open"));
+    }
+    if (state.held && state.opens === 1) return Effect.void;
     state.opens--;
     if (state.opens > 0 || !state.removed) {
       this.files.drop(state);
       return Effect.void;
     }
     return this.purge(inode);
+  }
+
+  /** The kernel knows of the inode no more: whoever had it open before this process has it open no longer. */
+  forgotten(inode: number): Effect.Effect<void, FileFailure> {
+    const state = this.files.get(inode);
+    if (state?.held !== true) return Effect.void;
+    reached("held file forgotten");
+    state.held = false;
+    state.opens--;
+    return state.opens > 0 || !state.removed ? Effect.void : this.purge(inode);
+  }
+
+  /** An inode without names that somebody may have opened before this process: it stays until it is forgotten. */
+  hold(inode: number, size: number, regular: boolean): void {
+    const state = this.files.obtain(inode, size, regular);
+    if (state.held) return;
+    reached("file without names held");
+    state.held = true;
+    state.opens++;
+    state.removed = true;
   }
 
   /** The last name went: nothing of it needs to be written any more. */

@@ -66,13 +66,13 @@ const toFs = <A>(effect: Effect.Effect<A, FileFailure>): Fs<A> => Effect.mapErro
 
 export class View implements Filesystem {
   private readonly parts: ViewParts;
-  private readonly observe: () => void;
+  private readonly observe: (made?: number) => void;
   private readonly user: FilesystemUser;
 
   constructor(parts: ViewParts, user: FilesystemUser) {
     this.parts = parts;
     this.user = user;
-    this.observe = () => user.linearized();
+    this.observe = (made) => user.linearized(made);
   }
 
   private fail<A>(error: FsError): Fs<A> {
@@ -87,21 +87,21 @@ export class View implements Filesystem {
   }
 
   /** Runs a body that returns a value or what is wrong. */
-  private run<A>(body: (tx: Transaction) => A | FsError): Effect.Effect<A, FsError | PoolFailed> {
+  private run<A>(body: (tx: Transaction) => A | FsError, made = 0): Effect.Effect<A, FsError | PoolFailed> {
     return this.parts.services.transactor.transact<A, FsError>((tx) => {
       const answer = body(tx);
       if (answer instanceof FsError) {
         this.observeFailure(answer);
         return new Abort(answer);
       }
-      tx.onCommit(this.observe);
+      tx.onCommit(() => this.observe(made));
       return answer;
     });
   }
 
-  private change<A>(body: (tx: Transaction) => A | FsError): Fs<A> {
+  private change<A>(body: (tx: Transaction) => A | FsError, made = 0): Fs<A> {
     if (this.parts.services.readOnly) return this.fail(new FsError("ReadOnly"));
-    return toFs(this.run(body));
+    return toFs(this.run(body, made));
   }
 
   private place(directory: number, name: Uint8Array): NamePlace | FsError {
@@ -174,6 +174,7 @@ export class View implements Filesystem {
       const state = files.files.get(inode);
       tx.onCommit(() => {
         if (state !== undefined) state.modified = undefined;
+        services.survivors?.change(inode, 0, 0, undefined);
       });
       return { ...attributes, modified: after.modified, changed: after.changed };
     });
@@ -197,7 +198,7 @@ export class View implements Filesystem {
         if (row instanceof FsError) return row;
         numbers.cover(tx, inode);
         return this.attributes(inode, row);
-      });
+      }, inode);
     });
   }
 
@@ -263,12 +264,12 @@ export class View implements Filesystem {
         numbers.cover(tx, inode);
         tx.onCommit(() => files.openNameless(inode));
         return this.attributes(inode, row);
-      });
+      }, inode);
     });
   }
 
   private readonly isOpen = (inode: number): boolean =>
-    (this.parts.files.files.get(inode)?.opens ?? 0) > 0 || this.user.holds?.(inode) === true;
+    this.parts.files.files.isOpen(inode) || this.user.holds?.(inode) === true;
 
   /** After a name went: what is left to do for the inode. */
   private afterDrop(tx: Transaction, dropped: Dropped | undefined): Dropped | undefined {
@@ -280,6 +281,7 @@ export class View implements Filesystem {
 
   private lastNameWent({ inode, row }: Dropped): void {
     const { files } = this.parts;
+    if (row !== undefined && inode < files.files.heldBelow) files.hold(inode, row.sizeBytes, isRegular(row));
     const held = row !== undefined && this.user.holds?.(inode) === true;
     if (held) {
       reached("unlinked file held");
@@ -362,7 +364,7 @@ export class View implements Filesystem {
           this.observeFailure(answer);
           return new Abort(answer);
         }
-        tx.onCommit(this.observe);
+        tx.onCommit(() => this.observe());
         return answer;
       }),
     );

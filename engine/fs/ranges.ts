@@ -81,6 +81,7 @@ export class RangeOperations {
           self.access.dropDirty(state, size);
           state.size = size;
           state.modified = undefined;
+          self.access.services.survivors?.change(inode, size, Number.MAX_SAFE_INTEGER, size);
           if (more) state.hidden = { start: next, end };
           observe();
         });
@@ -226,6 +227,7 @@ export class RangeOperations {
       tx.onCommit(() => {
         state.size = sizeBytes;
         if (next < end) state.hidden = { start: next, end };
+        this.access.services.survivors?.change(inode, start, end, sizeBytes);
         observe();
       });
       return next;
@@ -268,6 +270,7 @@ export class RangeOperations {
           storeInode(tx, inode, { ...row, sizeBytes, allocatedBytes, modified: now, changed: now });
           tx.onCommit(() => {
             state.size = Math.max(state.size, sizeBytes);
+            self.access.services.survivors?.change(inode, 0, 0, state.size);
             if (last) observe();
           });
           return step.reached;

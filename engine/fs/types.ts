@@ -132,8 +132,11 @@ export type Fs<A> = Effect<A, FsError>;
 
 /** Who uses a view of the filesystem, as far as the view must know. */
 export interface FilesystemUser {
-  /** Called at the one moment, on the same stack, at which each operation called through the view takes effect. */
-  linearized(): void;
+  /**
+   * Called at the one moment, on the same stack, at which each operation called through the view takes effect; with the
+   * inode that it made, or the offset that an append got.
+   */
+  linearized(number?: number): void;
   /** Does the user refer to the inode, though it did not open it? Such an inode stays when its last name goes. */
   holds?(inode: number): boolean;
   /** An inode that is held has lost its last name. It counts as opened once: `release` lets it go. */

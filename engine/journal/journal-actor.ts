@@ -14,8 +14,10 @@ import { Actor, type Pending, type PoolFailed, type Supervisor } from "../actor.
 import type { BucketIo } from "../device/bucket-io.ts";
 import { checksumOfRecord } from "../format/codec.ts";
 import { encodeEntry, type EntryRef, type EntryRoot, UpdateBuffer } from "../format/journal-entry.ts";
+import type { EntryName } from "../format/survivor-frame.ts";
 import { reached } from "../marks.ts";
 import type { JournalBucket, Ring } from "./ring.ts";
+import type { SurvivorLog } from "./survivor-log.ts";
 
 /** Room kept in every entry for its header and the roots. */
 const ENTRY_HEAD_BYTES = 4096;
@@ -35,6 +37,8 @@ export class Gathering {
   forced = false;
   /** A root has moved: the entry counts though it may carry no update. */
   rootsMoved = false;
+  /** The first segment of the survivors that holds a commit of it. */
+  loggedIn = Number.POSITIVE_INFINITY;
   constructor(bytes: number) {
     this.updates = new UpdateBuffer(bytes);
   }
@@ -104,6 +108,8 @@ export class Journal {
   /** (sequence, oldest needed) of entries not yet known flushed. */
   private needs: Array<readonly [number, number]> = [];
   private pumping = false;
+  /** What is being written to the device. */
+  private writing: Gathering | undefined = undefined;
   private unflushedBytes = 0;
   /** Last sequence that carries more than the news of a flush. */
   private contentSequence = 0;
@@ -133,6 +139,16 @@ export class Journal {
   /** Of all entries that this run of the pool writes. */
   get epoch(): number {
     return this.start.epoch;
+  }
+
+  /** Will more be written without anybody asking? */
+  get busy(): boolean {
+    return this.pumping || this.sealed.length > 0 || !this.gathering.empty;
+  }
+
+  /** The last entry that was written. */
+  get end(): EntryName {
+    return { sequence: this.writtenSequence, checksum: this.writtenChecksum };
   }
 
   /** Bytes of updates and refs that one transaction may have. */
@@ -212,6 +228,29 @@ export class Journal {
     return true;
   }
 
+  /** The first segment of the survivors that holds a commit which no device has. */
+  get loggedIn(): number {
+    let first = Math.min(this.gathering.loggedIn, this.writing?.loggedIn ?? Number.POSITIVE_INFINITY);
+    for (const { gathering } of this.sealed) first = Math.min(first, gathering.loggedIn);
+    return first;
+  }
+
+  /**
+   * Journals commits that a process before this one had in memory alone, before anything else is journalled. The room
+   * for them was granted then. Nothing is written before somebody asks.
+   */
+  readmit(commits: ReadonlyArray<Int32Array>, log: SurvivorLog): void {
+    for (const words of commits) {
+      if (this.gathering.bytes + words.length * 4 > this.commitBytesMax) this.seal();
+      const { gathering } = this;
+      gathering.updates.append(words);
+      gathering.loggedIn = Math.min(gathering.loggedIn, log.segment);
+      log.open();
+      log.transaction(gathering.sequence, words);
+      log.close();
+    }
+  }
+
   private get pendingBytes(): number {
     let bytes = this.gathering.bytes + ENTRY_HEAD_BYTES;
     for (const { gathering } of this.sealed) bytes += gathering.bytes + ENTRY_HEAD_BYTES;
@@ -276,6 +315,7 @@ export class Journal {
     const { gathering } = next;
     const { uuid, blockBytes, epoch, nextSequence } = this.start;
     return Effect.gen(function* () {
+      self.writing = gathering;
       const head = {
         sequence: gathering.sequence,
         epoch,
@@ -296,6 +336,7 @@ export class Journal {
       self.writtenChecksum = checksumOfRecord(bytes);
       self.needs.push([gathering.sequence, next.oldestNeeded]);
       self.flushRecords.set(gathering.sequence, head.flushedSequence);
+      self.writing = undefined;
       self.recycle(gathering);
       self.askReclaim(Math.ceil(self.ring.buckets / 2));
       self.source.room();
@@ -310,6 +351,7 @@ export class Journal {
     gathering.refs = [];
     gathering.forced = false;
     gathering.rootsMoved = false;
+    gathering.loggedIn = Number.POSITIVE_INFINITY;
     this.spare.push(gathering);
   }
 

@@ -60,4 +60,20 @@ export class DeviceFailed {
   }
 }
 
-export type PoolError = NotAPool | PoolDamaged | TooSmall | WrongMembers | UnsupportedVersion | DeviceFailed;
+/** What a process before this one kept in memory cannot be used: its unsynced work is lost, and nobody may be told else. */
+export class NotTakenOver {
+  readonly _tag = "NotTakenOver";
+  readonly message: string;
+  constructor(why: string) {
+    this.message = `what the server before this one kept cannot be used: ${why}`;
+  }
+}
+
+export type PoolError =
+  | NotAPool
+  | PoolDamaged
+  | TooSmall
+  | WrongMembers
+  | UnsupportedVersion
+  | DeviceFailed
+  | NotTakenOver;

@@ -27,8 +27,17 @@ import type { WrittenBytes, WrittenKind } from "../data/files.ts";
 import { choiceOf, type CompressionChoice } from "../data/compression.ts";
 import type { MemoryLimits } from "../data/services.ts";
 import type { Filesystem, FilesystemUser, FsError } from "../fs/types.ts";
+import type { SurvivorLog } from "../journal/survivor-log.ts";
 import { reached } from "../marks.ts";
-import { DeviceFailed, NotAPool, PoolDamaged, type PoolError, UnsupportedVersion, WrongMembers } from "./errors.ts";
+import {
+  DeviceFailed,
+  NotAPool,
+  NotTakenOver,
+  PoolDamaged,
+  type PoolError,
+  UnsupportedVersion,
+  WrongMembers,
+} from "./errors.ts";
 import { NO_JOURNAL, type RecoveredJournal, readJournal } from "./recovery.ts";
 import {
   leavesWithin,
@@ -40,6 +49,7 @@ import {
   supersedeRejected,
 } from "./runtime.ts";
 import { type FormatOptions, shapeFault, shapeOf } from "./shape.ts";
+import { type Survival, survivalOf, takeOver } from "./survival.ts";
 
 export interface OpenOptions extends Partial<RuntimeOptions> {
   /** Memory that data waiting to be written may take. */
@@ -52,6 +62,8 @@ export interface OpenOptions extends Partial<RuntimeOptions> {
   readonly writebackIntervalMs?: number;
   /** Of new data, instead of what the pool was made with. */
   readonly compression?: CompressionChoice;
+  /** Keeps what takes effect for the next process, and has what the one before kept. */
+  readonly survivors?: SurvivorLog | undefined;
 }
 
 const DEFAULTS = {
@@ -102,6 +114,17 @@ export interface Pool {
   readonly filesystemFor: (user: FilesystemUser) => Filesystem;
   /** The commonest calls, answered at once where nothing must be waited for. */
   readonly atOnce: AtOnce;
+  /**
+   * The same for one request of a kernel, by its number. If it is sent again to the process after this one, a view for
+   * the same number does nothing twice. `SurvivorLog.answered` ends that.
+   */
+  readonly filesystemForRequest: (request: number, user?: FilesystemUser) => Filesystem;
+  /** The pool goes on where a process before stopped: what was open then is open still. */
+  readonly tookOver: boolean;
+  /** The kernel knows of the inode no more: if a process before this one had opened it, it is open no longer. */
+  readonly forgotten: (inode: number) => Effect.Effect<void, FsError>;
+  /** Everything goes to the devices, so that any later version can go on from there. The pool must not be used after. */
+  readonly handOver: Effect.Effect<void, FsError | PoolFailed>;
   /** Writes everything back and leaves the pool clean. The pool must not be used afterwards. */
   readonly close: Effect.Effect<void, FsError | PoolFailed | PoolError>;
   readonly usage: Effect.Effect<Usage>;
@@ -199,6 +222,7 @@ function runtimeOptions(options: OpenOptions): RuntimeOptions {
     nodeCacheBytes: options.nodeCacheBytes ?? RUNTIME_OPTIONS.nodeCacheBytes,
     inlineAsks: options.inlineAsks ?? RUNTIME_OPTIONS.inlineAsks,
     treeLimits: options.treeLimits ?? RUNTIME_OPTIONS.treeLimits,
+    survivors: options.survivors,
   };
 }
 
@@ -208,16 +232,20 @@ function start(
   superblock: Superblock,
   recovered: RecoveredJournal,
   options: OpenOptions,
+  survival?: Survival,
 ): Effect.Effect<{ readonly runtime: Runtime; readonly core: FilesystemCore }, PoolFailed, Scope.Scope> {
   return Effect.gen(function* () {
+    const { survivors } = options;
+    const journal = survival === undefined ? recovered : { ...recovered, survivors: survival.commits };
     const runtime = yield* Effect.acquireRelease(
-      startRuntime(io, superblock, recovered, runtimeOptions(options)),
+      startRuntime(io, superblock, journal, runtimeOptions(options)),
       ({ supervisor, trees }) =>
         Effect.andThen(
           supervisor.stop,
           Effect.sync(() => trees.dispose()),
         ),
     );
+    if (survivors !== undefined && survival !== undefined) takeOver(survivors, runtime, recovered, survival);
     if (options.readOnly !== true) {
       yield* supersedeRejected(runtime, recovered);
       yield* makeRoomAfterRecovery(runtime);
@@ -238,6 +266,7 @@ function start(
       compression: options.compression ?? choiceOf(superblock.compression),
       blockBytes: superblock.blockBytes,
       readOnly: options.readOnly ?? false,
+      survivors,
       memory: {
         dirtyBytesMax: options.dirtyBytesMax ?? DEFAULTS.dirtyBytesMax,
         readCacheBytes: options.readCacheBytes ?? DEFAULTS.readCacheBytes,
@@ -309,6 +338,41 @@ function background(runtime: Runtime, core: FilesystemCore, options: OpenOptions
   if (writebackMs > 0) supervisor.fork("periodic writeback", every(writebackMs, core.writebackForAge));
 }
 
+/** Finishes what was under way. What somebody may have open still is left alone. */
+function afterCrash(
+  { journal }: Runtime,
+  core: FilesystemCore,
+  survivors: SurvivorLog | undefined,
+  survival: Survival | undefined,
+): Effect.Effect<void, FsError | PoolFailed> {
+  return Effect.gen(function* () {
+    if (survivors !== undefined && survival !== undefined) {
+      // An entry of this epoch, so that nobody who used the pool meanwhile goes unnoticed.
+      journal.gathering.forced = true;
+      yield* journal.sync;
+      if (survival.hot) yield* core.takeOver(survival.records);
+      survivors.needed = () => Math.min(journal.loggedIn, core.loggedIn());
+    }
+    yield* core.resumeLoggedOperations;
+    if (survival?.hot !== true) yield* core.cleanOrphans;
+  });
+}
+
+function handOver(
+  { journal, supervisor }: Runtime,
+  core: FilesystemCore,
+  survivors: SurvivorLog | undefined,
+): Effect.Effect<void, FsError | PoolFailed> {
+  return Effect.gen(function* () {
+    yield* core.writebackAll;
+    yield* journal.settle;
+    // Nodes that were being written are journalled too.
+    while (journal.busy) yield* Effect.andThen(Effect.sleep(1), journal.settle);
+    survivors?.settled(journal.end);
+    yield* supervisor.stop;
+  });
+}
+
 /** Opens a pool. Leaving the scope without `close` stops it like a kill. */
 export function openPool(
   devices: ReadonlyArray<Device>,
@@ -321,9 +385,12 @@ export function openPool(
     const io = bucketIo(devices, superblock.bucketBytes);
     yield* deviceFailed(lookAtZones(io, readOnly));
     const recovered = yield* deviceFailed(readJournal(io, superblock));
-    const { runtime, core } = yield* notMalformed(start(io, superblock, recovered, options));
+    const { survivors } = options;
+    const survival = survivors === undefined ? undefined : survivalOf(survivors, recovered, superblock.uuid);
+    if (typeof survival === "string") return yield* Effect.fail(new NotTakenOver(survival));
+    const { runtime, core } = yield* notMalformed(start(io, superblock, recovered, options, survival));
     if (!readOnly) {
-      yield* Effect.mapError(Effect.andThen(core.resumeLoggedOperations, core.cleanOrphans), (error) =>
+      yield* Effect.mapError(afterCrash(runtime, core, survivors, survival), (error) =>
         error._tag === "FsError"
           ? new PoolDamaged(`cleaning up after a crash failed: ${error.reason} ${error.detail}`)
           : error,
@@ -352,6 +419,10 @@ export function openPool(
       filesystem: core.filesystem,
       filesystemFor: core.filesystemFor,
       atOnce: core.atOnce((body) => btree.peek(body)),
+      filesystemForRequest: core.filesystemForRequest,
+      tookOver: survival?.hot === true,
+      forgotten: core.forgotten,
+      handOver: handOver(runtime, core, survivors),
       close: readOnly ? runtime.supervisor.stop : closePool(runtime, core, bucket),
       usage: Effect.sync(() => usageOf(runtime, core)),
       check: (checkOptions) =>

@@ -14,7 +14,7 @@ import type { Node } from "../btree/node.ts";
 import type { Trees } from "../btree/trees.ts";
 import { type BucketIo, VERIFY_TRIES_MAX } from "../device/bucket-io.ts";
 import { checksumOf } from "../format/codec.ts";
-import type { EntryRef, JournalEntry } from "../format/journal-entry.ts";
+import { type EntryRef, type JournalEntry, type UpdateVisitor, visitUpdates } from "../format/journal-entry.ts";
 import { Malformed } from "../format/malformed.ts";
 import { decodePointer } from "../format/pointer.ts";
 import type { Superblock } from "../format/superblock.ts";
@@ -37,6 +37,8 @@ export interface RecoveredJournal {
   /** Of the first of those that vouch. */
   readonly flushedSequence: number;
   readonly epoch: number;
+  /** Commits behind the end that an earlier process had not written yet, in order. */
+  readonly survivors?: ReadonlyArray<Int32Array>;
 }
 
 /** Of a pool that is being made. */
@@ -147,6 +149,7 @@ export function replay(
   trees: Trees,
   loader: NodeLoader,
   entries: ReadonlyArray<FoundEntry>,
+  survivors: ReadonlyArray<Int32Array> = [],
 ): Effect.Effect<void, PoolFailed> {
   return Effect.gen(function* () {
     let top = 0;
@@ -164,6 +167,11 @@ export function replay(
       yield* loadLevel(trees, loader, level);
     }
     for (const { entry } of entries) yield* replayLevel(trees, loader, entry, 0);
+    // They are in no entry yet, and will be in the next one at the earliest: that is what their nodes must pin.
+    for (const words of survivors) {
+      const forEach = (visit: UpdateVisitor): void => visitUpdates(words, visit);
+      yield* replayLevel(trees, loader, { sequence: end + 1, forEach }, 0);
+    }
   });
 }
 
@@ -180,7 +188,7 @@ function loadLevel(trees: Trees, loader: NodeLoader, level: number): Effect.Effe
 function replayLevel(
   trees: Trees,
   loader: NodeLoader,
-  entry: JournalEntry,
+  entry: Pick<JournalEntry, "sequence" | "forEach">,
   level: number,
 ): Effect.Effect<void, PoolFailed> {
   return Effect.gen(function* () {

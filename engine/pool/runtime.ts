@@ -26,6 +26,7 @@ import { Table } from "../format/tables.ts";
 import { decodeAlloc } from "../format/values/alloc.ts";
 import { Journal } from "../journal/journal-actor.ts";
 import { Ring } from "../journal/ring.ts";
+import type { SurvivorLog } from "../journal/survivor-log.ts";
 import { reached } from "../marks.ts";
 import { type RecoveredJournal, replay } from "./recovery.ts";
 import { entryBytesMax } from "./shape.ts";
@@ -36,6 +37,8 @@ export interface RuntimeOptions {
   /** Handle asks of idle actors at once; off to interleave more. */
   readonly inlineAsks: boolean;
   readonly treeLimits: TreeLimits;
+  /** Keeps what is committed for the next process. */
+  readonly survivors?: SurvivorLog | undefined;
 }
 
 export const RUNTIME_OPTIONS: RuntimeOptions = {
@@ -87,7 +90,7 @@ export function startRuntime(
     const { uuid } = superblock;
     const trees = new Trees(recovered.last?.roots ?? [], leavesWithin(options.nodeCacheBytes), options.treeLimits);
     const loader = new NodeLoader(supervisor, io, trees, uuid, options.treeLimits.fanMax);
-    yield* replay(trees, loader, recovered.entries);
+    yield* replay(trees, loader, recovered.entries, recovered.survivors);
     const buckets = yield* restoreBuckets(io, superblock, trees, loader);
     keepWhatVouches(buckets, io, recovered);
     const runtime = wire(io, superblock, recovered, options, { supervisor, trees, loader, buckets });
@@ -281,7 +284,8 @@ function wire(
     // What was replayed into a pool that is only read stays in memory, whatever that takes.
     if (!readOnly) writer.relievePressure();
   };
-  const btree = new BtreeActor({ supervisor, trees, journal, loader, buckets, io, readOnly, pressure });
+  const { survivors } = options;
+  const btree = new BtreeActor({ supervisor, trees, journal, loader, buckets, io, readOnly, pressure, survivors });
   const runtime: Runtime = {
     ...{
       io,

@@ -77,7 +77,17 @@ export const InitFlag = {
   openDirectoryWithoutMessage: 1 << 24,
   explicitInvalidation: 1 << 25,
   handleKillPrivileges: 1 << 28,
+  /** There are more than 32. */
+  extended: 1 << 30,
 } as const;
+
+/** Abilities behind the first 32. */
+export const MoreInitFlag = {
+  resend: 1 << 7,
+} as const;
+
+/** In the upper half of a request's number: it was sent before. */
+export const RESENT = 0x8000_0000;
 
 /** Which fields of a setattr count. */
 export const SetattrField = {

@@ -16,6 +16,7 @@ const UNSETTLED_SECONDS = 1;
 const STATX_BYTES = 32 + 256;
 const STATX_BASIC = 0x7ff;
 const STATX_BIRTH = 0x800;
+const NOTIFY_RESEND = 7;
 
 export interface Lifetimes {
   readonly entrySeconds: number;
@@ -49,6 +50,15 @@ export function header(request: DataView, errno: number, bodyBytes: number): Uin
   view.setInt32(4, -errno, true);
   view.setUint32(8, request.getUint32(8, true), true);
   view.setUint32(12, request.getUint32(12, true), true);
+  return bytes;
+}
+
+/** A notification: everything that was handed out and not answered is to be sent again, with `RESENT` in its number. */
+export function encodeResend(): Uint8Array {
+  const bytes = new Uint8Array(OUT_HEADER_BYTES);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, OUT_HEADER_BYTES, true);
+  view.setInt32(4, NOTIFY_RESEND, true);
   return bytes;
 }
 
@@ -200,6 +210,8 @@ export interface InitAnswer {
   readonly minor: number;
   readonly readaheadBytes: number;
   readonly flags: number;
+  /** Abilities behind the first 32, if there are any. */
+  readonly moreFlags?: number;
   readonly writeBytesMax: number;
   readonly pagesMax: number;
   readonly backgroundMax: number;
@@ -217,6 +229,7 @@ export function encodeInit(major: number, answer: InitAnswer): Uint8Array {
   view.setUint32(20, answer.writeBytesMax, true);
   view.setUint32(24, 1, true);
   view.setUint16(28, answer.pagesMax, true);
+  view.setUint32(32, answer.moreFlags ?? 0, true);
   return bytes;
 }
 

@@ -7,7 +7,7 @@
  */
 import type { Timestamp } from "../../engine/fs/types.ts";
 import type { SetAttributes } from "../operations.ts";
-import { IN_HEADER_BYTES, SetattrField } from "./opcodes.ts";
+import { IN_HEADER_BYTES, RESENT, SetattrField } from "./opcodes.ts";
 
 const WORD = 0x1_0000_0000;
 
@@ -18,6 +18,9 @@ export class KernelRequest {
   readonly inode: number;
   readonly uid: number;
   readonly gid: number;
+  /** Its number, and whether it was sent before, perhaps to another server. */
+  readonly number: number;
+  readonly resent: boolean;
   private at = IN_HEADER_BYTES;
 
   /** `bytes` is one whole message. */
@@ -25,6 +28,9 @@ export class KernelRequest {
     this.bytes = bytes;
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     this.opcode = this.view.getUint32(4, true);
+    const upper = this.view.getUint32(12, true);
+    this.resent = (upper & RESENT) !== 0;
+    this.number = this.view.getUint32(8, true) + (upper & ~RESENT) * WORD;
     this.inode = wideAt(this.view, 16);
     this.uid = this.view.getUint32(24, true);
     this.gid = this.view.getUint32(28, true);

@@ -139,11 +139,26 @@ export const RATES: Readonly<Record<string, number>> = {
   // Needs five failures of one finish in a row.
   "zone left unfinished": 0.12,
   "zone sealed after a write error": 0.5,
+  // Processes that die and others that take over: four scenarios alone tell of them.
+  "commits taken over": 5,
+  "dirty data taken over": 5,
+  "file without names held": 3,
+  // Needs a file that lost its names, and is released by the last who had it open, behind a death.
+  "held file forgotten": 0.1,
+  "incomplete generation of survivors ignored": 2,
+  // Needs a death between an effect and its answer.
+  "request answered without doing it again": 0.5,
+  "segment of survivors begun": 2,
+  "segment of survivors dropped": 0.5,
+  "settled pool taken over": 2,
+  "writer waited for the survivors": 0.3,
 };
 
 /** Marks that no seed reaches, and why that is so. */
 export const UNREACHED: Readonly<Record<string, string>> = {
   "node moved while it was read":
     "a read that does not verify must meet a node that is written elsewhere during that very read",
+  "survivors given up":
+    "memory that outlives a process is never full in a campaign: the mount would end with the process",
   "unreadable extent left by the collector": "bits turn in closed pools, which are then read and not collected",
 };

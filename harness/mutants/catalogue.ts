@@ -11,6 +11,7 @@ import { journalMutants } from "./journal.ts";
 import { GENERAL, type Mutant } from "./mutant.ts";
 import { namesMutants } from "./names.ts";
 import { pastMutants } from "./past.ts";
+import { survivorMutants } from "./survivors.ts";
 import { zoneMutants } from "./zones.ts";
 
 const principal: ReadonlyArray<Mutant> = [
@@ -220,4 +221,5 @@ export const catalogue: ReadonlyArray<Mutant> = [
   ...zoneMutants,
   ...namesMutants,
   ...pastMutants,
+  ...survivorMutants,
 ];

@@ -5,6 +5,7 @@
  * at the beginning. The history only grows, so a crash instant is two integers (a `Mark`) and may be judged at any
  * later time, or in the middle of the run. Nothing is ever taken back.
  */
+import type { SurvivorMemory } from "../../engine/journal/survivor-scan.ts";
 import type { Inode } from "./inode.ts";
 
 /** An instant of the history. */
@@ -13,6 +14,10 @@ export interface Mark {
   readonly moment: number;
   /** Syncs completed so far. */
   readonly syncs: number;
+  /** Everything up to this moment outlived what happened, whether it was synced or not. */
+  readonly keptMoment?: number;
+  /** The memory that it outlived in. */
+  readonly ram?: { fork(): SurvivorMemory };
 }
 
 /** A completed fsync or syncfs. */
@@ -60,7 +65,7 @@ export class History {
 
   /** All changes up to the returned moment must have survived a crash at `mark`. */
   floorMoment(mark: Mark): number {
-    let floor = 0;
+    let floor = mark.keptMoment ?? 0;
     for (let index = 0; index < mark.syncs; index++) {
       floor = Math.max(floor, (this.syncs[index] as CompletedSync).startedMoment);
     }
@@ -69,7 +74,7 @@ export class History {
 
   /** The data of `inode` written up to the returned moment must have survived a crash at `mark`. */
   settledMoment(mark: Mark, inode: Inode): number {
-    let settled = 0;
+    let settled = mark.keptMoment ?? 0;
     for (let index = 0; index < mark.syncs; index++) {
       const sync = this.syncs[index] as CompletedSync;
       if (sync.scope === "everything" || sync.scope === inode) settled = Math.max(settled, sync.startedMoment);
