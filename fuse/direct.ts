@@ -21,7 +21,8 @@ import {
 } from "../engine/fs/types.ts";
 import type { AtOnce } from "../engine/fs/at-once.ts";
 import type { Pool } from "../engine/pool/pool.ts";
-import { describeFailure, Errno, errnoOf, errnoOfReason, Refused } from "./errno.ts";
+import { answerAtOnce } from "./answer-at-once.ts";
+import { describeFailure, Errno, errnoOf, Refused } from "./errno.ts";
 import type { Notifier } from "./notifier.ts";
 import { KernelReferences } from "./kernel-references.ts";
 import { linuxRequests } from "./linux-requests.ts";
@@ -52,7 +53,8 @@ import {
   type Lifetimes,
   listedInodes,
 } from "./protocol/reply.ts";
-import { decodeSetattr, KernelRequest } from "./protocol/request.ts";
+import { CHANGES, TELLS_OF_INODE, UNANSWERED } from "./protocol/request-kinds.ts";
+import { decodeSetattr, isDots, KernelRequest } from "./protocol/request.ts";
 import type { Caller } from "./requests.ts";
 import type { TransportServices } from "./transport.ts";
 
@@ -108,14 +110,14 @@ const none = <A>(effect: Fs<A>): Answer => Effect.as(effect, EMPTY);
 export class DirectTransport {
   private operations: Operations;
   private readonly filesystem: Filesystem;
-  private readonly engine: AtOnce;
+  readonly engine: AtOnce;
   private readonly now: () => Timestamp;
   private readonly services: TransportServices;
-  private readonly options: DirectOptions;
-  private readonly references = new KernelReferences();
+  readonly options: DirectOptions;
+  readonly references = new KernelReferences();
   private opensSilently = { files: false, directories: false };
   private closed = false;
-  private notifier: Notifier | undefined;
+  notifier: Notifier | undefined;
 
   constructor(pool: Pick<Pool, "filesystemFor" | "atOnce">, services: TransportServices, options: DirectOptions) {
     this.now = () => {
@@ -170,7 +172,7 @@ export class DirectTransport {
       return void answer();
     }
     // What is sent again may have been done.
-    const atOnce = this.closed || request.resent ? undefined : this.atOnce(request);
+    const atOnce = this.closed || request.resent ? undefined : answerAtOnce(request, this);
     if (typeof atOnce === "number") return void answer(header(request.view, atOnce, 0));
     if (atOnce !== undefined) {
       if (!answer(header(request.view, 0, atOnce.length), atOnce)) this.notTold(request, atOnce);
@@ -184,49 +186,6 @@ export class DirectTransport {
       this.answer(request, exit, answer);
       if (remembered) outliving.answered(request.number);
     });
-  }
-
-  /** The answer, or an error number, to what need not wait; `undefined` if it must. */
-  private atOnce(request: KernelRequest): Uint8Array | number | undefined {
-    const { engine, options } = this;
-    try {
-      switch (request.opcode) {
-        case Opcode.getattr: {
-          const found = engine.getattr(request.inode);
-          return found === undefined || found instanceof FsError ? errnoIn(found) : encodeAttributes(found, options);
-        }
-        case Opcode.lookup: {
-          const name = request.name();
-          const found = isDots(name) ? undefined : engine.lookup(request.inode, name);
-          if (found === undefined) return undefined;
-          if (found instanceof FsError) return found.reason === "NoEntry" ? encodeNoEntry(options) : errnoIn(found);
-          this.references.told(found.inode);
-          return encodeEntry(found, options);
-        }
-        case Opcode.read: {
-          request.skip(8);
-          const found = engine.read(request.inode, request.u64(), request.u32());
-          return found instanceof FsError ? errnoIn(found) : found;
-        }
-        case Opcode.write: {
-          request.skip(8);
-          const [offset, length, flags] = [request.u64(), request.u32(), request.u32()];
-          request.skip(16);
-          const cached = (flags & WriteFlag.cache) !== 0;
-          if (!cached && (flags & WriteFlag.killPrivileges) !== 0) return undefined;
-          const kept = cached && options.writebackCache;
-          const written = engine.write(request.inode, offset, request.data(length), kept);
-          if (written !== true) return errnoIn(written);
-          if (cached) this.notifier?.attributesDrift(request.inode);
-          return encodeCount(length);
-        }
-        default:
-          return undefined;
-      }
-    } catch {
-      // What cannot be decoded is told the other way.
-      return undefined;
-    }
   }
 
   private answer(
@@ -594,50 +553,11 @@ export class DirectTransport {
   }
 }
 
-const DOT = 0x2e;
-/** Is it `.` or `..`? */
-const isDots = (name: Uint8Array): boolean =>
-  name[0] === DOT && (name.length === 1 || (name.length === 2 && name[1] === DOT));
 /** Who sets an ACL is not of the file's group. */
 const SETXATTR_KILL_SET_GROUP_ID = 1;
 /** Cookies that `.` and `..` take. */
 const DOTS = 2;
 const ACL_PREFIX = encoder.encode("system.posix_acl_");
-const TELLS_OF_INODE: ReadonlySet<number> = new Set([
-  Opcode.tmpfile,
-  Opcode.lookup,
-  Opcode.mknod,
-  Opcode.mkdir,
-  Opcode.symlink,
-  Opcode.link,
-  Opcode.create,
-]);
-/** Requests that change something, and so must not be done twice. */
-const CHANGES: ReadonlySet<number> = new Set([
-  Opcode.setattr,
-  Opcode.symlink,
-  Opcode.mknod,
-  Opcode.mkdir,
-  Opcode.unlink,
-  Opcode.rmdir,
-  Opcode.rename,
-  Opcode.link,
-  Opcode.open,
-  Opcode.write,
-  Opcode.setxattr,
-  Opcode.removexattr,
-  Opcode.create,
-  Opcode.fallocate,
-  Opcode.rename2,
-  Opcode.tmpfile,
-  Opcode.copyFileRange,
-  Opcode.copyFileRangeWide,
-]);
-const UNANSWERED: ReadonlySet<number> = new Set([Opcode.forget, Opcode.batchForget, Opcode.interrupt]);
-
-const errnoIn = (error: FsError | undefined): number | undefined =>
-  error === undefined ? undefined : errnoOfReason(error.reason);
-
 /** A value for a caller's buffer of this size; 0 asks how long the value is. */
 const fitting =
   (room: number) =>

@@ -11,6 +11,12 @@ import { IN_HEADER_BYTES, RESENT, SetattrField } from "./opcodes.ts";
 
 const WORD = 0x1_0000_0000;
 
+const DOT = 0x2e;
+
+/** Is it `.` or `..`? */
+export const isDots = (name: Uint8Array): boolean =>
+  name[0] === DOT && (name.length === 1 || (name.length === 2 && name[1] === DOT));
+
 export class KernelRequest {
   readonly view: DataView;
   readonly bytes: Uint8Array;
