@@ -26,6 +26,8 @@ const WRITE_AHEAD_SHARE = 0.25;
 /** Tries to get space before a write is told that there is none. */
 const RELIEF_TRIES_MAX = 4;
 
+const NO_EFFECT = (): void => {};
+
 export class FileOperations extends FileAccess {
   readonly reader: Reader;
   readonly ranges: RangeOperations;
@@ -106,17 +108,23 @@ export class FileOperations extends FileAccess {
           return yield* Effect.fail(new FsError("NoEntry", `inode ${inode}`));
         }
         const at = offset === "end" ? state.size : offset;
-        const written = self.put(state, at, bytes, cost, keepTimes);
-        observe(at);
-        if (written instanceof FsError) return yield* Effect.fail(written);
-        survivors?.close();
-        return at;
+        const written = self.put(state, at, bytes, cost, keepTimes, () => observe(at));
+        if (typeof written === "number") return at;
+        observe();
+        return yield* Effect.fail(written);
       }),
     );
   }
 
-  /** Makes the bytes dirty, for which `cost` was set aside. Unless it fails, a frame of the survivors is left open. */
-  private put(state: FileState, at: number, bytes: Uint8Array, cost: number, keepTimes: boolean): number | FsError {
+  /** Makes the bytes dirty, for which `cost` was set aside; `effect` is a part of the same step. */
+  private put(
+    state: FileState,
+    at: number,
+    bytes: Uint8Array,
+    cost: number,
+    keepTimes: boolean,
+    effect: () => void,
+  ): number | FsError {
     const { space, survivors } = this.services;
     if (at + bytes.length > FILE_BYTES_MAX) {
       space.release(cost);
@@ -137,6 +145,8 @@ export class FileOperations extends FileAccess {
         survivors.write(state.inode, at, keepTimes ? undefined : state.modified, bytes);
       }
     }
+    effect();
+    survivors?.close();
     this.writeAhead();
     return at;
   }
@@ -144,15 +154,12 @@ export class FileOperations extends FileAccess {
   /** A write to a file whose state is in memory, if there is room for it; see `AtOnce`. */
   writeAtOnce(inode: number, offset: number, bytes: Uint8Array, keepTimes: boolean): number | FsError | undefined {
     const { space, memory, readOnly, survivors } = this.services;
-    const state = this.files.get(inode);
     if (survivors?.crowded === true) return undefined;
+    const state = this.files.get(inode);
     if (state?.regular !== true || state.gone || readOnly || bytes.length === 0) return undefined;
     if (!isRange(offset, bytes.length) || this.files.memory.heldBytes >= memory.dirtyBytesMax) return undefined;
     const cost = bytes.length + WRITE_OVERHEAD_BYTES;
-    if (!space.reserve(cost)) return undefined;
-    const written = this.put(state, offset, bytes, cost, keepTimes);
-    if (!(written instanceof FsError)) survivors?.close();
-    return written;
+    return space.reserve(cost) ? this.put(state, offset, bytes, cost, keepTimes, NO_EFFECT) : undefined;
   }
 
   /** A read of what is in memory; see `AtOnce`. */
