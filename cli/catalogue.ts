@@ -36,7 +36,7 @@ export const catalogue: ReadonlyArray<CatalogueEntry> = [
   entry("mutants", "show that the campaign catches planted bugs", () => import("./commands/mutants.ts")),
   entry(
     "corrupt",
-    "mount images that were corrupted, and read them through the kernel",
+    "mount corrupted images and see what comes",
     () => import("./commands/corrupt.ts"),
   ),
   entry("export", "serve a simulated disk as a file, for a loop device", () => import("./commands/export.ts")),

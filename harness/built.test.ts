@@ -201,7 +201,7 @@ describe("a failing seed on a build with a planted bug", () => {
     expect(first["operationsBefore"]).toBeGreaterThan(40);
     expect(first["operations"]).toBeLessThanOrEqual(8);
     const text = readFileSync(join(folder, "short.ts"), "utf8");
-    expect(text.match(/^ +\{ kind: /gmu)).toHaveLength(first["operations"] as number);
+    expect(text.match(/^ +\{\s+kind: /gmu)).toHaveLength(first["operations"] as number);
     shrink("again.ts");
     expect(readFileSync(join(folder, "again.ts"), "utf8")).toBe(text);
     const broken = varve("replay", "./short.ts:1", "--mutant", "flush-skipped", "--json");

@@ -18,7 +18,7 @@ const DETAIL_LINES = 12;
 
 export const command: CommandSpec = {
   name: "corrupt",
-  summary: "mount images that were corrupted, and read them through the kernel",
+  summary: "mount corrupted images and see what comes",
   arguments: [],
   options: [
     { flags: "--images <count>", kind: "count", summary: `how many (${IMAGES_DEFAULT})` },

@@ -63,9 +63,9 @@ const principal: ReadonlyArray<Mutant> = [
     file: "engine/fs/filesystem.js",
     edits: [
       {
-        find: "const dropped = rename(tx, { from, to, mode, now: now(), isOpen: this.isOpen });",
+        find: "const dropped = rename(tx, { from, to, mode, whiteout, now: now(), isOpen: this.isOpen });",
         replace:
-          "const source = findName(tx, from); const half = mode === 'replace' && source !== undefined && source.type !== 0o040000 && findName(tx, to) === undefined; this.late = half ? from : undefined; let dropped = half ? link(tx, source.inode, to, now()) : rename(tx, { from, to, mode, now: now(), isOpen: this.isOpen }); if (half && !(dropped instanceof FsError)) dropped = undefined;",
+          "const source = findName(tx, from); const half = mode === 'replace' && source !== undefined && source.type !== 0o040000 && findName(tx, to) === undefined; this.late = half ? from : undefined; let dropped = half ? link(tx, source.inode, to, now()) : rename(tx, { from, to, mode, whiteout, now: now(), isOpen: this.isOpen }); if (half && !(dropped instanceof FsError)) dropped = undefined;",
       },
       {
         find: "return this.purgeAfter(whole);",

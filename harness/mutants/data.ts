@@ -123,7 +123,7 @@ export const dataMutants: ReadonlyArray<Mutant> = [
     id: "clearing-not-resumed",
     breaks: "a truncate that a crash interrupted is not finished",
     file: "engine/pool/pool.js",
-    edits: [{ find: "Effect.andThen(core.resumeLoggedOperations, core.cleanOrphans)", replace: "core.cleanOrphans" }],
+    edits: [{ find: "yield* core.resumeLoggedOperations;", replace: "" }],
     scenarios: ["crowded-sweeps", "zoned/crowded-sweeps"],
   },
   {
@@ -185,8 +185,8 @@ export const dataMutants: ReadonlyArray<Mutant> = [
     file: "engine/fs/file.js",
     edits: [
       {
-        find: "Effect.andThen(this.writebackAll, this.services.transactor.sync)",
-        replace: "this.services.transactor.sync",
+        find: "return Effect.andThen(this.writebackAll, this.services.transactor.sync);",
+        replace: "return this.services.transactor.sync;",
       },
     ],
     scenarios: GENERAL,

@@ -73,7 +73,7 @@ export const namesMutants: ReadonlyArray<Mutant> = [
     id: "held-file-removed",
     breaks: "a file that is held and not opened goes with its last name",
     file: "engine/fs/filesystem.js",
-    edits: [{ find: "> 0 || this.user.holds?.(inode) === true", replace: "> 0" }],
+    edits: [{ find: " || this.user.holds?.(inode) === true;", replace: ";" }],
     scenarios: ["held-files"],
   },
   {
@@ -177,9 +177,9 @@ export const namesMutants: ReadonlyArray<Mutant> = [
     file: "engine/fs/file.js",
     edits: [
       {
-        find: "state.modified = self.now();",
+        find: "state.modified = this.now();",
         replace:
-          "{ const now = self.now(); if (state.modified === undefined || now.seconds >= state.modified.seconds) state.modified = now; }",
+          "{ const now = this.now(); if (state.modified === undefined || now.seconds >= state.modified.seconds) state.modified = now; }",
       },
     ],
     scenarios: ["clock-jumps", "zoned/clock-jumps"],

@@ -16,8 +16,9 @@ const program: Program = ({ filesystem, model }) =>
     yield* filesystem.write(inode, 0, new Uint8Array(9000).fill(7));
     yield* filesystem.fsync(inode);
     model.mkdir({ label: "nobody: mkdir(1/lie)" }, ROOT_INODE, name("lie"), 0o755, OWNER);
-    yield* filesystem.mknod(ROOT_INODE, name("later"), 0o100600, 0, OWNER);
     yield* filesystem.syncfs;
+    yield* filesystem.write(inode, 0, new Uint8Array(100).fill(8));
+    yield* filesystem.fsync(inode);
   });
 
 export const lyingModel = tiny("lying-model", [program], {

@@ -19,7 +19,7 @@ describe("a store that keeps its promises", () => {
     for (const seed of SEEDS) {
       const result = runSeed(cell(), seed);
       expect(result).toMatchObject({ failure: undefined });
-      expect(result.crashStates).toBeGreaterThan(20);
+      expect(result.crashStates).toBeGreaterThan(10);
       expect(result.simulatedMs).toBe(9);
       const trace = new Trace(true);
       expect(runSeed(cell(), seed, { trace })).toEqual(result);
