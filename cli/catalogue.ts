@@ -34,11 +34,7 @@ export const catalogue: ReadonlyArray<CatalogueEntry> = [
   entry("scenarios", "list the scenarios of the campaign", () => import("./commands/scenarios.ts")),
   entry("explore", "crash every short sequence of operations everywhere", () => import("./commands/explore.ts")),
   entry("mutants", "show that the campaign catches planted bugs", () => import("./commands/mutants.ts")),
-  entry(
-    "corrupt",
-    "mount corrupted images and see what comes",
-    () => import("./commands/corrupt.ts"),
-  ),
+  entry("corrupt", "mount corrupted images and see what comes", () => import("./commands/corrupt.ts")),
   entry("export", "serve a simulated disk as a file, for a loop device", () => import("./commands/export.ts")),
   entry("bench", "measure the engine", () => import("./commands/bench.ts")),
 ];
