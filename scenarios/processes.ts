@@ -8,10 +8,13 @@ import { CRASHES, type Medium, randomStory, type Story } from "./pools.ts";
 
 const KIBIBYTE = 1024;
 
-/** Small segments and little memory, so that the log turns over while something is dirty. */
+/**
+ * Small segments and little memory, so that the log turns over while something is dirty. No write is larger than a segment,
+ * as none is on a mount: a larger one may survive in part.
+ */
 function mortality(entropy: Entropy): Mortality {
   const random = entropy.stream("mortality");
-  const segmentBytes = random.pick([136, 144, 288]) * KIBIBYTE;
+  const segmentBytes = random.pick([320, 352, 512]) * KIBIBYTE;
   return {
     deathsMax: random.between(1, 5),
     callsMax: random.pick([6, 20, 40]),
