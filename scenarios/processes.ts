@@ -10,7 +10,7 @@ const KIBIBYTE = 1024;
 
 /**
  * Small segments and little memory, so that the log turns over while something is dirty. No write is larger than a segment,
- * as none is on a mount: a larger one may survive in part.
+ * as none is on a mount: after a larger one nothing is kept.
  */
 function mortality(entropy: Entropy): Mortality {
   const random = entropy.stream("mortality");

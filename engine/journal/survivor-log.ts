@@ -34,8 +34,6 @@ export interface SurvivorOptions {
 
 const SEGMENT_BYTES = 2 * 1024 * 1024;
 const BYTES_MAX = 128 * 1024 * 1024;
-/** Room that the head of a frame and of a record, and other records of the same frame, may take. */
-const FRAME_OVERHEAD_BYTES = 4096;
 /** Requests carried from one process to the next: more than can be unanswered at a time. */
 const CARRIED_REQUESTS_MAX = 65_536;
 const NO_NOTE = new Uint8Array(0);
@@ -138,18 +136,9 @@ export class SurvivorLog {
     this.frameSequence = sequence;
   }
 
-  /** Bytes were written into a file. */
+  /** Bytes were written into a file. More than fit into a segment are not kept in part: nothing is, from then on. */
   write(inode: number, offset: number, modified: Timestamp | undefined, bytes: Uint8Array): void {
-    const most = this.segmentBytes - SEGMENT_HEADER_BYTES - FRAME_OVERHEAD_BYTES;
-    let done = 0;
-    // Who writes so much at once has not been answered when half of it is lost.
-    for (; bytes.length - done > most; done += most) {
-      this.frame.write(inode, offset + done, modified, bytes.subarray(done, done + most));
-      this.append();
-      this.frame.begin();
-    }
-    const rest = done === 0 ? bytes : bytes.subarray(done);
-    this.frame.write(inode, offset + done, modified, rest);
+    this.frame.write(inode, offset, modified, bytes);
   }
 
   /** What was dirty of [from, to) counts no more, the size is as told, and the row has the time of the change. */

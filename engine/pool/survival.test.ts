@@ -223,7 +223,7 @@ describe("the process after one that died", () => {
     );
   });
 
-  test("refuses what is left when others used the pool meanwhile, or when the memory was full", async () => {
+  test("refuses what is left when others used the pool meanwhile, or when the memory could not take a write in", async () => {
     const machine = await Machine.make();
     let files = 0;
     const write = (pool: Pool) =>
@@ -236,6 +236,14 @@ describe("the process after one that died", () => {
     machine.ram = new SurvivorRam();
     await machine.process(write);
     machine.ram = kept;
+    await expect(machine.process(write)).rejects.toMatchObject({ _tag: "NotTakenOver" });
+    machine.ram = new SurvivorRam();
+    await machine.process((pool) =>
+      Effect.gen(function* () {
+        const { inode } = yield* file(pool, "large");
+        yield* pool.filesystem.write(inode, 0, noise(1, SEGMENT_BYTES));
+      }),
+    );
     await expect(machine.process(write)).rejects.toMatchObject({ _tag: "NotTakenOver" });
     machine.ram = new SurvivorRam();
     machine.ram.bytesMax = 9000;
