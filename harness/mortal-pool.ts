@@ -117,6 +117,9 @@ export class MortalPool implements Observable {
   private dying = false;
   /** Requests that a process works on. */
   private active = 0;
+  /** Requests without an answer, and those of them that the process that serves has not been asked yet. */
+  private readonly unanswered: Set<number> = new Set();
+  private readonly unasked: Set<number> = new Set();
   private whenIdle: (() => void) | undefined;
   private readonly opens: Map<number, number> = new Map();
   /** The next effect is the death of its process. */
@@ -168,6 +171,9 @@ export class MortalPool implements Observable {
       ram.onWrite = (offsetBytes, bytes) => self.onKeep(offsetBytes, bytes);
       const options = { ...self.options, survivors: next.log };
       next.pool = yield* Scope.provide(openPool([next.deviceOf(self.disk)], options), scope);
+      self.unasked.clear();
+      for (const request of self.unanswered) self.unasked.add(request);
+      if (self.unasked.size === 0) next.log.allResent();
       yield* Deferred.succeed(self.serving, next);
     });
   }
@@ -281,16 +287,20 @@ export class MortalPool implements Observable {
     return Effect.gen(function* () {
       yield* self.called();
       const request = self.requests++;
+      self.unanswered.add(request);
       for (let asked = 0; ; asked++) {
         const process = yield* Effect.orDie(Deferred.await(self.serving));
         if (asked > 0) observer.resent();
         self.active++;
         const watching = { linearized: () => self.effect(process, request, observer) };
         const view = process.pool!.filesystemForRequest(request, watching);
+        self.unasked.delete(request);
+        if (self.unasked.size === 0) process.log.allResent();
         const exit = yield* Effect.exit(operation(view));
         self.active--;
         if (!process.alive) continue;
         process.log.answered(request);
+        self.unanswered.delete(request);
         if (self.active === 0) self.whenIdle?.();
         return yield* exit;
       }

@@ -3,6 +3,7 @@
  *
  * Every write is kept at once, or as much of it as fits. A fork is what a process that starts at this instant finds.
  */
+import { xxh64 } from "@node-rs/xxhash";
 import type { SurvivorMemory } from "../engine/journal/survivor-scan.ts";
 
 const GROWTH_BYTES = 1024 * 1024;
@@ -24,6 +25,11 @@ export class SurvivorRam implements SurvivorMemory {
     this.onWrite(offsetBytes, bytes);
     this.put(offsetBytes, bytes);
   };
+
+  /** What stands for it where two states are compared. */
+  toJSON(): string {
+    return `${this.used} ${xxh64(this.bytes.subarray(0, this.used)).toString(16)}`;
+  }
 
   /** The same with the beginning of a write that was under way. */
   fork(begun?: readonly [offsetBytes: number, bytes: Uint8Array]): SurvivorRam {

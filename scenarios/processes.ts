@@ -31,6 +31,25 @@ const mortal = (story: Story): Story => ({
 
 const FEWER_CRASHES = { crash: { ...CRASHES, statesMax: 12 } };
 
+/** Whoever takes over leaves alone what may be open, with a name or without one. */
+const OPEN = profile({
+  weights: {
+    create: 12,
+    open: 16,
+    unlink: 12,
+    write: 12,
+    append: 4,
+    read: 6,
+    truncate: 4,
+    release: 8,
+    rename: 6,
+    fsync: 2,
+    sleep: 2,
+    link: 2,
+  },
+  handlesMax: 5,
+});
+
 export const processStories: ReadonlyArray<Story> = [
   mortal(
     randomStory(
@@ -64,6 +83,14 @@ export const processStories: ReadonlyArray<Story> = [
         const data = profile({ weights, fileNames: ["x", "y", "z"], handlesMax: 3 });
         return Array.from({ length: random.pick([1, 2]) }, () => ({ profile: data, operations: 60 }));
       },
+      FEWER_CRASHES,
+    ),
+  ),
+  mortal(
+    randomStory(
+      "process-crash-open",
+      "files that are open lose their names and are still used, while processes die",
+      (random) => Array.from({ length: random.pick([1, 1, 2]) }, () => ({ profile: OPEN, operations: 50 })),
       FEWER_CRASHES,
     ),
   ),
