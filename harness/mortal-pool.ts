@@ -80,18 +80,20 @@ class Process {
     };
   }
 
+  /** Whoever is interrupted waits for the device, and never between the count and what it counts. */
   private counted<A, E>(operation: Effect.Effect<A, E>): Effect.Effect<A, E> {
-    return Effect.suspend(() => {
+    const counted = Effect.suspend(() => {
       if (!this.alive) return Effect.fail(new DeviceGone("disk0") as E);
       this.inFlight++;
       return Effect.ensuring(
-        Effect.uninterruptible(operation),
+        operation,
         Effect.sync(() => {
           this.inFlight--;
           if (this.inFlight === 0) this.whenQuiet?.();
         }),
       );
     });
+    return Effect.uninterruptible(counted);
   }
 
   get quiet(): Effect.Effect<void> {
@@ -206,6 +208,10 @@ export class MortalPool implements Observable {
 
   /** The process ends in good order: it answers what it was asked, and brings everything to the disk. */
   private readonly handOver: Effect.Effect<void, unknown> = Effect.gen({ self: this }, function* () {
+    if (this.immortal) {
+      this.dying = false;
+      return;
+    }
     const old = this.current!;
     this.serving = Deferred.makeUnsafe();
     yield* Effect.callback<void>((resume) => {
