@@ -347,7 +347,8 @@ function afterCrash(
 ): Effect.Effect<void, FsError | PoolFailed> {
   return Effect.gen(function* () {
     if (survivors !== undefined && survival !== undefined) {
-      // An entry of this epoch, so that nobody who used the pool meanwhile goes unnoticed.
+      // An entry of this epoch, so that nobody who used the pool meanwhile goes unnoticed. It comes before anything else is
+      // written: what the commits that were kept made free is used again only when they are durable.
       journal.gathering.forced = true;
       yield* journal.sync;
       if (survival.hot) yield* core.takeOver(survival.records);
