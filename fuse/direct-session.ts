@@ -7,7 +7,9 @@
  */
 import { spawn } from "node:child_process";
 import * as fs from "node:fs";
+import { availableParallelism } from "node:os";
 import * as Effect from "effect/Effect";
+import { BusyWait } from "./busy-wait.ts";
 import { type DirectTransport, WRITE_BYTES_MAX } from "./direct.ts";
 import {
   CONNECTION,
@@ -43,6 +45,8 @@ export interface DirectMount {
   readonly options: ReadonlyArray<string>;
   readonly report: (line: string) => void;
   readonly reader?: ReaderChoice;
+  /** How long the event loop looks for another request before it sleeps, where it has a processor to itself. */
+  readonly spinMs?: number;
   /** The connection, if somebody else opened it, and keeps it. */
   readonly connection?: number | undefined;
   /** Device number of the mount, if it stands: what another server has not answered is sent again. */
@@ -62,10 +66,11 @@ class Connection implements MessageSink {
   private idle: (() => void) | undefined;
   private readonly waiting: Array<() => void> = [];
 
-  constructor(fd: number, eventLoop: boolean, transport: MessageTransport, report: (line: string) => void) {
+  /** `busyWait` is that of the event loop, if it reads. */
+  constructor(fd: number, busyWait: BusyWait | undefined, transport: MessageTransport, report: (line: string) => void) {
     this.transport = transport;
     this.report = report;
-    this.reader = eventLoop ? new EventLoopReader(fd, this) : new ThreadPoolReader(fd, this);
+    this.reader = busyWait === undefined ? new ThreadPoolReader(fd, this) : new EventLoopReader(fd, this, busyWait);
     this.notifier = new Notifier(fd);
     transport.connected?.(this.notifier);
   }
@@ -175,7 +180,7 @@ export function directObstacle(): string | undefined {
 
 /** Mounts, and serves from then on. */
 export function startDirect(
-  { directory, source, options, report, reader = "auto", connection: given, device }: DirectMount,
+  { directory, source, options, report, reader = "auto", spinMs = 0, connection: given, device }: DirectMount,
   transport: MessageTransport,
 ): Effect.Effect<Session, MountPointError> {
   return Effect.gen(function* () {
@@ -185,7 +190,9 @@ export function startDirect(
       try: () => given ?? openConnection(eventLoop),
       catch: (error) => new MountPointError(`${CONNECTION}: ${String(error)}`),
     });
-    const connection = new Connection(fd, eventLoop, transport, report);
+    // Alone on a processor, whoever looks keeps the others from asking.
+    const busyWait = eventLoop ? new BusyWait(availableParallelism() > 1 ? spinMs : 0) : undefined;
+    const connection = new Connection(fd, busyWait, transport, report);
     const quiesce = Effect.promise(() => connection.quiesce());
     const { close } = transport;
     const ended = Effect.callback<void>((resume) => connection.whenOver(() => resume(Effect.void)));

@@ -3,13 +3,15 @@
  *
  * The event loop's reader hands the connection to libuv as if it were a pipe, so that a request is read where the loop
  * waits anyway, without a thread in between: about twice as fast. That takes undocumented parts of Node, so it is tried
- * on a connection of its own first. When a request was read, a few more are taken at once, if lately there were any.
+ * on a connection of its own first. When a request was read, a few more are taken at once, if lately there were any, and
+ * while requests come close to each other the loop turns without sleeping (`busy-wait.ts`).
  * The two readers of the thread pool take turns, so that the kernel need not wait for one answer to be read the next.
  *
  * A reader owns the descriptor. It reads into buffers that its sink gives, and calls nobody after `ended`.
  */
 import * as fs from "node:fs";
 import { createServer } from "node:net";
+import type { BusyWait } from "./busy-wait.ts";
 import { MessageBuffer } from "./message-buffer.ts";
 
 export const CONNECTION = "/dev/fuse";
@@ -122,10 +124,13 @@ export class EventLoopReader implements KernelReader {
   /** Wakes to let pass before another try to take more, and how many it was last. */
   private quiet = 0;
   private quietLast = 1;
+  private readonly busyWait: BusyWait;
+  private turning = false;
 
-  constructor(fd: number, sink: MessageSink) {
+  constructor(fd: number, sink: MessageSink, busyWait: BusyWait) {
     this.fd = fd;
     this.sink = sink;
+    this.busyWait = busyWait;
     this.current = sink.buffer();
   }
 
@@ -171,12 +176,28 @@ export class EventLoopReader implements KernelReader {
       this.refused();
       return undefined;
     }
+    this.busyWait.came(performance.now());
     this.taken();
-    if (this.quiet > 0) this.quiet--;
+    // Who looks again at once need not look now, which costs more where there is nothing.
+    if (this.turning) this.quietLast = 1;
+    else if (this.quiet > 0) this.quiet--;
     else this.drain();
     this.current.clear();
+    if (this.busyWait.done(performance.now())) this.stayAwake();
     return this.current.bytes === bytes ? undefined : this.current.bytes;
   }
+
+  /** Has the loop turn without sleeping: it looks for requests in each turn. */
+  private stayAwake(): void {
+    if (this.turning) return;
+    this.turning = true;
+    setImmediate(this.turn);
+  }
+
+  private readonly turn = (): void => {
+    this.turning = !this.over && !this.paused && this.busyWait.patient(performance.now());
+    if (this.turning) setImmediate(this.turn);
+  };
 
   private taken(): void {
     if (!this.sink.take(this.current)) this.current = this.sink.buffer();

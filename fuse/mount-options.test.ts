@@ -20,6 +20,7 @@ it("takes options one by one or between commas; the last one counts", () => {
     engine: { dirtyBytesMax: 1000, commitIntervalMs: 5 },
   });
   expect(parse()).toEqual(MOUNT_DEFAULTS);
+  expect([parse("spin=3"), parse("spin=3,nospin")]).toMatchObject([{ spinMs: 3 }, { spinMs: 0 }]);
 });
 
 it("takes a compression of new data", () => {

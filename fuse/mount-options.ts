@@ -27,6 +27,8 @@ export interface MountOptions {
   readonly transport: TransportChoice;
   /** Who reads requests, where the transport is `direct`. */
   readonly reader: "auto" | "thread-pool";
+  /** How long the event loop looks for another request before it sleeps, at most; 0 is not at all. */
+  readonly spinMs: number;
   /** Whether the kernel gathers writes before it sends them, where the transport is `direct`. */
   readonly writebackCache: boolean;
   /** What the server may have resident in all; a default that suits the machine unless told. */
@@ -47,6 +49,7 @@ export const MOUNT_DEFAULTS: MountOptions = {
   acls: true,
   transport: "auto",
   reader: "auto",
+  spinMs: 1,
   writebackCache: true,
   // Names change through this mount alone, so that the kernel knows of every change.
   entrySeconds: DAY_SECONDS,
@@ -105,6 +108,12 @@ const OPTIONS: Readonly<Record<string, OptionMeaning>> = {
   noacl: flag("refuse ACLs", { acls: false }),
   direct: flag("speak the kernel's protocol (the default for root)", { transport: "direct" }),
   "thread-pool": flag("read requests by the thread pool, not by the event loop", { reader: "thread-pool" }),
+  spin: {
+    kind: "milliseconds",
+    summary: "look for the next request so long without sleeping, while they come fast (1ms)",
+    apply: (options, value) => ({ ...options, spinMs: value }),
+  },
+  nospin: flag("sleep whenever there is no request", { spinMs: 0 }),
   "fuse-native": flag("mount through the package fuse-native", { transport: "fuse-native" }),
   writeback_cache: flag("let the kernel gather writes (the default)", { writebackCache: true }),
   nowriteback_cache: flag("have the kernel pass every write on at once", { writebackCache: false }),

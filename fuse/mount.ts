@@ -169,6 +169,7 @@ function optionWords(options: MountOptions, memory: MemoryShares): ReadonlyArray
   return [
     ...kernelOptions(options),
     options.acls ? "acl" : "noacl",
+    options.spinMs === 0 ? "nospin" : `spin=${options.spinMs}ms`,
     `memory=${memory.budgetBytes}`,
     ...(commitIntervalMs === undefined ? [] : [`commit=${commitIntervalMs}ms`]),
     ...(writebackIntervalMs === undefined ? [] : [`writeback=${writebackIntervalMs}ms`]),
@@ -218,7 +219,7 @@ function startSession(
 ): Effect.Effect<Session, MountPointError | TransportMissing> {
   const source = devices.join(",");
   if (transport === "direct") {
-    const { entrySeconds, acls, attributeSeconds = DIRECT_ATTRIBUTE_SECONDS, writebackCache, reader } = options;
+    const { entrySeconds, acls, attributeSeconds = DIRECT_ATTRIBUTE_SECONDS, writebackCache, reader, spinMs } = options;
     // Each keeps a buffer of its own, whether it is worked on or waits.
     const backgroundMax = Math.max(BACKGROUND_MIN, Math.floor(memory.inFlightBytesMax / WRITE_BYTES_MAX));
     const kept = { entrySeconds, attributeSeconds, acls, writebackCache, backgroundMax };
@@ -226,7 +227,7 @@ function startSession(
     const metered = new MeteredTransport(direct, metrics, memory.inFlightBytesMax);
     const { connection, device } = handed ?? {};
     log(device === undefined ? `mounting ${source} on ${directory}, directly` : `taking ${directory} over`);
-    const mount = { directory, source, options: kernelOptions(options), report: log, reader };
+    const mount = { directory, source, options: kernelOptions(options), report: log, reader, spinMs };
     const started = startDirect({ ...mount, connection, device }, metered);
     return Effect.tap(started, ({ device }) => Effect.sync(() => raiseReadAhead(device, READAHEAD_BYTES, log)));
   }
