@@ -191,7 +191,9 @@ export function startDirect(
       catch: (error) => new MountPointError(`${CONNECTION}: ${String(error)}`),
     });
     // Alone on a processor, whoever looks keeps the others from asking.
-    const busyWait = eventLoop ? new BusyWait(availableParallelism() > 1 ? spinMs : 0) : undefined;
+    const windowMs = availableParallelism() > 1 ? spinMs : 0;
+    const timesTaken = (): number => process.resourceUsage().involuntaryContextSwitches;
+    const busyWait = eventLoop ? new BusyWait(windowMs, timesTaken) : undefined;
     const connection = new Connection(fd, busyWait, transport, report);
     const quiesce = Effect.promise(() => connection.quiesce());
     const { close } = transport;
