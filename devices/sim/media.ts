@@ -31,7 +31,8 @@ export class Page {
   }
 }
 
-class Leaf {
+/** A run of pages of the table; a hole has none. Immutable like its pages: a fork retires it. */
+export class Leaf {
   readonly pages: Array<Page | undefined>;
   readonly token: number;
   constructor(pages: Array<Page | undefined>, token: number) {
@@ -96,6 +97,11 @@ export class Media {
     return leaf === undefined ? undefined : leaf.pages[number & LEAF_MASK];
   }
 
+  /** The table, by runs of pages: for who looks at all of it again and again. */
+  get leaves(): ReadonlyArray<Leaf | undefined> {
+    return this.root;
+  }
+
   /** Puts a shared page, or a hole, in place by reference. */
   adopt(number: number, page: Page | undefined): void {
     if (this.rootShared) {
@@ -113,6 +119,13 @@ export class Media {
       this.root[index] = leaf;
     }
     leaf.pages[number & LEAF_MASK] = page;
+  }
+
+  /** The same content with more room behind it; this medium must not be used any more. */
+  enlarged(sizeBytes: number): Media {
+    const root = this.root.slice();
+    while (root.length * LEAF_PAGES * PAGE_BYTES < sizeBytes) root.push(undefined);
+    return new Media(sizeBytes, root, false);
   }
 
   /** Copies bytes in. */

@@ -19,7 +19,9 @@ const GARBAGE_PAGE = new Page(new Uint8Array(PAGE_BYTES).fill(GARBAGE), SHARED);
 /** Nothing was ever written there, or it was discarded since. */
 export function isBlank(bytes: Uint8Array): boolean {
   const first = bytes[0];
-  return (first === 0 || first === GARBAGE) && bytes.every((byte) => byte === first);
+  if (first !== 0 && first !== GARBAGE) return false;
+  for (let index = 1; index < bytes.length; index++) if (bytes[index] !== first) return false;
+  return true;
 }
 
 export class VolatileOperation {

@@ -32,7 +32,18 @@ const slotBytes = (device: Device): number => Math.max(SLOT_BYTES, device.geomet
 
 type Slot = { readonly superblock: Superblock } | SuperblockFault;
 
-const sameBytes = (one: Uint8Array, other: Uint8Array): boolean => one.every((byte, index) => byte === other[index]);
+/** Compares four bytes at a time where they are aligned. */
+function sameBytes(one: Uint8Array, other: Uint8Array): boolean {
+  if (one.length !== other.length) return false;
+  if (one.buffer === other.buffer && one.byteOffset === other.byteOffset) return true;
+  const words = (one.byteOffset | other.byteOffset | one.length) % 4 === 0;
+  const [a, b] = words ? [wordsOf(one), wordsOf(other)] : [one, other];
+  for (let index = 0; index < a.length; index++) if (a[index] !== b[index]) return false;
+  return true;
+}
+
+const wordsOf = ({ buffer, byteOffset, length }: Uint8Array): Int32Array =>
+  new Int32Array(buffer, byteOffset, length / 4);
 
 /**
  * What two reads of a slot agree on. Nothing says which record must be there, so an older one, or none, that a single
