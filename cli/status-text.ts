@@ -34,16 +34,17 @@ function stateText({ pool }: ServerStatus): string {
   return pool.state === "healthy" ? "healthy" : "mounted read-only";
 }
 
+const named = ({ uuid, label }: ServerStatus["pool"]): string => (label === "" ? uuid : `${uuid} "${label}"`);
+const counted = ({ inodes }: ServerStatus["pool"]): ReadonlyArray<string> =>
+  inodes === undefined ? [] : [`${formatCount(inodes)} files and directories`];
+
 function rowsOf(status: ServerStatus): ReadonlyArray<ReadonlyArray<string>> {
   const { pid, transport, options, uptimeMs, pool, usage, requests, devices } = status;
   const { readCacheHits, readCacheMisses } = usage;
   const done = requests.operations.reduce((sum, { count }) => sum + count, 0);
   const errors = requests.operations.reduce((sum, each) => sum + each.errors, 0);
   return [
-    [
-      "pool",
-      `${pool.uuid}${pool.label === "" ? "" : ` "${pool.label}"`}, ${formatCount(pool.inodes)} files and directories`,
-    ],
+    ["pool", [named(pool), ...counted(pool)].join(", ")],
     ["server", `process ${pid}, up ${formatDuration(uptimeMs)}, ${transport}, ${options.join(",")}`],
     ["space", `${formatBytes(usage.availableBytes)} of ${formatBytes(usage.capacityBytes)} available`],
     ["compression", compression(status)],

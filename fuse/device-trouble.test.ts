@@ -7,12 +7,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { mountAt } from "./mount-point.ts";
-import { obstacle, Program, run } from "./test-mount.ts";
+import { obstacle, Program, run, shell } from "./test-mount.ts";
 
 const MEBIBYTE = 1024 * 1024;
 const blocked = obstacle();
 let program: Program;
 let folder: string;
+const mountPoints: Array<string> = [];
+const loops: Array<string> = [];
 
 beforeAll(async () => {
   if (blocked !== undefined) return;
@@ -22,9 +24,10 @@ beforeAll(async () => {
 
 afterAll(async () => {
   if (blocked !== undefined) return;
-  for (const name of ["mnt", "small"]) {
-    while (mountAt(join(folder, name)) !== undefined) await run("umount", ["-l", join(folder, name)]);
+  for (const directory of mountPoints) {
+    while (mountAt(directory) !== undefined) await run("umount", ["-l", directory]);
   }
+  for (const device of loops) await run("losetup", ["--detach", device]);
   fs.rmSync(folder, { recursive: true, force: true });
   program.remove();
 });
@@ -46,8 +49,8 @@ it("a backing file whose filesystem is full: syncs fail, what was synced stays, 
 }) => {
   if (blocked !== undefined) return skip(blocked);
   const [small, directory, log] = [join(folder, "small"), join(folder, "mnt"), join(folder, "log")];
-  fs.mkdirSync(small);
-  fs.mkdirSync(directory);
+  mountPoints.push(directory, small);
+  for (const path of [small, directory]) fs.mkdirSync(path);
   expect((await run("mount", ["-t", "tmpfs", "-o", "size=20M", "none", small])).status).toBe(0);
   const image = join(small, "pool");
   const varve = async (...words: ReadonlyArray<string>): Promise<number> => (await program.run(words)).status;
@@ -68,4 +71,71 @@ it("a backing file whose filesystem is full: syncs fail, what was synced stays, 
   expect(digest(join(directory, "kept"))).toBe(sum);
   expect(await varve("umount", directory)).toBe(0);
   expect(await varve("check", image)).toBe(0);
+}, 120_000);
+
+/** A pool on a loop device over a file, mounted, with something synced on it. */
+async function onLoop(name: string): Promise<{
+  readonly device: string;
+  readonly file: string;
+  readonly directory: string;
+  readonly log: string;
+  readonly sum: string;
+}> {
+  const [file, directory, log] = [join(folder, `${name}.disk`), join(folder, name), join(folder, `${name}.log`)];
+  fs.mkdirSync(directory);
+  fs.writeFileSync(file, "");
+  fs.truncateSync(file, 128 * MEBIBYTE);
+  const device = (await shell(`losetup --find --show ${file}`)).trim();
+  loops.push(device);
+  mountPoints.push(directory);
+  for (const words of [
+    ["format", device],
+    ["mount", device, directory, "--log", log],
+  ])
+    expect((await program.run(words)).status).toBe(0);
+  const kept = randomBytes(4 * MEBIBYTE);
+  writeSynced(join(directory, "kept"), kept);
+  return { device, file, directory, log, sum: createHash("sha256").update(kept).digest("hex") };
+}
+
+/** Everything fails from now on, and says so; the mount can be left. */
+async function isLost(directory: string, log: string): Promise<void> {
+  fs.writeFileSync("/proc/sys/vm/drop_caches", "3");
+  expect(() => writeSynced(join(directory, "more"), randomBytes(MEBIBYTE))).toThrow(/EIO|EROFS/);
+  const status = await program.run(["status", directory]);
+  expect(status.status).toBe(1);
+  expect(status.output).toContain("FAILED, read-only: the journal can no longer be written");
+  const metrics = await program.run(["status", directory, "--metrics"]);
+  expect(metrics.output).toMatch(/varve_healthy\{[^}]*\} 0/u);
+  expect(fs.readFileSync(log, "utf8")).toContain("the pool is read-only from now on");
+}
+
+it("a device that becomes read-only: reads go on, syncs fail, status says why, and what was synced stays", async ({
+  skip,
+}) => {
+  if (blocked !== undefined) return skip(blocked);
+  const { device, directory, log, sum } = await onLoop("protected");
+  await shell(`blockdev --setro ${device}`);
+  await isLost(directory, log);
+  expect(digest(join(directory, "kept"))).toBe(sum);
+  expect((await program.run(["umount", directory])).status).toBe(3);
+  expect(mountAt(directory)).toBeUndefined();
+  await shell(`blockdev --setrw ${device}`);
+  expect((await program.run(["check", "--data", device])).status).toBe(0);
+  expect((await program.run(["mount", device, directory, "--log", log])).status).toBe(0);
+  expect(digest(join(directory, "kept"))).toBe(sum);
+  expect((await program.run(["umount", directory])).status).toBe(0);
+}, 120_000);
+
+it("a device that is cut short: reads of what is gone fail and never give anything else, and the mount can be left", async ({
+  skip,
+}) => {
+  if (blocked !== undefined) return skip(blocked);
+  const { device, file, directory, log } = await onLoop("short");
+  await shell(`truncate -s 1M ${file}; losetup --set-capacity ${device}`);
+  await isLost(directory, log);
+  expect(() => digest(join(directory, "kept"))).toThrow(/EIO/);
+  expect((await program.run(["umount", directory])).status).toBe(3);
+  expect(mountAt(directory)).toBeUndefined();
+  expect((await program.run(["mount", device, directory, "--log", log])).status).toBe(3);
 }, 120_000);

@@ -22,11 +22,19 @@ interface Family {
   readonly samples: (status: ServerStatus) => ReadonlyArray<Sample>;
 }
 
-const one = (name: string, type: Family["type"], help: string, value: (status: ServerStatus) => number): Family => ({
+const one = (
+  name: string,
+  type: Family["type"],
+  help: string,
+  value: (status: ServerStatus) => number | undefined,
+): Family => ({
   name,
   type,
   help,
-  samples: (status) => [[{}, value(status)]],
+  samples: (status) => {
+    const found = value(status);
+    return found === undefined ? [] : [[{}, found]];
+  },
 });
 
 const FAMILIES: ReadonlyArray<Family> = [

@@ -44,7 +44,8 @@ export interface ServerStatus {
     /** `failed`: read-only since something broke; `why` says what. */
     readonly state: "healthy" | "read-only" | "failed";
     readonly why: string | undefined;
-    readonly inodes: number;
+    /** Nobody counts them once the pool failed. */
+    readonly inodes: number | undefined;
   };
   readonly usage: Omit<Usage, "written">;
   readonly written: ReadonlyArray<WrittenStatus>;
@@ -123,8 +124,8 @@ export function statusOf(sources: StatusSources): Effect.Effect<ServerStatus, Fs
   const { directory, transport, options, readOnly, pool, devices, metrics, log, startedMs } = sources;
   return Effect.gen(function* () {
     const { written, ...usage } = yield* pool.usage;
-    const { inodes } = yield* pool.filesystem.statfs;
     const why = sources.failure();
+    const inodes = why === undefined ? (yield* pool.filesystem.statfs).inodes : undefined;
     const { uuid, label } = pool.superblock;
     const state = why !== undefined ? "failed" : readOnly ? "read-only" : "healthy";
     return {
