@@ -36,4 +36,22 @@ describe("an actor", () => {
     expect(world.run(program)).toMatchObject({ _tag: "Success", value: 2 });
     expect(world.steps).toBeLessThan(20);
   });
+
+  it("that only reads goes on while the pool is frozen, until something is broken", async () => {
+    const program = Effect.gen(function* () {
+      const supervisor = yield* Supervisor.make(true);
+      const answer = (pending: Request): void => pending.succeed(1);
+      const reader = new Actor<Request>(supervisor, "reader", answer, { reads: true });
+      const writer = new Actor<Request>(supervisor, "writer", answer);
+      const asked = (actor: Actor<Request>): Effect.Effect<string> =>
+        Effect.map(Effect.result(actor.ask<number, never>((pending) => pending)), ({ _tag }) => _tag);
+      supervisor.freeze("the journal cannot be written");
+      expect([yield* asked(reader), yield* asked(writer)]).toEqual(["Success", "Failure"]);
+      supervisor.fail("an invariant is broken");
+      expect([yield* asked(reader), yield* asked(writer)]).toEqual(["Failure", "Failure"]);
+      expect(supervisor.failure?.detail).toBe("the journal cannot be written");
+      expect(supervisor.owed.size).toBe(0);
+    });
+    await Effect.runPromise(Effect.timeout(program, 1000));
+  });
 });

@@ -4,7 +4,8 @@
  * An actor owns its state alone and handles one message at a time, synchronously; it replies at once or later through
  * the message's `Pending`. Waiting work is forked with `fork`, never done inside a handler. A handler that throws, or a
  * forked fiber that dies of a defect, has broken an invariant: the supervisor then fails the whole pool, every waiting
- * asker gets `PoolFailed`, and nothing more is written. An actor never catches a defect and goes on.
+ * asker gets `PoolFailed`, and nothing more is written. An actor never catches a defect and goes on. Where only the
+ * devices no longer take what is written, memory is right, and reading goes on: the pool is frozen.
  *
  * Replies resume the asker inline, so a handler replies last.
  */
@@ -47,6 +48,11 @@ export class Pending<A, E> {
     this.settle(Exit.fail(error));
   }
 
+  /** Was the asker told? */
+  get settled(): boolean {
+    return this.exit !== undefined;
+  }
+
   settle(exit: Exit.Exit<A, E | PoolFailed>): void {
     if (this.exit !== undefined) return;
     this.exit = exit;
@@ -76,6 +82,7 @@ export class Supervisor {
   private readonly fibers: Set<Fiber.Fiber<unknown, unknown>> = new Set();
   private readonly watchers: Array<(failure: PoolFailed) => void> = [];
   private stopping = false;
+  private frozen = false;
   failure: PoolFailed | undefined;
 
   private constructor(fiber: Fiber.Fiber<unknown, unknown>, inlineAsks: boolean) {
@@ -98,12 +105,29 @@ export class Supervisor {
     return this.failure ?? (this.stopping ? new PoolFailed("the pool was closed") : undefined);
   }
 
+  /** The same for whoever only reads. */
+  get endedForReading(): PoolFailed | undefined {
+    return this.frozen && !this.stopping ? undefined : this.ended;
+  }
+
   onFailure(watcher: (failure: PoolFailed) => void): void {
     this.watchers.push(watcher);
   }
 
-  /** Fails the pool for good: first cause wins. */
+  /** Fails the pool for good: an invariant is broken, so that memory is not to be believed either. First cause wins. */
   fail(detail: string): void {
+    this.frozen = false;
+    this.end(detail);
+  }
+
+  /** Nothing is written from now on, as the devices do not take it. What was committed can be read. */
+  freeze(detail: string): void {
+    if (this.ended !== undefined) return;
+    this.frozen = true;
+    this.end(detail);
+  }
+
+  private end(detail: string): void {
     if (this.failure !== undefined || this.stopping) return;
     reached("pool failed");
     this.failure = new PoolFailed(detail);
@@ -138,12 +162,20 @@ export class Actor<M> {
   private readonly supervisor: Supervisor;
   private readonly handle: (message: M) => void;
   private readonly priority: number;
+  private readonly reads: boolean;
   private box: Array<M> = [];
   private head = 0;
   private scheduled = false;
   private draining = false;
 
-  constructor(supervisor: Supervisor, name: string, handle: (message: M) => void, priority = 0) {
+  /** `reads`: it goes on in a frozen pool, and then only reads. */
+  constructor(
+    supervisor: Supervisor,
+    name: string,
+    handle: (message: M) => void,
+    { priority = 0, reads = false } = {},
+  ) {
+    this.reads = reads;
     this.supervisor = supervisor;
     this.name = name;
     this.handle = handle;
@@ -151,9 +183,13 @@ export class Actor<M> {
     supervisor.actors.push(this);
   }
 
+  private get ended(): PoolFailed | undefined {
+    return this.reads ? this.supervisor.endedForReading : this.supervisor.ended;
+  }
+
   /** Would a message that is asked now be handled on the asker's stack? */
   get idle(): boolean {
-    return this.supervisor.inlineAsks && this.supervisor.ended === undefined && !this.draining && this.waiting === 0;
+    return this.supervisor.inlineAsks && this.ended === undefined && !this.draining && this.waiting === 0;
   }
 
   /** Messages not yet handled. */
@@ -166,7 +202,8 @@ export class Actor<M> {
     return Effect.suspend(() => {
       const { supervisor } = this;
       // Nobody would answer any more, and what is asked while fibers are interrupted must not hold them up.
-      if (supervisor.ended !== undefined) return Exit.fail(supervisor.ended);
+      const { ended } = this;
+      if (ended !== undefined) return Exit.fail(ended);
       const pending = new Pending<A, E>(supervisor);
       const content = message(pending);
       if (this.idle) {
@@ -180,7 +217,7 @@ export class Actor<M> {
   }
 
   tell(message: M): void {
-    if (this.supervisor.failure !== undefined || this.supervisor.stopped) return;
+    if (this.ended !== undefined) return;
     if (this.waiting >= MAILBOX_MESSAGES_MAX) throw new Error(`mailbox of ${this.name} is over its limit`);
     this.box.push(message);
     this.kick();
@@ -188,7 +225,7 @@ export class Actor<M> {
 
   private kick(): void {
     // Mail that nobody handles any more must not have the drain scheduled for ever.
-    if (this.supervisor.failure !== undefined || this.supervisor.stopped) return;
+    if (this.ended !== undefined) return;
     if (this.scheduled || this.draining || this.waiting === 0) return;
     this.scheduled = true;
     this.supervisor.dispatcher.scheduleTask(this.drain, this.priority);
@@ -209,7 +246,7 @@ export class Actor<M> {
     this.draining = true;
     // Replies run inline and may send again: this turn is bounded to what was there at its start.
     const end = this.box.length;
-    while (this.head < end && this.supervisor.failure === undefined && !this.supervisor.stopped) {
+    while (this.head < end && this.ended === undefined) {
       this.run(this.box[this.head++]!);
     }
     if (this.head === this.box.length) {

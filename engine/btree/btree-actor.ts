@@ -64,7 +64,7 @@ export class BtreeActor implements Transactor {
       bucketOf: (device, addressBytes) => io.member(device).layout.bucketOf(addressBytes),
       classOf: (at) => buckets.classOf(at),
     });
-    this.actor = new Actor(services.supervisor, "btree", (request) => this.attempt(request));
+    this.actor = new Actor(services.supervisor, "btree", (request) => this.attempt(request), { reads: true });
   }
 
   get commitBytesMax(): number {
@@ -110,6 +110,8 @@ export class BtreeActor implements Transactor {
 
   private attempt(request: Request): void {
     const { staging, services } = this;
+    // Its asker was told that the pool has failed: it must not take effect any more.
+    if (request.pending.settled) return this.through(request);
     this.attempts++;
     staging.reset();
     let answer: unknown;
@@ -133,6 +135,12 @@ export class BtreeActor implements Transactor {
       return request.pending.fail(answer.error);
     }
     if (staging.count > 0 || staging.refs.length > 0) {
+      const { failure } = services.supervisor;
+      if (failure !== undefined) {
+        reached("change refused by a frozen pool");
+        this.through(request);
+        return request.pending.fail(failure);
+      }
       if (!services.journal.room(staging.journalWords, staging.refs.length, false)) {
         this.waitingForRoom.push(request);
         return;

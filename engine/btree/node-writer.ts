@@ -102,7 +102,7 @@ export class NodeWriter {
           // Whoever had its turn before may have written all that was asked for.
           if (oldest.pin >= beforeSequence) return Effect.void;
           const failure = new PoolFailed(`a btree node of table ${oldest.table} can never be written`);
-          supervisor.fail(failure.detail);
+          supervisor.freeze(failure.detail);
           return Effect.fail(failure);
         });
       }),
@@ -130,7 +130,7 @@ export class NodeWriter {
   }
 
   private give(error: AppendError | PoolFailed): Effect.Effect<void> {
-    if (error._tag !== "PoolFailed") this.services.supervisor.fail(`btree nodes cannot be written: ${error._tag}`);
+    if (error._tag !== "PoolFailed") this.services.supervisor.freeze(`btree nodes cannot be written: ${error._tag}`);
     return Effect.void;
   }
 

@@ -203,6 +203,7 @@ export function makeReferenceServices(options: ReferenceOptions = {}): Reference
     readOnly: false,
     memory: { dirtyBytesMax: options.dirtyBytesMax ?? 2 ** 30, readCacheBytes: options.readCacheBytes ?? 0 },
     background: options.background ?? (() => undefined),
+    failure: () => undefined,
   };
 }
 

@@ -61,6 +61,8 @@ export interface EngineServices {
   readonly memory: MemoryLimits;
   /** Runs work on a fiber of its own that ends with the pool; whatever fails must have been handled inside. */
   readonly background: (name: string, work: Effect<void>) => void;
+  /** Why nothing can be written any more. */
+  readonly failure: () => PoolFailed | undefined;
   /** Keeps what takes effect for the next process. */
   readonly survivors?: SurvivorLog | undefined;
 }

@@ -98,6 +98,9 @@ export class FileOperations extends FileAccess {
     return this.withState(inode, observe, (state) =>
       Effect.gen(function* () {
         if (self.files.memory.heldBytes >= self.services.memory.dirtyBytesMax) yield* self.throttle;
+        // It would only be lost.
+        const failure = self.services.failure();
+        if (failure !== undefined) return yield* Effect.fail(failure);
         if (survivors?.crowded === true) yield* self.thinOut;
         const cost = bytes.length === 0 ? 0 : bytes.length + WRITE_OVERHEAD_BYTES;
         const granted = self.services.space.reserve(cost) || (yield* self.reserve(cost));
@@ -153,8 +156,8 @@ export class FileOperations extends FileAccess {
 
   /** A write to a file whose state is in memory, if there is room for it; see `AtOnce`. */
   writeAtOnce(inode: number, offset: number, bytes: Uint8Array, keepTimes: boolean): number | FsError | undefined {
-    const { space, memory, readOnly, survivors } = this.services;
-    if (survivors?.crowded === true) return undefined;
+    const { space, memory, readOnly, survivors, failure } = this.services;
+    if (survivors?.crowded === true || failure() !== undefined) return undefined;
     const state = this.files.get(inode);
     if (state?.regular !== true || state.gone || readOnly || bytes.length === 0) return undefined;
     if (!isRange(offset, bytes.length) || this.files.memory.heldBytes >= memory.dirtyBytesMax) return undefined;

@@ -281,7 +281,7 @@ export class Journal {
 
   private readonly pump: Effect.Effect<void, PoolFailed> = Effect.suspend(() =>
     Effect.catch(this.pumpAll(), (error) => {
-      this.supervisor.fail(`the journal can no longer be written: ${describe(error)}`);
+      this.supervisor.freeze(`the journal can no longer be written: ${describe(error)}`);
       return Effect.void;
     }),
   );
@@ -403,7 +403,7 @@ export class Journal {
 
   private checkRing(): void {
     const { buckets, bucketsMin } = this.ring;
-    if (buckets < bucketsMin) this.supervisor.fail(`only ${buckets} buckets of the journal can be written`);
+    if (buckets < bucketsMin) this.supervisor.freeze(`only ${buckets} buckets of the journal can be written`);
   }
 
   private flush(): Effect.Effect<void, DeviceError> {

@@ -272,6 +272,7 @@ function start(
         readCacheBytes: options.readCacheBytes ?? DEFAULTS.readCacheBytes,
       },
       background: (name, work) => runtime.supervisor.fork(name, work),
+      failure: () => runtime.supervisor.failure,
     });
     runtime.collectExtents = (at) => {
       const { layout } = io.member(at.device);

@@ -95,7 +95,7 @@ export function startRuntime(
     keepWhatVouches(buckets, io, recovered);
     const runtime = wire(io, superblock, recovered, options, { supervisor, trees, loader, buckets });
     supervisor.onFailure(() => runtime.writer.retryWaiting());
-    io.whenGone = ({ device }) => supervisor.fail(`${device} is gone`);
+    io.whenGone = ({ device }) => supervisor.freeze(`${device} is gone`);
     const { ring } = runtime;
     if (!options.readOnly && ring.buckets < ring.bucketsMin) {
       return yield* Effect.fail(new PoolFailed(`only ${ring.buckets} buckets of the journal can be written`));

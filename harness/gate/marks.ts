@@ -21,6 +21,7 @@ export const RATES: Readonly<Record<string, number>> = {
   "commit waited for journal space": 8,
   // Needs clients that fill entries faster than a slow journal takes them.
   "commit waited for the journal to write": 0.02,
+  "change refused by a frozen pool": 0.1,
   // Needs bytes that look compressible and are not; few are drawn.
   "compression gave too little": 0.1,
   "device gone": 0.5,
