@@ -192,6 +192,17 @@ export class Actor<M> {
     return this.supervisor.inlineAsks && this.ended === undefined && !this.draining && this.waiting === 0;
   }
 
+  /** Runs a step at once as if a message asked for it; `undefined` where it would have to wait for its turn. */
+  now<A>(step: () => A): A | undefined {
+    if (!this.idle) return undefined;
+    this.draining = true;
+    let answer: A | undefined;
+    this.guarded(() => (answer = step()));
+    this.draining = false;
+    this.kick();
+    return answer;
+  }
+
   /** Messages not yet handled. */
   get waiting(): number {
     return this.box.length - this.head;
@@ -232,8 +243,12 @@ export class Actor<M> {
   }
 
   private run(message: M): void {
+    this.guarded(() => this.handle(message));
+  }
+
+  private guarded(step: () => void): void {
     try {
-      this.handle(message);
+      step();
     } catch (defect) {
       this.supervisor.fail(
         `${this.name}: ${defect instanceof Error ? (defect.stack ?? defect.message) : String(defect)}`,

@@ -1,33 +1,33 @@
 /**
- * Answers to the commonest requests, on the stack that took them, where nothing must be waited for.
+ * Answers to the commonest requests that only look, or write, on the stack that took them, where nothing must be waited
+ * for; what changes names and attributes is in `change-at-once.ts`.
  */
-import type { AtOnce } from "../engine/fs/at-once.ts";
 import { FsError } from "../engine/fs/types.ts";
-import { errnoOfReason } from "./errno.ts";
-import type { KernelReferences } from "./kernel-references.ts";
-import type { Notifier } from "./notifier.ts";
+import { type AnswerAtOnce, type Answering, errnoIn } from "./answering.ts";
+import { changeAtOnce } from "./change-at-once.ts";
+import { Errno, errnoOfReason } from "./errno.ts";
 import { Opcode, WriteFlag } from "./protocol/opcodes.ts";
-import { encodeAttributes, encodeCount, encodeEntry, encodeNoEntry, type Lifetimes } from "./protocol/reply.ts";
+import { encodeAttributes, encodeCount, encodeEntry, encodeNoEntry, encodeStatx } from "./protocol/reply.ts";
 import { isDots, type KernelRequest } from "./protocol/request.ts";
 
-export interface Answering {
-  readonly engine: AtOnce;
-  readonly options: Lifetimes & { readonly writebackCache: boolean };
-  readonly references: KernelReferences;
-  readonly notifier: Notifier | undefined;
-}
+const ACL_PREFIX = new TextEncoder().encode("system.posix_acl_");
+const EMPTY = new Uint8Array(0);
 
-const errnoIn = (error: FsError | undefined): number | undefined =>
-  error === undefined ? undefined : errnoOfReason(error.reason);
+export const isAcl = (name: Uint8Array): boolean => ACL_PREFIX.every((byte, at) => name[at] === byte);
 
-/** The answer, or an error number, to what need not wait; `undefined` if it must, or cannot be decoded. */
-export function answerAtOnce(request: KernelRequest, answering: Answering): Uint8Array | number | undefined {
+/** The answer to what need not wait; `undefined` if it must, or cannot be decoded. */
+export function answerAtOnce(request: KernelRequest, answering: Answering): AnswerAtOnce {
   try {
     switch (request.opcode) {
       case Opcode.getattr: {
         const { engine, options } = answering;
         const found = engine.getattr(request.inode);
         return found === undefined || found instanceof FsError ? errnoIn(found) : encodeAttributes(found, options);
+      }
+      case Opcode.statx: {
+        const { engine, options } = answering;
+        const found = engine.getattr(request.inode);
+        return found === undefined || found instanceof FsError ? errnoIn(found) : encodeStatx(found, options);
       }
       case Opcode.lookup:
         return lookup(request, answering);
@@ -38,8 +38,13 @@ export function answerAtOnce(request: KernelRequest, answering: Answering): Uint
       }
       case Opcode.write:
         return write(request, answering);
+      case Opcode.getxattr:
+        return getxattr(request, answering);
+      case Opcode.release:
+      case Opcode.releasedir:
+        return EMPTY;
       default:
-        return undefined;
+        return changeAtOnce(request, answering);
     }
   } catch {
     // It is told the other way.
@@ -47,7 +52,7 @@ export function answerAtOnce(request: KernelRequest, answering: Answering): Uint
   }
 }
 
-function lookup(request: KernelRequest, { engine, options, references }: Answering): Uint8Array | number | undefined {
+function lookup(request: KernelRequest, { engine, options, references }: Answering): AnswerAtOnce {
   const name = request.name();
   if (isDots(name)) return undefined;
   const found = engine.lookup(request.inode, name);
@@ -57,7 +62,18 @@ function lookup(request: KernelRequest, { engine, options, references }: Answeri
   return encodeEntry(found, options);
 }
 
-function write(request: KernelRequest, { engine, options, notifier }: Answering): Uint8Array | number | undefined {
+function getxattr(request: KernelRequest, { engine, options }: Answering): AnswerAtOnce {
+  const room = request.u32();
+  request.skip(4);
+  const name = request.name();
+  if (isAcl(name) && !options.acls) return Errno.EOPNOTSUPP;
+  const value = engine.getxattr(request.inode, name);
+  if (value === undefined || value instanceof FsError) return errnoIn(value);
+  if (room === 0) return encodeCount(value.length);
+  return value.length <= room ? value : errnoOfReason("ResultTooLarge");
+}
+
+function write(request: KernelRequest, { engine, options, notifier }: Answering): AnswerAtOnce {
   request.skip(8);
   const [offset, length, flags] = [request.u64(), request.u32(), request.u32()];
   request.skip(16);

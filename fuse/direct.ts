@@ -21,7 +21,7 @@ import {
 } from "../engine/fs/types.ts";
 import type { AtOnce } from "../engine/fs/at-once.ts";
 import type { Pool } from "../engine/pool/pool.ts";
-import { answerAtOnce } from "./answer-at-once.ts";
+import { answerAtOnce, isAcl } from "./answer-at-once.ts";
 import { describeFailure, Errno, errnoOf, Refused } from "./errno.ts";
 import type { Notifier } from "./notifier.ts";
 import { KernelReferences } from "./kernel-references.ts";
@@ -111,7 +111,7 @@ export class DirectTransport {
   private operations: Operations;
   private readonly filesystem: Filesystem;
   readonly engine: AtOnce;
-  private readonly now: () => Timestamp;
+  readonly now: () => Timestamp;
   private readonly services: TransportServices;
   readonly options: DirectOptions;
   readonly references = new KernelReferences();
@@ -119,13 +119,13 @@ export class DirectTransport {
   private closed = false;
   notifier: Notifier | undefined;
 
-  constructor(pool: Pick<Pool, "filesystemFor" | "atOnce">, services: TransportServices, options: DirectOptions) {
+  constructor(pool: Pick<Pool, "filesystemFor" | "atOnceFor">, services: TransportServices, options: DirectOptions) {
     this.now = () => {
       const milliseconds = Date.now();
       return { seconds: Math.floor(milliseconds / 1000), nanoseconds: (milliseconds % 1000) * 1e6 };
     };
     this.filesystem = pool.filesystemFor(this.references);
-    this.engine = pool.atOnce;
+    this.engine = pool.atOnceFor(this.references);
     this.operations = new Operations(this.filesystem, this.now, options.acls);
     this.services = services;
     this.options = options;
@@ -152,6 +152,13 @@ export class DirectTransport {
     this.notifier = notifier;
   }
 
+  get opensFilesSilently(): boolean {
+    return this.opensSilently.files;
+  }
+
+  readonly engineFor = (request: KernelRequest): AtOnce =>
+    this.services.outliving?.atOnceFor(request.number, this.references) ?? this.engine;
+
   /** From now on every request fails, and nobody uses what has no name. */
   get close(): Effect.Effect<void> {
     return Effect.suspend(() => {
@@ -174,14 +181,15 @@ export class DirectTransport {
     // What is sent again may have been done.
     const atOnce = this.closed || request.resent ? undefined : answerAtOnce(request, this);
     if (typeof atOnce === "number") return void answer(header(request.view, atOnce, 0));
+    const { outliving } = this.services;
+    const remembered = outliving !== undefined && CHANGES.has(request.opcode);
     if (atOnce !== undefined) {
-      if (!answer(header(request.view, 0, atOnce.length), atOnce)) this.notTold(request, atOnce);
+      this.told(request, atOnce, answer);
+      if (remembered) outliving.answered(request.number);
       return;
     }
     request.rewind();
     const handle = this.handlers.get(request.opcode);
-    const { outliving } = this.services;
-    const remembered = outliving !== undefined && CHANGES.has(request.opcode);
     this.services.run(remembered ? this.inView(handle, request) : this.effectOf(handle, request), (exit) => {
       this.answer(request, exit, answer);
       if (remembered) outliving.answered(request.number);
@@ -194,15 +202,22 @@ export class DirectTransport {
     answer: (...parts: ReadonlyArray<Uint8Array>) => boolean,
   ): void {
     if (Exit.isSuccess(exit)) {
-      const body = exit.value;
-      const taken =
-        body.length === 0 ? answer(header(request.view, 0, 0)) : answer(header(request.view, 0, body.length), body);
-      if (!taken) this.notTold(request, body);
+      this.told(request, exit.value, answer);
       return;
     }
     const errno = errnoOf(exit);
     if (errno === Errno.EIO) this.services.report(`request ${request.opcode} failed: ${describeFailure(exit)}`);
     answer(header(request.view, errno, 0));
+  }
+
+  private told(
+    request: KernelRequest,
+    body: Uint8Array,
+    answer: (...parts: ReadonlyArray<Uint8Array>) => boolean,
+  ): void {
+    const head = header(request.view, 0, body.length);
+    const taken = body.length === 0 ? answer(head) : answer(head, body);
+    if (!taken) this.notTold(request, body);
   }
 
   /** The request's effect, in a view that knows which of its steps another server has done. */
@@ -233,7 +248,9 @@ export class DirectTransport {
       if (!Exit.isSuccess(exit))
         this.services.report(`inode ${inode} stays until the next mount: ${describeFailure(exit)}`);
     };
-    if (this.references.forgets(inode, times)) run(this.filesystem.release(inode), ended);
+    if (this.references.forgets(inode, times) && (this.closed || this.engine.release(inode) === undefined)) {
+      run(this.filesystem.release(inode), ended);
+    }
     // What servers before this one told the kernel of is not counted here: it is the rest of what it forgets.
     if (outliving?.tookOver === true && !this.references.holds(inode)) run(outliving.forgotten(inode), ended);
   }
@@ -387,8 +404,7 @@ export class DirectTransport {
   ];
 
   private refused(name: Uint8Array): Answer | undefined {
-    const acl = ACL_PREFIX.every((byte, at) => name[at] === byte);
-    return acl && !this.options.acls ? Effect.fail(new Refused(Errno.EOPNOTSUPP)) : undefined;
+    return isAcl(name) && !this.options.acls ? Effect.fail(new Refused(Errno.EOPNOTSUPP)) : undefined;
   }
 
   private readonly files: ReadonlyArray<readonly [number, Handle]> = [
@@ -506,22 +522,27 @@ export class DirectTransport {
   }
 
   private writePlus(writer: EntryWriter, entries: ReadonlyArray<DirectoryEntry>): Fs<void> {
-    const { operations, options } = this;
-    const next = (index: number): Fs<void> => {
-      const entry = entries[index];
-      if (entry === undefined) return Effect.void;
-      // Attributes of `.` and `..` would count as lookups of names that are not.
-      const found: Fs<Attributes | undefined> =
-        entry.cookie <= DOTS
-          ? Effect.succeed(undefined)
-          : Effect.catch(operations.getattr(entry.inode), () => Effect.succeed(undefined));
-      return Effect.flatMap(found, (attributes) => {
-        if (!writer.addPlus(entry, attributes, options)) return Effect.void;
-        if (attributes !== undefined) this.references.told(entry.inode);
-        return next(index + 1);
-      });
+    const { operations, options, engine } = this;
+    /** False when there is no more room. */
+    const add = (entry: DirectoryEntry, attributes: Attributes | undefined): boolean => {
+      if (!writer.addPlus(entry, attributes, options)) return false;
+      if (attributes !== undefined) this.references.told(entry.inode);
+      return true;
     };
-    return next(0);
+    const from = (start: number): Fs<void> => {
+      for (let index = start; index < entries.length; index++) {
+        const entry = entries[index]!;
+        // Attributes of `.` and `..` would count as lookups of names that are not.
+        const found = entry.cookie <= DOTS ? new FsError("NoEntry") : engine.getattr(entry.inode);
+        if (found === undefined) {
+          const asked = Effect.catch(operations.getattr(entry.inode), () => Effect.succeed(undefined));
+          return Effect.flatMap(asked, (attributes) => (add(entry, attributes) ? from(index + 1) : Effect.void));
+        }
+        if (!add(entry, found instanceof FsError ? undefined : found)) break;
+      }
+      return Effect.void;
+    };
+    return Effect.suspend(() => from(0));
   }
 
   private init(request: KernelRequest): Answer {
@@ -557,7 +578,6 @@ export class DirectTransport {
 const SETXATTR_KILL_SET_GROUP_ID = 1;
 /** Cookies that `.` and `..` take. */
 const DOTS = 2;
-const ACL_PREFIX = encoder.encode("system.posix_acl_");
 /** A value for a caller's buffer of this size; 0 asks how long the value is. */
 const fitting =
   (room: number) =>

@@ -86,7 +86,7 @@ export class Operations {
         this.setattr(inode, mode === undefined || set.mode !== undefined ? rest : { ...rest, mode }),
       );
     }
-    const changed = this.fs.setattr(inode, this.changesOf(set));
+    const changed = this.fs.setattr(inode, changesOf(set, this.now));
     if (set.mode === undefined) return changed;
     return Effect.tap(changed, ({ mode }) =>
       Effect.flatMap(this.storedAcl(inode, ACCESS_ACL), (acl) =>
@@ -117,19 +117,6 @@ export class Operations {
     );
   }
 
-  private changesOf(set: SetAttributes): AttributeChanges {
-    const time = (value: Timestamp | "now"): Timestamp => (value === "now" ? this.now() : value);
-    return {
-      ...(set.mode === undefined ? {} : { mode: set.mode & PERMISSION_BITS }),
-      ...(set.uid === undefined || set.uid === OWNER_UNCHANGED ? {} : { uid: set.uid }),
-      ...(set.gid === undefined || set.gid === OWNER_UNCHANGED ? {} : { gid: set.gid }),
-      ...(set.sizeBytes === undefined ? {} : { sizeBytes: set.sizeBytes }),
-      ...(set.accessed === undefined ? {} : { accessed: time(set.accessed) }),
-      ...(set.modified === undefined ? {} : { modified: time(set.modified) }),
-      ...(set.changed === undefined ? {} : { changed: set.changed }),
-    };
-  }
-
   /** Creates a regular file and opens it. */
   create(parent: number, name: Uint8Array, mode: number, caller: Caller | undefined): Fs<Attributes> {
     const made = this.mknod(parent, name, FileType.regular | (mode & PERMISSION_BITS), 0, caller);
@@ -137,13 +124,11 @@ export class Operations {
   }
 
   mknod(parent: number, name: Uint8Array, mode: number, rdev: number, caller: Caller | undefined): Fs<Attributes> {
-    const whole = (mode & FileType.mask || FileType.regular) | (mode & PERMISSION_BITS);
-    return this.making(parent, whole, caller, (bits, owner) => this.fs.mknod(parent, name, bits, rdev, owner));
+    return this.making(parent, nodeMode(mode), caller, (bits, owner) => this.fs.mknod(parent, name, bits, rdev, owner));
   }
 
   mkdir(parent: number, name: Uint8Array, mode: number, caller: Caller | undefined): Fs<Attributes> {
-    const whole = FileType.directory | (mode & PERMISSION_BITS);
-    return this.making(parent, whole, caller, (bits, owner) => this.fs.mkdir(parent, name, bits, owner));
+    return this.making(parent, directoryMode(mode), caller, (bits, owner) => this.fs.mkdir(parent, name, bits, owner));
   }
 
   /** Creates a regular file without a name, and opens it. */
@@ -167,8 +152,7 @@ export class Operations {
   ): Fs<Attributes> {
     return Effect.flatMap(this.fs.getattr(parent), (directory) => {
       const isDirectory = (mode & FileType.mask) === FileType.directory;
-      const whole = mode | (isDirectory ? directory.mode & SET_GROUP_ID : 0);
-      const owner = ownerIn(directory, caller);
+      const { whole, owner } = bornIn(directory, mode, caller);
       const plain = (): Fs<Attributes> => make(whole & ~(caller?.umask ?? 0), owner);
       if (!this.aclsEnforced) return plain();
       return Effect.flatMap(this.storedAcl(parent, DEFAULT_ACL), (found) => {
@@ -347,7 +331,38 @@ export class Operations {
   }
 }
 
-const RENAME_MODES: ReadonlyMap<number, RenameMode> = new Map([
+/** The mode that mknod asks for: a regular file where the type is left out. */
+export const nodeMode = (mode: number): number => (mode & FileType.mask || FileType.regular) | (mode & PERMISSION_BITS);
+export const directoryMode = (mode: number): number => FileType.directory | (mode & PERMISSION_BITS);
+
+/** What the engine is to change for a request; "now" is when it is asked. */
+export function changesOf(set: SetAttributes, now: () => Timestamp): AttributeChanges {
+  const time = (value: Timestamp | "now"): Timestamp => (value === "now" ? now() : value);
+  return {
+    ...(set.mode === undefined ? {} : { mode: set.mode & PERMISSION_BITS }),
+    ...(set.uid === undefined || set.uid === OWNER_UNCHANGED ? {} : { uid: set.uid }),
+    ...(set.gid === undefined || set.gid === OWNER_UNCHANGED ? {} : { gid: set.gid }),
+    ...(set.sizeBytes === undefined ? {} : { sizeBytes: set.sizeBytes }),
+    ...(set.accessed === undefined ? {} : { accessed: time(set.accessed) }),
+    ...(set.modified === undefined ? {} : { modified: time(set.modified) }),
+    ...(set.changed === undefined ? {} : { changed: set.changed }),
+  };
+}
+
+/** Mode and owner of what is made in a directory: its mode before the umask, of which an ACL takes the place. */
+export function bornIn(
+  directory: Attributes,
+  mode: number,
+  caller: Caller | undefined,
+): { readonly whole: number; readonly owner: Owner } {
+  const isDirectory = (mode & FileType.mask) === FileType.directory;
+  return {
+    whole: mode | (isDirectory ? directory.mode & SET_GROUP_ID : 0),
+    owner: ownerIn(directory, caller),
+  };
+}
+
+export const RENAME_MODES: ReadonlyMap<number, RenameMode> = new Map([
   [0, "replace"],
   [RenameFlag.noReplace, "no-replace"],
   [RenameFlag.exchange, "exchange"],

@@ -72,7 +72,7 @@ describe.skipIf(blocked !== undefined)("varve status and varve top", () => {
     expect(usage.commits).toBeGreaterThan(40);
     expect(requests.writtenBytes).toBeGreaterThanOrEqual(3_100_000);
     const operations = new Map(requests.operations.map((each) => [each.operation, each]));
-    expect(operations.get("create")!.count).toBeGreaterThanOrEqual(41);
+    expect(operations.get("mknod")!.count).toBeGreaterThanOrEqual(41);
     expect(operations.get("fsync")!.count).toBe(1);
     const zstd = answer.written.find(({ kind }) => kind === "zstd")!;
     expect(zstd.rawBytes).toBeGreaterThanOrEqual(3_100_000);

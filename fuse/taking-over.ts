@@ -54,6 +54,7 @@ export function outlivingOf(pool: Pool, survivors: SurvivorLog | undefined): Out
   if (survivors === undefined) return undefined;
   return {
     filesystemFor: pool.filesystemForRequest,
+    atOnceFor: pool.atOnceForRequest,
     answered: (request) => survivors.answered(request),
     allResent: () => survivors.allResent(),
     tookOver: pool.tookOver,

@@ -3,6 +3,7 @@
  */
 import type * as Effect from "effect/Effect";
 import type * as Exit from "effect/Exit";
+import type { AtOnce } from "../engine/fs/at-once.ts";
 import type { Filesystem, FilesystemUser, Fs } from "../engine/fs/types.ts";
 
 /** What a transport needs of its surroundings. */
@@ -19,6 +20,8 @@ export interface TransportServices {
 export interface Outliving {
   /** A view in which nothing is done twice for one request, though it be sent to one server after another. */
   readonly filesystemFor: (request: number, user: FilesystemUser) => Filesystem;
+  /** The same at once, for a request that was not sent before. */
+  readonly atOnceFor: (request: number, user: FilesystemUser) => AtOnce;
   /** The kernel has the answer. */
   readonly answered: (request: number) => void;
   /** Whatever will be sent again was sent. */

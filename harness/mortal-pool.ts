@@ -18,6 +18,7 @@ import { SurvivorLog } from "../engine/journal/survivor-log.ts";
 import { type OpenOptions, openPool, type Pool } from "../engine/pool/pool.ts";
 import type { Prng } from "./entropy.ts";
 import type { Observable, Observer } from "./oracle/checked-filesystem.ts";
+import { immediateView } from "./immediate-view.ts";
 import { SurvivorRam } from "./survivor-ram.ts";
 
 /** How processes die. */
@@ -36,6 +37,8 @@ export interface Mortality {
 const STEPS_MAX = 60;
 /** The same behind an effect. */
 const STEPS_TO_ANSWER = 2;
+/** Steps of the world between an effect's end and its answer, fewer than. */
+const STEPS_OF_ANSWER = 3;
 /** Share of processes that die while they take over. */
 const STILLBORN_SHARE = 0.25;
 
@@ -109,6 +112,7 @@ export class MortalPool implements Observable {
   private readonly options: OpenOptions;
   private readonly mortality: Mortality;
   private readonly random: Prng;
+  private readonly tried: () => boolean;
   /** What a process that began now would find in memory. */
   ram = new SurvivorRam();
   private current: Process | undefined;
@@ -133,11 +137,13 @@ export class MortalPool implements Observable {
   /** Hears of everything that a process is about to keep. */
   onKeep: (offsetBytes: number, bytes: Uint8Array) => void = () => {};
 
-  constructor(disk: SimDisk, options: OpenOptions, mortality: Mortality, random: Prng) {
+  /** `tried`: whether the next call is tried at once first. */
+  constructor(disk: SimDisk, options: OpenOptions, mortality: Mortality, random: Prng, tried: () => boolean) {
     this.disk = disk;
     this.options = options;
     this.mortality = mortality;
     this.random = random;
+    this.tried = tried;
     this.callsLeft = random.between(1, mortality.callsMax);
   }
 
@@ -299,16 +305,23 @@ export class MortalPool implements Observable {
         if (asked > 0) observer.resent();
         self.active++;
         const watching = { linearized: () => self.effect(process, request, observer) };
-        const view = process.pool!.filesystemForRequest(request, watching);
+        const slowly = process.pool!.filesystemForRequest(request, watching);
         self.unasked.delete(request);
         if (self.unasked.size === 0) process.log.allResent();
+        // What is sent again may have been done.
+        const atOnce = asked > 0 ? undefined : process.pool!.atOnceForRequest(request, watching);
+        const view = atOnce === undefined ? slowly : immediateView(slowly, atOnce, self.tried);
         const exit = yield* Effect.exit(operation(view));
+        // What is done at once is answered in the same step, but a process may die within a step.
+        for (let left = self.random.below(STEPS_OF_ANSWER); left > 0; left--) yield* Effect.yieldNow;
         self.active--;
-        if (!process.alive) continue;
-        process.log.answered(request);
-        self.unanswered.delete(request);
+        if (process.alive) {
+          process.log.answered(request);
+          self.unanswered.delete(request);
+        }
+        // The next process may be handing over by now, and waits for this as well.
         if (self.active === 0) self.whenIdle?.();
-        return yield* exit;
+        if (process.alive) return yield* exit;
       }
     });
   }

@@ -16,6 +16,7 @@ import { withPatience } from "./oracle/patient.ts";
 import { PoolRecovery, verifyPool, verifyWhatIsLeft, withoutHonestRefusal } from "./pool-recovery.ts";
 import { HoldingPool } from "./holding-pool.ts";
 import type { Observable } from "./oracle/checked-filesystem.ts";
+import { ImmediatePool } from "./immediate-view.ts";
 import { inRole } from "./role.ts";
 import type { ScenarioPlan } from "./scenario.ts";
 import type { Session } from "./session.ts";
@@ -25,6 +26,9 @@ import type { Operation } from "./workload/operation.ts";
 
 /** Share of runs in which the pool must come to rest before it is closed: in the others it closes with work to do. */
 const REST_SHARE = 0.3;
+
+/** Share of the calls of a run that are tried at once first, where nothing must be waited for. */
+const AT_ONCE_SHARES = [0, 0.5, 1];
 
 /** Settings of the engine that a campaign wants unless the scenario says otherwise. */
 const OPEN: OpenOptions = {
@@ -41,6 +45,8 @@ export class PoolTrial implements Trial<Mark> {
   private readonly plan: ScenarioPlan;
   private readonly oracle: Oracle;
   private readonly open: OpenOptions;
+  /** Is the next call tried at once first? */
+  private readonly tried: () => boolean;
   /** The pool failed for good, as its scenario allows. */
   private gaveUp = false;
 
@@ -51,6 +57,9 @@ export class PoolTrial implements Trial<Mark> {
     this.oracle = new Oracle(tolerance);
     const inlineAsks = session.entropy.stream("inline asks").chance(0.5);
     this.open = { ...OPEN, inlineAsks, ...plan.open };
+    const atOnce = session.entropy.stream("at once");
+    const share = atOnce.pick(AT_ONCE_SHARES);
+    this.tried = () => atOnce.chance(share);
     const segmentBytes = plan.mortality?.segmentBytes;
     const options = { open: this.open, tolerance, mayFail, clockJumps, segmentBytes };
     this.recoverable = new PoolRecovery(this.oracle, options);
@@ -79,7 +88,7 @@ export class PoolTrial implements Trial<Mark> {
             if (plan.clockJumps === true) oracle.model.clock = yield* session.jumpingClock;
             if (mortal !== undefined) self.armProcess(mortal);
             const served = first ?? mortal!;
-            const used: Observable = plan.holds === true && first !== undefined ? new HoldingPool(first) : served;
+            const used = first === undefined ? served : self.usedAs(first);
             yield* Effect.forEach(plan.clients, (_program, index) => self.client(served, used, index), {
               concurrency: "unbounded",
               discard: true,
@@ -127,11 +136,17 @@ export class PoolTrial implements Trial<Mark> {
     return error.reason === "InputOutput" || (error.reason === "NoSpace" && this.plan.tolerance.promisesFail === true);
   }
 
+  /** The pool as the kernel of a mount uses it, more or less. */
+  private usedAs(pool: Pool): Observable {
+    const immediate = new ImmediatePool(pool, this.tried);
+    return this.plan.holds === true ? new HoldingPool(immediate) : immediate;
+  }
+
   private mortalPool(): MortalPool | undefined {
     const { session, plan, open } = this;
     const { mortality } = plan;
     if (mortality === undefined) return undefined;
-    return new MortalPool(session.disk, open, mortality, session.entropy.stream("process deaths"));
+    return new MortalPool(session.disk, open, mortality, session.entropy.stream("process deaths"), this.tried);
   }
 
   /** States in which a process dies: everything that took effect is there, but for what was just being kept. */

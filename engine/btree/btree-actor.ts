@@ -108,21 +108,33 @@ export class BtreeActor implements Transactor {
     for (const request of waiting) this.actor.tell(request);
   }
 
+  /**
+   * Runs a body to its commit, at once; `undefined` if others are before it, or it must wait for a node or for room: then
+   * it has left no trace.
+   */
+  now<A, E>(body: Body<A, E>): A | Abort<E> | undefined {
+    return this.actor.now(() => {
+      let answer: A | Abort<E>;
+      try {
+        answer = this.stage(body);
+      } catch (reason) {
+        // Whoever asks the other way loads what is missing, or is told what is wrong.
+        if (reason === NOT_RESIDENT || reason instanceof Malformed) return undefined;
+        throw reason;
+      }
+      if (answer instanceof Abort) return answer;
+      if (this.refusal !== undefined || !this.hasRoom) return undefined;
+      this.complete();
+      return answer;
+    });
+  }
+
   private attempt(request: Request): void {
-    const { staging, services } = this;
     // Its asker was told that the pool has failed: it must not take effect any more.
     if (request.pending.settled) return this.through(request);
-    this.attempts++;
-    staging.reset();
     let answer: unknown;
-    let survivors: SurvivorLog | undefined;
     try {
-      answer = request.body(staging);
-      if (!(answer instanceof Abort) && staging.count > 0) {
-        if (services.readOnly) throw new Error("a commit on a pool opened read-only");
-        this.triggers.stage(staging);
-        this.touchLeaves();
-      }
+      answer = this.stage(request.body);
     } catch (reason) {
       if (reason === NOT_RESIDENT) return this.load(request);
       if (!(reason instanceof Malformed)) throw reason;
@@ -134,29 +146,64 @@ export class BtreeActor implements Transactor {
       this.through(request);
       return request.pending.fail(answer.error);
     }
-    if (staging.count > 0 || staging.refs.length > 0) {
-      const { failure } = services.supervisor;
-      if (failure !== undefined) {
-        reached("change refused by a frozen pool");
-        this.through(request);
-        return request.pending.fail(failure);
-      }
-      if (!services.journal.room(staging.journalWords, staging.refs.length, false)) {
-        this.waitingForRoom.push(request);
-        return;
-      }
+    const { refusal } = this;
+    if (refusal !== undefined) {
+      reached("change refused by a frozen pool");
+      this.through(request);
+      return request.pending.fail(refusal);
+    }
+    if (!this.hasRoom) {
+      this.waitingForRoom.push(request);
+      return;
+    }
+    this.through(request);
+    this.complete();
+    request.pending.settle(Exit.succeed(answer));
+  }
+
+  /** Runs a body and makes sure that what it stages can be committed, room in the journal excepted. */
+  private stage<A>(body: (tx: Transaction) => A): A {
+    const { staging } = this;
+    this.attempts++;
+    staging.reset();
+    const answer = body(staging);
+    if (!(answer instanceof Abort) && staging.count > 0) {
+      if (this.services.readOnly) throw new Error("a commit on a pool opened read-only");
+      this.triggers.stage(staging);
+      this.touchLeaves();
+    }
+    return answer;
+  }
+
+  private get changes(): boolean {
+    return this.staging.count > 0 || this.staging.refs.length > 0;
+  }
+
+  /** Why what is staged cannot be committed any more. */
+  private get refusal(): PoolFailed | undefined {
+    return this.changes ? this.services.supervisor.failure : undefined;
+  }
+
+  private get hasRoom(): boolean {
+    const { staging } = this;
+    return !this.changes || this.services.journal.room(staging.journalWords, staging.refs.length, false);
+  }
+
+  /** Commits what is staged, and runs the hooks. */
+  private complete(): void {
+    const { staging, services } = this;
+    let survivors: SurvivorLog | undefined;
+    if (this.changes) {
       survivors = services.survivors;
       survivors?.open();
       this.commit();
     }
-    this.through(request);
     // Reading loads nodes too.
     if (services.trees.overBudget && !services.trees.evict()) services.pressure();
     const { hooks } = staging;
     for (const hook of hooks) hook();
     // The commit and what its hooks say of it are one: nobody is told before both are kept.
     survivors?.close();
-    request.pending.settle(Exit.succeed(answer));
   }
 
   /** Every leaf that the commit will change must be in memory before anything changes. */

@@ -2,9 +2,10 @@ import * as Effect from "effect/Effect";
 import { expect, it } from "vitest";
 import { makeMemoryDevice } from "../../devices/memory.ts";
 import { formatPool, openPool, type OpenOptions, type Pool } from "../pool/pool.ts";
-import { FileType, FsError, ROOT_INODE } from "./types.ts";
+import { type Attributes, FileType, FsError, ROOT_INODE } from "./types.ts";
 
 const n = (text: string): Uint8Array => new TextEncoder().encode(text);
+const NOBODY = { linearized: () => {} };
 const OWNER = { uid: 1, gid: 2 };
 
 const withPool = (options: OpenOptions, use: (pool: Pool) => Effect.Effect<void, unknown>): Promise<void> =>
@@ -24,8 +25,9 @@ const whole = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> => Effect
 const reason = (answer: unknown): string => (answer instanceof FsError ? answer.reason : "no failure");
 
 it("answers what the calls of the same names answer", () =>
-  withPool({}, ({ filesystem: fs, atOnce }) =>
+  withPool({}, ({ filesystem: fs, atOnceFor }) =>
     Effect.gen(function* () {
+      const atOnce = atOnceFor(NOBODY);
       const { inode } = yield* whole(fs.mknod(ROOT_INODE, n("file"), FileType.regular | 0o640, 0, OWNER));
       yield* whole(fs.write(inode, 0, n("one two")));
       expect(atOnce.write(inode, 4, n("three"), false)).toBe(true);
@@ -48,8 +50,9 @@ it("answers what the calls of the same names answer", () =>
   ));
 
 it("does nothing where something must be waited for", () =>
-  withPool({ dirtyBytesMax: 100_000, readCacheBytes: 0 }, ({ filesystem: fs, atOnce, limitMemory }) =>
+  withPool({ dirtyBytesMax: 100_000, readCacheBytes: 0 }, ({ filesystem: fs, atOnceFor, limitMemory }) =>
     Effect.gen(function* () {
+      const atOnce = atOnceFor(NOBODY);
       const { inode } = yield* whole(fs.mknod(ROOT_INODE, n("file"), FileType.regular | 0o640, 0, OWNER));
       // Its state is not in memory.
       expect(atOnce.write(inode, 0, n("x"), false)).toBeUndefined();
@@ -66,17 +69,74 @@ it("does nothing where something must be waited for", () =>
   ));
 
 it("does nothing where actors are asked in turn, and nothing on a pool that is read-only", async () => {
-  await withPool({ inlineAsks: false }, ({ filesystem: fs, atOnce }) =>
+  await withPool({ inlineAsks: false }, ({ filesystem: fs, atOnceFor }) =>
     Effect.gen(function* () {
+      const atOnce = atOnceFor(NOBODY);
       expect((yield* whole(fs.getattr(ROOT_INODE))).inode).toBe(ROOT_INODE);
       expect(atOnce.getattr(ROOT_INODE)).toBeUndefined();
     }),
   );
-  await withPool({ readOnly: true }, ({ filesystem: fs, atOnce }) =>
+  await withPool({ readOnly: true }, ({ filesystem: fs, atOnceFor }) =>
     Effect.gen(function* () {
+      const atOnce = atOnceFor(NOBODY);
       yield* whole(fs.getattr(ROOT_INODE));
       expect(atOnce.getattr(ROOT_INODE)).toMatchObject({ inode: ROOT_INODE });
       expect(atOnce.write(ROOT_INODE, 0, n("x"), false)).toBeUndefined();
     }),
   );
 });
+
+it("changes what the calls of the same names change", () =>
+  withPool({}, ({ filesystem: fs, atOnceFor }) =>
+    Effect.gen(function* () {
+      const moments: Array<number> = [];
+      const orphans: Array<number> = [];
+      const held = new Set<number>();
+      const atOnce = atOnceFor({
+        linearized: (made = 0) => void moments.push(made),
+        holds: (inode) => held.has(inode),
+        orphaned: (inode) => void orphans.push(inode),
+      });
+      // Brings what is touched into memory.
+      yield* whole(fs.mknod(ROOT_INODE, n("other"), FileType.regular, 0, OWNER));
+      const made = atOnce.mknod(ROOT_INODE, n("file"), FileType.regular | 0o640, 0, OWNER) as Attributes;
+      expect(made).toEqual(yield* whole(fs.lookup(ROOT_INODE, n("file"))));
+      expect(moments).toEqual([made.inode]);
+      expect(reason(atOnce.mknod(ROOT_INODE, n("file"), FileType.regular, 0, OWNER))).toBe("Exists");
+      expect(atOnce.mkdir(ROOT_INODE, n("directory"), 0o755, OWNER)).toMatchObject({ links: 2 });
+      expect(atOnce.setattr(made.inode, { uid: 9, mode: 0o600 })).toMatchObject({
+        uid: 9,
+        mode: FileType.regular | 0o600,
+      });
+      expect(atOnce.rename(ROOT_INODE, n("file"), ROOT_INODE, n("moved"), "replace")).toBe(true);
+      expect(reason(atOnce.rename(ROOT_INODE, n("file"), ROOT_INODE, n("x"), "replace"))).toBe("NoEntry");
+      expect(reason(atOnce.unlink(ROOT_INODE, n("directory")))).toBe("IsDirectory");
+      expect(atOnce.rmdir(ROOT_INODE, n("directory"))).toBe(true);
+      expect(moments.length).toBe(8);
+      held.add(made.inode);
+      expect(atOnce.unlink(ROOT_INODE, n("moved"))).toBe(true);
+      expect(orphans).toEqual([made.inode]);
+      expect(atOnce.getattr(made.inode)).toMatchObject({ links: 0 });
+      expect(atOnce.release(made.inode)).toBe(true);
+      expect(reason(atOnce.getattr(made.inode))).toBe("NoEntry");
+      expect(yield* whole(fs.readdir(ROOT_INODE, 0, 10))).toMatchObject([{ name: n("other") }]);
+    }),
+  ));
+
+it("leaves no trace where a change must wait behind its commit, or for data", () =>
+  withPool({}, ({ filesystem: fs, atOnceFor }) =>
+    Effect.gen(function* () {
+      const moments: Array<number> = [];
+      const atOnce = atOnceFor({ linearized: (made = 0) => void moments.push(made) });
+      const { inode } = yield* whole(fs.mknod(ROOT_INODE, n("new"), FileType.regular | 0o640, 0, OWNER));
+      yield* whole(fs.mknod(ROOT_INODE, n("old"), FileType.regular | 0o640, 0, OWNER));
+      yield* whole(fs.write(inode, 0, n("data")));
+      expect(atOnce.rename(ROOT_INODE, n("new"), ROOT_INODE, n("old"), "replace")).toBeUndefined();
+      expect(atOnce.setattr(inode, { sizeBytes: 1 })).toBeUndefined();
+      expect(atOnce.release(inode)).toBeUndefined();
+      expect(moments).toEqual([]);
+      expect((yield* whole(fs.readdir(ROOT_INODE, 0, 10))).length).toBe(2);
+      yield* whole(fs.rename(ROOT_INODE, n("new"), ROOT_INODE, n("old"), "replace"));
+      expect(yield* whole(fs.read(inode, 0, 10))).toEqual(n("data"));
+    }),
+  ));

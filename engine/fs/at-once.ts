@@ -6,61 +6,163 @@
  * happened, and the caller asks the other way.
  */
 import type { BtreeActor } from "../btree/btree-actor.ts";
-import type { Transaction } from "../btree/transaction.ts";
-import type { EngineServices } from "../data/services.ts";
-import { findName, offsetOfHash } from "./directory.ts";
-import type { FileOperations } from "./file.ts";
-import { attributesOf, inodeThere, loadLive } from "./inode.ts";
+import { Abort, type Body, type Transaction } from "../btree/transaction.ts";
+import { reached } from "../marks.ts";
+import { Changes, type Making, type ViewParts } from "./changes.ts";
+import { listNames } from "./directory.ts";
 import { loadDirectory } from "./namespace.ts";
-import { nameFault, nameHash } from "./names.ts";
-import { type Attributes, FsError } from "./types.ts";
+import {
+  type AttributeChanges,
+  type Attributes,
+  type DirectoryEntry,
+  type FilesystemUser,
+  FsError,
+  type Owner,
+  type RenameMode,
+} from "./types.ts";
+import { getXattr, xattrNameFault } from "./xattr.ts";
 
-/** How a body that only reads is run at once, by whoever runs transactions. */
-export type Peek = BtreeActor["peek"];
+/** How bodies are run at once, by whoever runs transactions: one that only reads, and one to its commit. */
+export type Immediate = Pick<BtreeActor, "peek" | "now">;
+export type Peek = Immediate["peek"];
+
+/** What a body returns when somebody must wait behind its commit. */
+const WAITS = new Abort<undefined>(undefined);
 
 export class AtOnce {
-  private readonly services: EngineServices;
-  private readonly files: FileOperations;
-  private readonly peek: Peek;
+  private readonly parts: ViewParts;
+  private readonly immediate: Immediate;
+  private readonly changes: Changes;
 
-  constructor(services: EngineServices, files: FileOperations, peek: Peek) {
-    this.services = services;
-    this.files = files;
-    this.peek = peek;
+  constructor(parts: ViewParts, user: FilesystemUser, immediate: Immediate) {
+    this.parts = parts;
+    this.immediate = immediate;
+    this.changes = new Changes(parts, user);
   }
 
   getattr(inode: number): Attributes | FsError | undefined {
-    return this.peek((tx) => this.attributes(tx, inode));
+    return this.look((tx) => this.changes.getattr(tx, inode));
   }
 
   lookup(parent: number, name: Uint8Array): Attributes | FsError | undefined {
-    const { hashSeed, directoryHashBits } = this.services;
-    return (
-      nameFault(name) ??
-      this.peek((tx) => {
-        const directory = loadDirectory(tx, parent);
-        if (directory instanceof FsError) return directory;
-        const offset = offsetOfHash(nameHash(name, hashSeed, directoryHashBits));
-        const entry = findName(tx, { directory: parent, name, offset });
-        if (entry === undefined) return new FsError("NoEntry");
-        return attributesOf(entry.inode, inodeThere(tx, entry.inode), this.files.files.get(entry.inode));
-      })
-    );
+    const place = this.changes.place(parent, name);
+    return place instanceof FsError ? this.told(place) : this.look((tx) => this.changes.lookup(tx, place));
+  }
+
+  readdir(inode: number, cookie: number, countMax: number): ReadonlyArray<DirectoryEntry> | FsError | undefined {
+    return this.look((tx) => {
+      const directory = loadDirectory(tx, inode);
+      return directory instanceof FsError ? directory : listNames(tx, inode, cookie, countMax);
+    });
+  }
+
+  getxattr(inode: number, name: Uint8Array): Uint8Array | FsError | undefined {
+    const fault = xattrNameFault(name);
+    if (fault !== undefined) return this.told(fault);
+    return this.look((tx) => {
+      const row = this.changes.live(tx, inode);
+      return row instanceof FsError ? row : getXattr(tx, inode, name);
+    });
   }
 
   read(inode: number, offsetBytes: number, lengthBytes: number): Uint8Array | FsError | undefined {
-    return this.files.readAtOnce(inode, offsetBytes, lengthBytes, this.peek);
+    return this.told(this.parts.files.readAtOnce(inode, offsetBytes, lengthBytes, this.immediate.peek));
   }
 
   /** True if all of `bytes` was written. */
   write(inode: number, offsetBytes: number, bytes: Uint8Array, keepTimes: boolean): true | FsError | undefined {
-    const written = this.files.writeAtOnce(inode, offsetBytes, bytes, keepTimes);
-    return typeof written === "number" ? true : written;
+    const { observe } = this.changes;
+    const written = this.parts.files.writeAtOnce(inode, offsetBytes, bytes, keepTimes, () => observe(offsetBytes));
+    return typeof written === "number" ? true : this.told(written);
   }
 
-  private attributes(tx: Transaction, inode: number): Attributes | FsError {
-    const state = this.files.files.get(inode);
-    const row = loadLive(tx, inode, state);
-    return row instanceof FsError ? row : attributesOf(inode, row, state);
+  /** Changes of size wait for data. */
+  setattr(inode: number, changes: AttributeChanges): Attributes | FsError | undefined {
+    if (changes.sizeBytes !== undefined) return undefined;
+    return this.change((tx) => this.changes.setattr(tx, inode, changes));
+  }
+
+  mknod(parent: number, name: Uint8Array, mode: number, rdev: number, owner: Owner): Attributes | FsError | undefined {
+    return this.make(parent, name, this.changes.node(mode, rdev, owner));
+  }
+
+  mkdir(parent: number, name: Uint8Array, mode: number, owner: Owner): Attributes | FsError | undefined {
+    return this.make(parent, name, this.changes.directory(mode, owner));
+  }
+
+  private make(parent: number, name: Uint8Array, what: Making | FsError): Attributes | FsError | undefined {
+    const { numbers, services } = this.parts;
+    const place = this.changes.place(parent, name);
+    if (what instanceof FsError) return this.told(what);
+    if (place instanceof FsError) return this.told(place);
+    if (!services.space.admitsMetadata()) return undefined;
+    // Where it must wait after all, a number is left out.
+    const inode = numbers.take();
+    return this.change((tx) => this.changes.make(tx, place, inode, what), inode);
+  }
+
+  unlink(parent: number, name: Uint8Array): true | FsError | undefined {
+    return this.remove(parent, name, false);
+  }
+
+  rmdir(parent: number, name: Uint8Array): true | FsError | undefined {
+    return this.remove(parent, name, true);
+  }
+
+  private remove(parent: number, name: Uint8Array, directory: boolean): true | FsError | undefined {
+    const place = this.changes.place(parent, name);
+    if (place instanceof FsError) return this.told(place);
+    return this.change((tx) => {
+      const dropped = this.changes.remove(tx, place, directory);
+      if (dropped instanceof FsError) return dropped;
+      return this.changes.mustBePurged(dropped) ? WAITS : true;
+    });
+  }
+
+  rename(
+    parent: number,
+    name: Uint8Array,
+    newParent: number,
+    newName: Uint8Array,
+    mode: RenameMode,
+  ): true | FsError | undefined {
+    if (mode === "whiteout") return undefined;
+    const from = this.changes.place(parent, name);
+    if (from instanceof FsError) return this.told(from);
+    const to = this.changes.place(newParent, newName);
+    if (to instanceof FsError) return this.told(to);
+    return this.change((tx) => {
+      if (this.changes.unwrittenSource(tx, from, to, mode) !== undefined) return WAITS;
+      const dropped = this.changes.rename(tx, from, to, mode, 0);
+      if (dropped instanceof FsError) return dropped;
+      return this.changes.mustBePurged(dropped) ? WAITS : true;
+    });
+  }
+
+  /** Of what has no name any more, this may be the end. */
+  release(inode: number): true | undefined {
+    const { files } = this.parts;
+    const released = files.releaseAtOnce(inode, this.immediate.now);
+    if (released === true) this.changes.observe();
+    return released;
+  }
+
+  private look<A>(body: (tx: Transaction) => A | FsError): A | FsError | undefined {
+    return this.told(this.immediate.peek(body));
+  }
+
+  /** Tells the user of what was answered without a transaction that does. */
+  private told<A>(answer: A | FsError | undefined): A | FsError | undefined {
+    if (answer instanceof FsError) this.changes.observeFailure(answer);
+    else if (answer !== undefined) this.changes.observe();
+    return answer;
+  }
+
+  private change<A>(body: (tx: Transaction) => A | FsError | typeof WAITS, made = 0): A | FsError | undefined {
+    if (this.parts.services.readOnly) return undefined;
+    const told = this.changes.told<A | typeof WAITS>(body, made) as Body<A, FsError | undefined>;
+    const answer = this.immediate.now(told);
+    if (answer !== undefined && !(answer instanceof Abort)) reached("changed at once");
+    return answer instanceof Abort ? answer.error : answer;
   }
 }

@@ -15,7 +15,7 @@ import { SNAPSHOT_ROOT, Table } from "../format/tables.ts";
 import { COUNTER_BYTES, Counter, decodeCounter, encodeCounter } from "../format/values/counter.ts";
 import type { SurvivorRecord } from "../format/survivor-frame.ts";
 import { reached } from "../marks.ts";
-import { AtOnce, type Peek } from "./at-once.ts";
+import { AtOnce, type Immediate } from "./at-once.ts";
 import { FileOperations } from "./file.ts";
 import type { FileFailure } from "./file-access.ts";
 import { View } from "./filesystem.ts";
@@ -40,7 +40,8 @@ export interface FilesystemCore {
   readonly filesystem: Filesystem;
   readonly filesystemFor: (user: FilesystemUser) => Filesystem;
   /** Calls that need not wait, of a pool whose transactions can be run at once. */
-  readonly atOnce: (peek: Peek) => AtOnce;
+  readonly atOnceFor: (immediate: Immediate, user: FilesystemUser) => AtOnce;
+  readonly atOnceForRequest: (immediate: Immediate, request: number, user: FilesystemUser) => AtOnce;
   /** The same for a request that may be sent again to the next process. */
   readonly filesystemForRequest: (request: number, user?: FilesystemUser) => Filesystem;
   /** Brings back what a process before this one had in memory alone. */
@@ -122,21 +123,23 @@ export function makeFilesystemCore(services: EngineServices): Effect.Effect<File
       (error) => new FsError("InputOutput", error.detail),
     );
     const parts = { services, files, numbers, now, inodeCount };
+    /** A user of whose request the next process must know what took effect. */
+    const requesting = (request: number, user: FilesystemUser = NOBODY): FilesystemUser => ({
+      linearized: (number = 0) => {
+        services.survivors?.effectOf(request, number);
+        user.linearized();
+      },
+      holds: (inode) => user.holds?.(inode) === true,
+      orphaned: (inode) => user.orphaned?.(inode),
+    });
     return {
       filesystem: new View(parts, NOBODY),
       filesystemFor: (user) => new View(parts, user),
-      atOnce: (peek) => new AtOnce(services, files, peek),
+      atOnceFor: (immediate, user) => new AtOnce(parts, user, immediate),
+      atOnceForRequest: (immediate, request, user) => new AtOnce(parts, requesting(request, user), immediate),
       filesystemForRequest: (request, user) => {
-        const { survivors } = services;
-        const view = new View(parts, {
-          linearized: (number = 0) => {
-            survivors?.effectOf(request, number);
-            user?.linearized();
-          },
-          holds: (inode) => user?.holds?.(inode) === true,
-          orphaned: (inode) => user?.orphaned?.(inode),
-        });
-        const steps = survivors?.stepsOf(request);
+        const view = new View(parts, requesting(request, user));
+        const steps = services.survivors?.stepsOf(request);
         return steps === undefined ? view : resumed(view, new View(parts, NOBODY), steps);
       },
       takeOver: (records) => takeOver(files, ceiling, records),

@@ -15,7 +15,7 @@ import { reached } from "../marks.ts";
 import { FileAccess, type FileFailure, isRange } from "./file-access.ts";
 import { removeRows } from "./file-rows.ts";
 import { isRegular, loadLive } from "./inode.ts";
-import type { Peek } from "./at-once.ts";
+import type { Immediate, Peek } from "./at-once.ts";
 import { RangeOperations } from "./ranges.ts";
 import { FILE_BYTES_MAX, FsError, type Timestamp } from "./types.ts";
 
@@ -25,8 +25,6 @@ const WRITE_OVERHEAD_BYTES = 256;
 const WRITE_AHEAD_SHARE = 0.25;
 /** Tries to get space before a write is told that there is none. */
 const RELIEF_TRIES_MAX = 4;
-
-const NO_EFFECT = (): void => {};
 
 export class FileOperations extends FileAccess {
   readonly reader: Reader;
@@ -155,14 +153,20 @@ export class FileOperations extends FileAccess {
   }
 
   /** A write to a file whose state is in memory, if there is room for it; see `AtOnce`. */
-  writeAtOnce(inode: number, offset: number, bytes: Uint8Array, keepTimes: boolean): number | FsError | undefined {
+  writeAtOnce(
+    inode: number,
+    offset: number,
+    bytes: Uint8Array,
+    keepTimes: boolean,
+    effect: () => void,
+  ): number | FsError | undefined {
     const { space, memory, readOnly, survivors, failure } = this.services;
     if (survivors?.crowded === true || failure() !== undefined) return undefined;
     const state = this.files.get(inode);
     if (state?.regular !== true || state.gone || readOnly || bytes.length === 0) return undefined;
     if (!isRange(offset, bytes.length) || this.files.memory.heldBytes >= memory.dirtyBytesMax) return undefined;
     const cost = bytes.length + WRITE_OVERHEAD_BYTES;
-    return space.reserve(cost) ? this.put(state, offset, bytes, cost, keepTimes, NO_EFFECT) : undefined;
+    return space.reserve(cost) ? this.put(state, offset, bytes, cost, keepTimes, effect) : undefined;
   }
 
   /** A read of what is in memory; see `AtOnce`. */
@@ -272,6 +276,30 @@ export class FileOperations extends FileAccess {
       return Effect.void;
     }
     return this.purge(inode);
+  }
+
+  /** A release that need not wait; see `AtOnce`. */
+  releaseAtOnce(inode: number, now: Immediate["now"]): true | undefined {
+    const state = this.files.get(inode);
+    if (state === undefined || state.opens === 0) return undefined;
+    if (state.held && state.opens === 1) return true;
+    if (state.opens > 1 || !state.removed) {
+      state.opens--;
+      this.files.drop(state);
+      return true;
+    }
+    // Whoever uses it may be changing its rows.
+    if (state.users > 0) return undefined;
+    const purged = now((tx) => {
+      if (tx.find(Table.orphans, inode, 0, SNAPSHOT_ROOT) && !removeRows(tx, inode)) return new Abort(undefined);
+      tx.onCommit(() => {
+        state.opens--;
+        this.dropDirty(state, 0);
+        this.files.drop(state);
+      });
+      return true as const;
+    });
+    return purged === true ? true : undefined;
   }
 
   /** The kernel knows of the inode no more: whoever had it open before this process has it open no longer. */

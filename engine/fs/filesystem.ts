@@ -7,19 +7,16 @@
  */
 import * as Effect from "effect/Effect";
 import type { PoolFailed } from "../actor.ts";
-import { Abort, type Transaction } from "../btree/transaction.ts";
+import type { Transaction } from "../btree/transaction.ts";
 import { rowsIn } from "../data/extent-map.ts";
-import type { EngineServices } from "../data/services.ts";
 import { Malformed } from "../format/malformed.ts";
 import type { InodeValue } from "../format/values/inode.ts";
 import { reached } from "../marks.ts";
-import type { InodeNumbers } from "./core.ts";
-import { findName, listNames, type NamePlace, offsetOfHash } from "./directory.ts";
-import type { FileOperations } from "./file.ts";
+import { changed, Changes, type Making, PERMISSION_BITS, type ViewParts } from "./changes.ts";
+import { listNames, type NamePlace } from "./directory.ts";
 import { asFsError, type FileFailure } from "./file-access.ts";
-import { attributesOf, inodeThere, isRegular, loadLive, storeInode, typeOf } from "./inode.ts";
-import { create, createNameless, type Dropped, link, loadDirectory, rename, unlink } from "./namespace.ts";
-import { nameFault, nameHash } from "./names.ts";
+import { attributesOf, typeOf } from "./inode.ts";
+import { createNameless, type Dropped, link, loadDirectory } from "./namespace.ts";
 import {
   type AttributeChanges,
   type Attributes,
@@ -30,89 +27,46 @@ import {
   type FilesystemUser,
   type Fs,
   FsError,
-  type FsReason,
   type FallocateMode,
   NAME_BYTES_MAX,
   type Owner,
   type RenameMode,
   SYMLINK_BYTES_MAX,
-  type Timestamp,
   XATTR_VALUE_BYTES_MAX,
 } from "./types.ts";
 import { getXattr, listXattrs, removeXattr, setXattr, xattrNameFault } from "./xattr.ts";
 
-const PERMISSION_BITS = 0o7777;
-/** Failures that come from outside the filesystem's state. */
-const CIRCUMSTANCES: ReadonlySet<FsReason> = new Set(["NoSpace", "InputOutput", "ReadOnly"]);
 /** Most that a transaction stages beside the value of an attribute. */
 const XATTR_OVERHEAD_BYTES = 4096;
-const CREATABLE: ReadonlySet<number> = new Set([
-  FileType.regular,
-  FileType.fifo,
-  FileType.socket,
-  FileType.block,
-  FileType.character,
-]);
-
-export interface ViewParts {
-  readonly services: EngineServices;
-  readonly files: FileOperations;
-  readonly numbers: InodeNumbers;
-  readonly now: () => Timestamp;
-  readonly inodeCount: Fs<number>;
-}
 
 const toFs = <A>(effect: Effect.Effect<A, FileFailure>): Fs<A> => Effect.mapError(effect, asFsError);
 
 export class View implements Filesystem {
   private readonly parts: ViewParts;
+  private readonly changes: Changes;
   private readonly observe: (made?: number) => void;
-  private readonly user: FilesystemUser;
 
   constructor(parts: ViewParts, user: FilesystemUser) {
     this.parts = parts;
-    this.user = user;
-    this.observe = (made) => user.linearized(made);
+    this.changes = new Changes(parts, user);
+    this.observe = this.changes.observe;
   }
 
   private fail<A>(error: FsError): Fs<A> {
     return Effect.suspend(() => {
-      this.observeFailure(error);
+      this.changes.observeFailure(error);
       return Effect.fail(error);
     });
   }
 
-  private observeFailure({ reason }: FsError): void {
-    if (!CIRCUMSTANCES.has(reason)) this.observe();
-  }
-
   /** Runs a body that returns a value or what is wrong. */
   private run<A>(body: (tx: Transaction) => A | FsError, made = 0): Effect.Effect<A, FsError | PoolFailed> {
-    return this.parts.services.transactor.transact<A, FsError>((tx) => {
-      const answer = body(tx);
-      if (answer instanceof FsError) {
-        this.observeFailure(answer);
-        return new Abort(answer);
-      }
-      tx.onCommit(() => this.observe(made));
-      return answer;
-    });
+    return this.parts.services.transactor.transact<A, FsError>(this.changes.told(body, made));
   }
 
   private change<A>(body: (tx: Transaction) => A | FsError, made = 0): Fs<A> {
     if (this.parts.services.readOnly) return this.fail(new FsError("ReadOnly"));
     return toFs(this.run(body, made));
-  }
-
-  private place(directory: number, name: Uint8Array): NamePlace | FsError {
-    const fault = nameFault(name);
-    if (fault !== undefined) return fault;
-    const { hashSeed, directoryHashBits } = this.parts.services;
-    return { directory, name, offset: offsetOfHash(nameHash(name, hashSeed, directoryHashBits)) };
-  }
-
-  private attributes(inode: number, row: InodeValue): Attributes {
-    return attributesOf(inode, row, this.parts.files.files.get(inode));
   }
 
   /** Asks for space for new metadata; frees some first if it must. */
@@ -128,30 +82,17 @@ export class View implements Filesystem {
   }
 
   private live(tx: Transaction, inode: number): InodeValue | FsError {
-    return loadLive(tx, inode, this.parts.files.files.get(inode));
+    return this.changes.live(tx, inode);
   }
 
   lookup(parent: number, name: Uint8Array): Fs<Attributes> {
-    const place = this.place(parent, name);
+    const place = this.changes.place(parent, name);
     if (place instanceof FsError) return this.fail(place);
-    return toFs(
-      this.run((tx) => {
-        const directory = loadDirectory(tx, parent);
-        if (directory instanceof FsError) return directory;
-        const entry = findName(tx, place);
-        if (entry === undefined) return new FsError("NoEntry");
-        return this.attributes(entry.inode, inodeThere(tx, entry.inode));
-      }),
-    );
+    return toFs(this.run((tx) => this.changes.lookup(tx, place)));
   }
 
   getattr(inode: number): Fs<Attributes> {
-    return toFs(
-      this.run((tx) => {
-        const row = this.live(tx, inode);
-        return row instanceof FsError ? row : this.attributes(inode, row);
-      }),
-    );
+    return toFs(this.run((tx) => this.changes.getattr(tx, inode)));
   }
 
   setattr(inode: number, changes: AttributeChanges): Fs<Attributes> {
@@ -164,59 +105,31 @@ export class View implements Filesystem {
       const truncated = Effect.suspend(() => files.ranges.truncate(inode, sizeBytes, apply, this.observe));
       return Effect.map(toFs(truncated), (row) => attributesOf(inode, row, undefined));
     }
-    return this.change((tx) => {
-      const row = this.live(tx, inode);
-      if (row instanceof FsError) return row;
-      const after = changed({ ...row, changed: this.parts.now() }, changes);
-      storeInode(tx, inode, after);
-      const attributes = this.attributes(inode, after);
-      if (changes.modified === undefined) return attributes;
-      const state = files.files.get(inode);
-      tx.onCommit(() => {
-        if (state !== undefined) state.modified = undefined;
-        services.survivors?.change(inode, 0, 0, undefined);
-      });
-      return { ...attributes, modified: after.modified, changed: after.changed };
-    });
+    return this.change((tx) => this.changes.setattr(tx, inode, changes));
   }
 
-  private make(
-    parent: number,
-    name: Uint8Array,
-    mode: number,
-    rdev: number,
-    owner: Owner,
-    target: Uint8Array | undefined,
-  ): Fs<Attributes> {
-    const place = this.place(parent, name);
+  private make(parent: number, name: Uint8Array, what: Making | FsError): Fs<Attributes> {
+    if (what instanceof FsError) return this.fail(what);
+    const place = this.changes.place(parent, name);
     if (place instanceof FsError) return this.fail(place);
     return this.admitted(() => {
-      const { numbers } = this.parts;
-      const inode = numbers.take();
-      return this.change((tx) => {
-        const row = create(tx, { place, inode, mode, rdev, owner, target, now: this.parts.now() });
-        if (row instanceof FsError) return row;
-        numbers.cover(tx, inode);
-        return this.attributes(inode, row);
-      }, inode);
+      const inode = this.parts.numbers.take();
+      return this.change((tx) => this.changes.make(tx, place, inode, what), inode);
     });
   }
 
   mknod(parent: number, name: Uint8Array, mode: number, rdev: number, owner: Owner): Fs<Attributes> {
-    const typed = typeOf(mode) === 0 ? mode | FileType.regular : mode;
-    if (!CREATABLE.has(typeOf(typed))) return this.fail(new FsError("InvalidArgument", "file type"));
-    const isDevice = typeOf(typed) === FileType.block || typeOf(typed) === FileType.character;
-    return this.make(parent, name, typed, isDevice ? rdev : 0, owner, undefined);
+    return this.make(parent, name, this.changes.node(mode, rdev, owner));
   }
 
   mkdir(parent: number, name: Uint8Array, mode: number, owner: Owner): Fs<Attributes> {
-    return this.make(parent, name, (mode & PERMISSION_BITS) | FileType.directory, 0, owner, undefined);
+    return this.make(parent, name, this.changes.directory(mode, owner));
   }
 
   symlink(parent: number, name: Uint8Array, target: Uint8Array, owner: Owner): Fs<Attributes> {
     if (target.length === 0) return this.fail(new FsError("NoEntry", "empty target"));
     if (target.length > SYMLINK_BYTES_MAX) return this.fail(new FsError("NameTooLong", "target"));
-    return this.make(parent, name, FileType.symlink | 0o777, 0, owner, target.slice());
+    return this.make(parent, name, { mode: FileType.symlink | 0o777, rdev: 0, owner, target: target.slice() });
   }
 
   readlink(inode: number): Fs<Uint8Array> {
@@ -239,7 +152,7 @@ export class View implements Filesystem {
   }
 
   link(inode: number, newParent: number, newName: Uint8Array): Fs<Attributes> {
-    const place = this.place(newParent, newName);
+    const place = this.changes.place(newParent, newName);
     if (place instanceof FsError) return this.fail(place);
     return this.admitted(() =>
       this.change((tx) => {
@@ -248,7 +161,7 @@ export class View implements Filesystem {
         const row = link(tx, inode, place, this.parts.now(), nameless);
         if (row instanceof FsError) return row;
         if (nameless) tx.onCommit(() => this.parts.files.named(inode));
-        return this.attributes(inode, row);
+        return this.changes.attributes(inode, row);
       }),
     );
   }
@@ -263,52 +176,22 @@ export class View implements Filesystem {
         if (row instanceof FsError) return row;
         numbers.cover(tx, inode);
         tx.onCommit(() => files.openNameless(inode));
-        return this.attributes(inode, row);
+        return this.changes.attributes(inode, row);
       }, inode);
     });
-  }
-
-  private readonly isOpen = (inode: number): boolean =>
-    this.parts.files.files.isOpen(inode) || this.user.holds?.(inode) === true;
-
-  /** After a name went: what is left to do for the inode. */
-  private afterDrop(tx: Transaction, dropped: Dropped | undefined): Dropped | undefined {
-    if (dropped !== undefined && dropped.fate !== "alive") {
-      tx.onCommit(() => this.lastNameWent(dropped));
-    }
-    return dropped;
-  }
-
-  private lastNameWent({ inode, row }: Dropped): void {
-    const { files } = this.parts;
-    if (row !== undefined && inode < files.files.heldBelow) files.hold(inode, row.sizeBytes, isRegular(row));
-    const held = row !== undefined && this.user.holds?.(inode) === true;
-    if (held) {
-      reached("unlinked file held");
-      files.files.obtain(inode, row.sizeBytes, isRegular(row)).opens++;
-    }
-    files.forgetData(inode);
-    if (held) this.user.orphaned?.(inode);
   }
 
   /** Removes what nobody can reach any more. */
   private purgeAfter(operation: Fs<Dropped | undefined>): Fs<void> {
     return Effect.flatMap(operation, (dropped) =>
-      dropped?.fate === "orphan" && !this.isOpen(dropped.inode)
-        ? toFs(this.parts.files.purge(dropped.inode))
-        : Effect.void,
+      this.changes.mustBePurged(dropped) ? toFs(this.parts.files.purge(dropped!.inode)) : Effect.void,
     );
   }
 
   private removeEntry(parent: number, name: Uint8Array, directory: boolean): Fs<void> {
-    const place = this.place(parent, name);
+    const place = this.changes.place(parent, name);
     if (place instanceof FsError) return this.fail(place);
-    return this.purgeAfter(
-      this.change((tx) => {
-        const dropped = unlink(tx, place, directory, this.parts.now(), this.isOpen);
-        return dropped instanceof FsError ? dropped : this.afterDrop(tx, dropped);
-      }),
-    );
+    return this.purgeAfter(this.change((tx) => this.changes.remove(tx, place, directory)));
   }
 
   unlink(parent: number, name: Uint8Array): Fs<void> {
@@ -320,22 +203,23 @@ export class View implements Filesystem {
   }
 
   rename(parent: number, name: Uint8Array, newParent: number, newName: Uint8Array, mode: RenameMode): Fs<void> {
-    const from = this.place(parent, name);
+    const from = this.changes.place(parent, name);
     if (from instanceof FsError) return this.fail(from);
-    const to = this.place(newParent, newName);
+    const to = this.changes.place(newParent, newName);
     if (to instanceof FsError) return this.fail(to);
     if (mode !== "whiteout") return this.renaming(from, to, mode, 0);
     return this.admitted(() => this.renaming(from, to, mode, this.parts.numbers.take()));
   }
 
   private renaming(from: NamePlace, to: NamePlace, mode: RenameMode, whiteout: number): Fs<void> {
-    const { files, now, numbers } = this.parts;
-    const attempt: Fs<Dropped | undefined | number> = this.changeUnlessUnwritten(from, to, mode, (tx) => {
-      const dropped = rename(tx, { from, to, mode, whiteout, now: now(), isOpen: this.isOpen });
-      if (dropped instanceof FsError) return dropped;
-      if (mode === "whiteout") numbers.cover(tx, whiteout);
-      return this.afterDrop(tx, dropped);
-    });
+    const { files, services } = this.parts;
+    if (services.readOnly) return this.fail(new FsError("ReadOnly"));
+    const renamed = this.changes.told((tx) => this.changes.rename(tx, from, to, mode, whiteout));
+    const attempt = toFs(
+      services.transactor.transact<Dropped | undefined | number, FsError>(
+        (tx) => this.changes.unwrittenSource(tx, from, to, mode) ?? renamed(tx),
+      ),
+    );
     // Whoever replaces a file by another expects the new content or the old one after a crash.
     const whole: Fs<Dropped | undefined> = Effect.flatMap(attempt, (answer) => {
       if (typeof answer !== "number") return Effect.succeed(answer);
@@ -343,31 +227,6 @@ export class View implements Filesystem {
       return Effect.flatMap(toFs(files.flushInode(answer)), () => whole);
     });
     return this.purgeAfter(whole);
-  }
-
-  /** Runs a rename unless its source replaces something and has unwritten data: then answers the source's inode. */
-  private changeUnlessUnwritten(
-    from: NamePlace,
-    to: NamePlace,
-    mode: RenameMode,
-    body: (tx: Transaction) => Dropped | undefined | FsError,
-  ): Fs<Dropped | undefined | number> {
-    const { files, services } = this.parts;
-    if (services.readOnly) return this.fail(new FsError("ReadOnly"));
-    return toFs(
-      services.transactor.transact<Dropped | undefined | number, FsError>((tx) => {
-        const source = findName(tx, from);
-        const state = source === undefined ? undefined : files.files.get(source.inode);
-        if (mode !== "no-replace" && state?.unwritten === true && findName(tx, to) !== undefined) return source!.inode;
-        const answer = body(tx);
-        if (answer instanceof FsError) {
-          this.observeFailure(answer);
-          return new Abort(answer);
-        }
-        tx.onCommit(() => this.observe());
-        return answer;
-      }),
-    );
   }
 
   readdir(inode: number, cookie: number, countMax: number): Fs<ReadonlyArray<DirectoryEntry>> {
@@ -486,17 +345,4 @@ export class View implements Filesystem {
       };
     });
   }
-}
-
-/** The row with the changes made, size excepted. */
-function changed(row: InodeValue, changes: AttributeChanges): InodeValue {
-  return {
-    ...row,
-    mode: changes.mode === undefined ? row.mode : typeOf(row.mode) | (changes.mode & PERMISSION_BITS),
-    uid: changes.uid ?? row.uid,
-    gid: changes.gid ?? row.gid,
-    accessed: changes.accessed ?? row.accessed,
-    modified: changes.modified ?? row.modified,
-    changed: changes.changed ?? row.changed,
-  };
 }

@@ -19,7 +19,7 @@ import { retrying } from "../device/retry.ts";
 import { findSuperblock, type FoundSuperblock, SUPERBLOCK_BUCKETS, SuperblockLog } from "../device/superblock-log.ts";
 import { Malformed } from "../format/malformed.ts";
 import type { Superblock } from "../format/superblock.ts";
-import type { AtOnce } from "../fs/at-once.ts";
+import type { AtOnce, Immediate } from "../fs/at-once.ts";
 import { type FilesystemCore, makeFilesystemCore } from "../fs/core.ts";
 import { offsetOfHash } from "../fs/directory.ts";
 import { nameHash } from "../fs/names.ts";
@@ -112,8 +112,10 @@ export interface Pool {
    * through it takes effect; for fsync and syncfs, the moment at which they start.
    */
   readonly filesystemFor: (user: FilesystemUser) => Filesystem;
-  /** The commonest calls, answered at once where nothing must be waited for. */
-  readonly atOnce: AtOnce;
+  /** The commonest calls, answered at once where nothing must be waited for; a user hears of them as of a view's. */
+  readonly atOnceFor: (user: FilesystemUser) => AtOnce;
+  /** The same for one request of a kernel that was not sent before; see `filesystemForRequest`. */
+  readonly atOnceForRequest: (request: number, user: FilesystemUser) => AtOnce;
   /**
    * The same for one request of a kernel, by its number. If it is sent again to the process after this one, a view for
    * the same number does nothing twice. `SurvivorLog.answered` ends that.
@@ -416,11 +418,13 @@ export function openPool(
     runtime.supervisor.onFailure(({ detail }) => {
       Deferred.doneUnsafe(died, Effect.succeed(detail));
     });
+    const immediate: Immediate = { peek: (body) => btree.peek(body), now: (body) => btree.now(body) };
     return {
       superblock,
       filesystem: core.filesystem,
       filesystemFor: core.filesystemFor,
-      atOnce: core.atOnce((body) => btree.peek(body)),
+      atOnceFor: (user) => core.atOnceFor(immediate, user),
+      atOnceForRequest: (request, user) => core.atOnceForRequest(immediate, request, user),
       filesystemForRequest: core.filesystemForRequest,
       tookOver: survival?.hot === true,
       forgotten: core.forgotten,

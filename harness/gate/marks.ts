@@ -12,6 +12,7 @@ export const RATES: Readonly<Record<string, number>> = {
   "btree bucket collected": 15,
   "bucket freed": 100,
   "bucket retired after a write error": 0.2,
+  "changed at once": 50,
   "clearing of many rows logged": 6,
   "collecting btree nodes": 15,
   "collecting extents": 15,

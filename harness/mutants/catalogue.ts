@@ -63,14 +63,14 @@ const principal: ReadonlyArray<Mutant> = [
     file: "engine/fs/filesystem.js",
     edits: [
       {
-        find: "const dropped = rename(tx, { from, to, mode, whiteout, now: now(), isOpen: this.isOpen });",
+        find: "const renamed = this.changes.told((tx) => this.changes.rename(tx, from, to, mode, whiteout));",
         replace:
-          "const source = findName(tx, from); const half = mode === 'replace' && source !== undefined && source.type !== 0o040000 && findName(tx, to) === undefined; this.late = half ? from : undefined; let dropped = half ? link(tx, source.inode, to, now()) : rename(tx, { from, to, mode, whiteout, now: now(), isOpen: this.isOpen }); if (half && !(dropped instanceof FsError)) dropped = undefined;",
+          "const renamed = this.changes.told((tx) => { const source = this.changes.lookup(tx, from); const half = mode === 'replace' && !(source instanceof FsError) && (source.mode & 0o170000) !== 0o040000 && this.changes.lookup(tx, to) instanceof FsError; this.late = half ? from : undefined; if (!half) return this.changes.rename(tx, from, to, mode, whiteout); const linked = link(tx, source.inode, to, this.parts.now(), false); return linked instanceof FsError ? linked : undefined; });",
       },
       {
         find: "return this.purgeAfter(whole);",
         replace:
-          "return Effect.andThen(this.purgeAfter(whole), Effect.suspend(() => { const late = this.late; this.late = undefined; return late === undefined ? Effect.void : toFs(this.parts.services.transactor.transact((tx) => { unlink(tx, late, false, now(), this.isOpen); })); }));",
+          "return Effect.andThen(this.purgeAfter(whole), Effect.suspend(() => { const late = this.late; this.late = undefined; return late === undefined ? Effect.void : toFs(services.transactor.transact((tx) => { this.changes.remove(tx, late, false); })); }));",
       },
     ],
     scenarios: ["many-syncs", "rename-replace", "concurrent-mixed"],
@@ -187,7 +187,7 @@ const principal: ReadonlyArray<Mutant> = [
   {
     id: "rename-before-data",
     breaks: "a rename over an existing file does not wait for the data of the new one",
-    file: "engine/fs/filesystem.js",
+    file: "engine/fs/changes.js",
     edits: [
       {
         find: 'if (mode !== "no-replace" && state?.unwritten === true && findName(tx, to) !== undefined)',

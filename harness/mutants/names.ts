@@ -5,6 +5,18 @@ import type { Mutant } from "./mutant.ts";
 
 export const namesMutants: ReadonlyArray<Mutant> = [
   {
+    id: "rename-at-once-before-data",
+    breaks: "a rename that is answered at once does not wait for the data of what it puts in another file's place",
+    file: "engine/fs/at-once.js",
+    edits: [
+      {
+        find: "if (this.changes.unwrittenSource(tx, from, to, mode) !== undefined)",
+        replace: "if (false)",
+      },
+    ],
+    scenarios: ["rename-replace", "concurrent-mixed"],
+  },
+  {
     id: "linked-file-still-orphan",
     breaks: "a file that was made without a name stays an orphan when it gets one, and goes with the next crash",
     file: "engine/fs/namespace.js",
@@ -72,14 +84,14 @@ export const namesMutants: ReadonlyArray<Mutant> = [
   {
     id: "held-file-removed",
     breaks: "a file that is held and not opened goes with its last name",
-    file: "engine/fs/filesystem.js",
+    file: "engine/fs/changes.js",
     edits: [{ find: " || this.user.holds?.(inode) === true;", replace: ";" }],
     scenarios: ["held-files"],
   },
   {
     id: "held-file-not-opened",
     breaks: "a held file that lost its last name does not count as open",
-    file: "engine/fs/filesystem.js",
+    file: "engine/fs/changes.js",
     edits: [{ find: "isRegular(row)).opens++;", replace: "isRegular(row));" }],
     scenarios: ["held-files"],
   },

@@ -44,7 +44,7 @@ export const pastMutants: ReadonlyArray<Mutant> = [
   {
     id: "device-number-of-fifo-kept",
     breaks: "a FIFO or a socket keeps the device number that mknod was given",
-    file: "engine/fs/filesystem.js",
+    file: "engine/fs/changes.js",
     edits: [{ find: "isDevice ? rdev : 0", replace: "rdev" }],
     scenarios: ["regressions/device-number-of-a-fifo"],
   },

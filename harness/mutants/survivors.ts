@@ -57,6 +57,18 @@ export const survivorMutants: ReadonlyArray<Mutant> = [
     scenarios: PROCESSES,
   },
   {
+    id: "change-at-once-not-known",
+    breaks: "the next process does not know what was changed at once, and does it again",
+    file: "engine/fs/core.js",
+    edits: [
+      {
+        find: "new AtOnce(parts, requesting(request, user), immediate)",
+        replace: "new AtOnce(parts, user, immediate)",
+      },
+    ],
+    scenarios: PROCESSES,
+  },
+  {
     id: "orphans-reaped-while-open",
     breaks: "a process that takes over removes files without names that are open",
     file: "engine/pool/pool.js",
