@@ -71,8 +71,8 @@ export class AtOnce {
 
   /** True if all of `bytes` was written. */
   write(inode: number, offsetBytes: number, bytes: Uint8Array, keepTimes: boolean): true | FsError | undefined {
-    const { observe } = this.changes;
-    const written = this.parts.files.writeAtOnce(inode, offsetBytes, bytes, keepTimes, () => observe(offsetBytes));
+    const effect = (): void => this.changes.observe(offsetBytes);
+    const written = this.parts.files.writeAtOnce(inode, offsetBytes, bytes, keepTimes, effect, this.immediate.peek);
     return typeof written === "number" ? true : this.told(written);
   }
 

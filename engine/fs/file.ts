@@ -11,6 +11,7 @@ import type { FileState } from "../data/files.ts";
 import { Reader } from "../data/reader.ts";
 import type { EngineServices } from "../data/services.ts";
 import { SNAPSHOT_ROOT, Table } from "../format/tables.ts";
+import type { InodeValue } from "../format/values/inode.ts";
 import { reached } from "../marks.ts";
 import { FileAccess, type FileFailure, isRange } from "./file-access.ts";
 import { removeRows } from "./file-rows.ts";
@@ -152,21 +153,28 @@ export class FileOperations extends FileAccess {
     return at;
   }
 
-  /** A write to a file whose state is in memory, if there is room for it; see `AtOnce`. */
+  /** A write to a file whose state or row is in memory, if there is room for it; see `AtOnce`. */
   writeAtOnce(
     inode: number,
     offset: number,
     bytes: Uint8Array,
     keepTimes: boolean,
     effect: () => void,
+    peek: Peek,
   ): number | FsError | undefined {
     const { space, memory, readOnly, survivors, failure } = this.services;
-    if (survivors?.crowded === true || failure() !== undefined) return undefined;
-    const state = this.files.get(inode);
-    if (state?.regular !== true || state.gone || readOnly || bytes.length === 0) return undefined;
+    if (survivors?.crowded === true || failure() !== undefined || readOnly || bytes.length === 0) return undefined;
     if (!isRange(offset, bytes.length) || this.files.memory.heldBytes >= memory.dirtyBytesMax) return undefined;
+    const known = this.files.get(inode);
+    if (known !== undefined && (!known.regular || known.gone)) return undefined;
+    const row = known === undefined ? peek((tx) => this.regular(tx, inode)) : undefined;
+    if (known === undefined && (row === undefined || row instanceof FsError)) return undefined;
     const cost = bytes.length + WRITE_OVERHEAD_BYTES;
-    return space.reserve(cost) ? this.put(state, offset, bytes, cost, keepTimes, effect) : undefined;
+    if (!space.reserve(cost)) return undefined;
+    const state = known ?? this.files.obtain(inode, (row as InodeValue).sizeBytes, true);
+    const written = this.put(state, offset, bytes, cost, keepTimes, effect);
+    if (written instanceof FsError) this.files.drop(state);
+    return written;
   }
 
   /** A read of what is in memory; see `AtOnce`. */
