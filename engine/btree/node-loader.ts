@@ -57,41 +57,42 @@ export class NodeLoader {
 
   /** Loads a node for a caller that can wait. */
   fetch(node: Node): Effect.Effect<void, PoolFailed> {
-    const self = this;
-    return Effect.gen(function* () {
-      let tries = 0;
-      while (!node.resident) {
-        const pointer = node.pointer!;
-        const leaf = yield* Effect.catch(self.readRows(node, pointer), (error) =>
-          Effect.succeed(`${error._tag} while reading a node`),
-        );
-        if (node.resident) {
-          if (typeof leaf !== "string") leaf.free();
-          return;
-        }
-        if (node.pointer !== pointer) {
-          // Brought in by somebody else, changed, written elsewhere and evicted: what was read is what it was before.
-          reached("node moved while it was read");
-          if (typeof leaf !== "string") leaf.free();
+    return Effect.gen(() => this.fetching(node));
+  }
+
+  private *fetching(node: Node): Effect.fn.Return<void, PoolFailed> {
+    let tries = 0;
+    while (!node.resident) {
+      const pointer = node.pointer!;
+      const leaf = yield* Effect.catch(this.readRows(node, pointer), (error) =>
+        Effect.succeed(`${error._tag} while reading a node`),
+      );
+      if (node.resident) {
+        if (typeof leaf !== "string") leaf.free();
+        return;
+      }
+      if (node.pointer !== pointer) {
+        // Brought in by somebody else, changed, written elsewhere and evicted: what was read is what it was before.
+        reached("node moved while it was read");
+        if (typeof leaf !== "string") leaf.free();
+        continue;
+      }
+      if (typeof leaf === "string") {
+        // Each of the records may have been read wrongly once.
+        if (++tries < VERIFY_TRIES_MAX + pointer.records.length - 1) {
+          reached("node that did not verify read again");
           continue;
         }
-        if (typeof leaf === "string") {
-          // Each of the records may have been read wrongly once.
-          if (++tries < VERIFY_TRIES_MAX + pointer.records.length - 1) {
-            reached("node that did not verify read again");
-            continue;
-          }
-          reached("node unreadable");
-          const { addressBytes } = pointer.records[0]!;
-          return yield* Effect.fail(
-            new PoolFailed(`btree node of table ${node.table}, level ${node.level}, at byte ${addressBytes}: ${leaf}`),
-          );
-        }
-        self.loads++;
-        const wrong = self.attached(node, leaf);
-        if (wrong !== undefined) return yield* Effect.fail(wrong);
+        reached("node unreadable");
+        const { addressBytes } = pointer.records[0]!;
+        return yield* Effect.fail(
+          new PoolFailed(`btree node of table ${node.table}, level ${node.level}, at byte ${addressBytes}: ${leaf}`),
+        );
       }
-    });
+      this.loads++;
+      const wrong = this.attached(node, leaf);
+      if (wrong !== undefined) return yield* Effect.fail(wrong);
+    }
   }
 
   /** The rows, or what is wrong with the records. */

@@ -77,41 +77,47 @@ function checkChildren(findings: Findings, node: Node, end: Key | undefined): vo
 }
 
 /** True when the whole subtree could be read. */
-function checkNode(
+const checkNode = (
   findings: Findings,
   trees: Trees,
   fetch: FetchNode,
   node: Node,
   end: Key | undefined,
-): Effect.Effect<boolean> {
-  return Effect.gen(function* () {
-    // A tree without any row has a root that was never written.
-    if (!node.resident && node.pointer === undefined) return true;
-    // Somebody may need its room before it is looked at.
-    do {
-      const loaded = yield* Effect.result(fetch(node));
-      if (loaded._tag === "Failure") {
-        findings.found(PASS, loaded.failure.detail);
-        return false;
-      }
-    } while (!node.resident);
-    if (node.level === 0) {
-      checkLeaf(findings, node, node.leaf!, end);
-      trees.evict();
-      return true;
+): Effect.Effect<boolean> => Effect.gen(() => checkingNode(findings, trees, fetch, node, end));
+
+function* checkingNode(
+  findings: Findings,
+  trees: Trees,
+  fetch: FetchNode,
+  node: Node,
+  end: Key | undefined,
+): Effect.fn.Return<boolean> {
+  // A tree without any row has a root that was never written.
+  if (!node.resident && node.pointer === undefined) return true;
+  // Somebody may need its room before it is looked at.
+  do {
+    const loaded = yield* Effect.result(fetch(node));
+    if (loaded._tag === "Failure") {
+      findings.found(PASS, loaded.failure.detail);
+      return false;
     }
-    checkChildren(findings, node, end);
-    let whole = true;
-    const { kids } = node.interior!;
-    for (let index = 0; index < kids.length; index++) {
-      const kid = kids[index]!;
-      const next = kids[index + 1];
-      if (kid.level !== node.level - 1) continue;
-      const read = yield* checkNode(findings, trees, fetch, kid, next === undefined ? end : lowOf(next));
-      whole &&= read;
-    }
-    return whole;
-  });
+  } while (!node.resident);
+  if (node.level === 0) {
+    checkLeaf(findings, node, node.leaf!, end);
+    trees.evict();
+    return true;
+  }
+  checkChildren(findings, node, end);
+  let whole = true;
+  const { kids } = node.interior!;
+  for (let index = 0; index < kids.length; index++) {
+    const kid = kids[index]!;
+    const next = kids[index + 1];
+    if (kid.level !== node.level - 1) continue;
+    const read = yield* checkNode(findings, trees, fetch, kid, next === undefined ? end : lowOf(next));
+    whole &&= read;
+  }
+  return whole;
 }
 
 /** True when every node could be read, so that the passes over tables see all rows. */

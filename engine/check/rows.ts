@@ -88,20 +88,18 @@ function readSlice(transactor: Transactor, table: number, from: Key): Effect.Eff
 }
 
 /** Visits slices of rows in key order; `visit` may itself look things up. */
-export function eachSlice(
+export const eachSlice = Effect.fnUntraced(function* (
   transactor: Transactor,
   table: number,
   visit: (rows: ReadonlyArray<Row>) => Effect.Effect<void, PoolFailed>,
-): Effect.Effect<void, PoolFailed> {
-  return Effect.gen(function* () {
-    let from: Key | undefined = { inode: 0, offset: 0, snapshot: 0 };
-    while (from !== undefined) {
-      const slice: Slice = yield* readSlice(transactor, table, from);
-      yield* visit(slice.rows);
-      from = slice.next;
-    }
-  });
-}
+) {
+  let from: Key | undefined = { inode: 0, offset: 0, snapshot: 0 };
+  while (from !== undefined) {
+    const slice: Slice = yield* readSlice(transactor, table, from);
+    yield* visit(slice.rows);
+    from = slice.next;
+  }
+});
 
 /** Visits all rows of a table in key order. */
 export function eachRow(

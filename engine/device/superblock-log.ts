@@ -49,17 +49,15 @@ const wordsOf = ({ buffer, byteOffset, length }: Uint8Array): Int32Array =>
  * What two reads of a slot agree on. Nothing says which record must be there, so an older one, or none, that a single
  * wrong read shows would be believed.
  */
-function readTwice(device: Device, offsetBytes: number): Effect.Effect<Uint8Array, DeviceError> {
-  return Effect.gen(function* () {
-    const seen: Array<Uint8Array> = [];
-    for (;;) {
-      const bytes = yield* retrying(device.read(offsetBytes, slotBytes(device)));
-      if (seen.length >= VERIFY_TRIES_MAX || seen.some((before) => sameBytes(before, bytes))) return bytes;
-      if (seen.length > 0) reached("superblock read again");
-      seen.push(bytes);
-    }
-  });
-}
+const readTwice = Effect.fnUntraced(function* (device: Device, offsetBytes: number) {
+  const seen: Array<Uint8Array> = [];
+  for (;;) {
+    const bytes = yield* retrying(device.read(offsetBytes, slotBytes(device)));
+    if (seen.length >= VERIFY_TRIES_MAX || seen.some((before) => sameBytes(before, bytes))) return bytes;
+    if (seen.length > 0) reached("superblock read again");
+    seen.push(bytes);
+  }
+});
 
 function readSlot(device: Device, offsetBytes: number): Effect.Effect<Slot, DeviceError> {
   const slot = Effect.map(readTwice(device, offsetBytes), (bytes): Slot => {
@@ -85,23 +83,21 @@ function recordBytes(device: Device, start: number, usableBytes: number): Effect
 }
 
 /** Newest record of one bucket: records are appended in order, so the last valid one. */
-function newestIn(device: Device, start: number, usableBytes: number): Effect.Effect<Slot, DeviceError> {
-  return Effect.gen(function* () {
-    let newest: Slot = "not a pool";
-    const size = slotBytes(device);
-    for (let offset = 0; offset + size <= usableBytes; offset += size) {
-      const slot: Slot = yield* readSlot(device, start + offset);
-      if (typeof slot === "string") {
-        if (typeof newest === "string") newest = slot;
-        break;
-      }
-      // A reset bucket may still hold what it held before, behind what was written since.
-      if (typeof newest !== "string" && slot.superblock.sequence < newest.superblock.sequence) break;
-      newest = slot;
+const newestIn = Effect.fnUntraced(function* (device: Device, start: number, usableBytes: number) {
+  let newest: Slot = "not a pool";
+  const size = slotBytes(device);
+  for (let offset = 0; offset + size <= usableBytes; offset += size) {
+    const slot: Slot = yield* readSlot(device, start + offset);
+    if (typeof slot === "string") {
+      if (typeof newest === "string") newest = slot;
+      break;
     }
-    return newest;
-  });
-}
+    // A reset bucket may still hold what it held before, behind what was written since.
+    if (typeof newest !== "string" && slot.superblock.sequence < newest.superblock.sequence) break;
+    newest = slot;
+  }
+  return newest;
+});
 
 /** Places at which bucket 1 can begin. */
 function bucketStrides(device: Device): Array<number> {

@@ -76,32 +76,34 @@ class BucketScan {
 
   /** What begins at `at`: an entry that verifies, zeros, or something else that seems to be an entry or does not. */
   look(at: number): Effect.Effect<Look, DeviceError> {
-    const self = this;
     // Entry after entry stands in the window: then there is nothing to wait for.
     const seen = this.see(at);
     if (typeof seen !== "number" && seen !== "claim") return Effect.succeed(seen);
-    return Effect.gen(function* () {
-      for (let tries = 1; ;) {
-        const now = self.see(at);
-        if (typeof now === "number") yield* self.show(at, now);
-        else if (now !== "claim" || tries++ >= VERIFY_TRIES_MAX) return now;
-        else self.forget();
-      }
-    });
+    return Effect.gen(() => this.looking(at));
+  }
+
+  private *looking(at: number): Effect.fn.Return<Look, DeviceError> {
+    for (let tries = 1; ;) {
+      const now = this.see(at);
+      if (typeof now === "number") yield* this.show(at, now);
+      else if (now !== "claim" || tries++ >= VERIFY_TRIES_MAX) return now;
+      else this.forget();
+    }
   }
 
   /** What two looks at a place agree on; `first` is the one already taken. */
   lookTwice(at: number, first: Look): Effect.Effect<Look, DeviceError> {
-    const self = this;
-    return Effect.gen(function* () {
-      for (const seen = [first]; ;) {
-        self.forget();
-        const now = yield* self.look(at);
-        if (seen.length >= VERIFY_TRIES_MAX || seen.some((before) => isSame(before, now))) return now;
-        reached("journal read again where it was not as expected");
-        seen.push(now);
-      }
-    });
+    return Effect.gen(() => this.lookingTwice(at, first));
+  }
+
+  private *lookingTwice(at: number, first: Look): Effect.fn.Return<Look, DeviceError> {
+    for (const seen = [first]; ;) {
+      this.forget();
+      const now = yield* this.look(at);
+      if (seen.length >= VERIFY_TRIES_MAX || seen.some((before) => isSame(before, now))) return now;
+      reached("journal read again where it was not as expected");
+      seen.push(now);
+    }
   }
 
   /** What the window shows at `at`, or how many bytes from there it has to show first. */
@@ -204,43 +206,44 @@ class JournalSearch {
 
   /** Takes the entries of one bucket from `from` on, in the order in which they lie. */
   private bucket(slot: number, from: number, behindZeros: boolean): Effect.Effect<void, DeviceError> {
-    const self = this;
+    return Effect.gen(() => this.walked(slot, from, behindZeros));
+  }
+
+  private *walked(slot: number, from: number, behindZeros: boolean): Effect.fn.Return<void, DeviceError> {
     const { io, found } = this;
     const bucket = this.buckets[slot]!;
     const scan = new BucketScan(io, bucket, this.uuid);
     const { layout } = io.member(bucket.device);
-    return Effect.gen(function* () {
-      let previous = found.findLast((each) => each.slot === slot)?.entry;
-      /** End of the search that goes on; nothing is searched for while entry follows entry. */
-      let searchEnd = behindZeros ? from + scan.entryBytesMax : undefined;
-      self.zerosFrom[slot] = undefined;
-      for (let at = from; at < Math.min(searchEnd ?? Number.POSITIVE_INFINITY, scan.usableBytes);) {
-        const first = yield* scan.look(at);
-        const doubtful =
-          typeof first === "string" ? searchEnd === undefined : first.sequence !== (previous?.sequence ?? -1) + 1;
-        const entry = doubtful ? yield* scan.lookTwice(at, first) : first;
-        if (entry === "zeros" && (!behindZeros || searchEnd === undefined)) {
-          self.zerosFrom[slot] = at;
-          return;
-        }
-        if (entry === "zeros") {
-          at = yield* scan.behindZeros(at + scan.blockBytes, Math.min(searchEnd!, scan.usableBytes));
-          continue;
-        }
-        if (typeof entry === "string") {
-          if (searchEnd === undefined || entry === "claim") searchEnd = at + scan.entryBytesMax;
-          at += scan.blockBytes;
-          continue;
-        }
-        // What an earlier turn of the ring left in the bucket.
-        if (previous !== undefined && entry.sequence <= previous.sequence) return;
-        if (searchEnd !== undefined) reached("journal entry found behind one that cannot be read");
-        found.push({ slot, entry });
-        previous = entry;
-        searchEnd = undefined;
-        at += layout.roundUp(entry.lengthBytes);
+    let previous = found.findLast((each) => each.slot === slot)?.entry;
+    /** End of the search that goes on; nothing is searched for while entry follows entry. */
+    let searchEnd = behindZeros ? from + scan.entryBytesMax : undefined;
+    this.zerosFrom[slot] = undefined;
+    for (let at = from; at < Math.min(searchEnd ?? Number.POSITIVE_INFINITY, scan.usableBytes);) {
+      const first = yield* scan.look(at);
+      const doubtful =
+        typeof first === "string" ? searchEnd === undefined : first.sequence !== (previous?.sequence ?? -1) + 1;
+      const entry = doubtful ? yield* scan.lookTwice(at, first) : first;
+      if (entry === "zeros" && (!behindZeros || searchEnd === undefined)) {
+        this.zerosFrom[slot] = at;
+        return;
       }
-    });
+      if (entry === "zeros") {
+        at = yield* scan.behindZeros(at + scan.blockBytes, Math.min(searchEnd!, scan.usableBytes));
+        continue;
+      }
+      if (typeof entry === "string") {
+        if (searchEnd === undefined || entry === "claim") searchEnd = at + scan.entryBytesMax;
+        at += scan.blockBytes;
+        continue;
+      }
+      // What an earlier turn of the ring left in the bucket.
+      if (previous !== undefined && entry.sequence <= previous.sequence) return;
+      if (searchEnd !== undefined) reached("journal entry found behind one that cannot be read");
+      found.push({ slot, entry });
+      previous = entry;
+      searchEnd = undefined;
+      at += layout.roundUp(entry.lengthBytes);
+    }
   }
 }
 

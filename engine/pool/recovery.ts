@@ -185,37 +185,35 @@ function loadLevel(trees: Trees, loader: NodeLoader, level: number): Effect.Effe
 }
 
 /** Applies the updates of one level, loading nodes as they are missed. */
-function replayLevel(
+const replayLevel = Effect.fnUntraced(function* (
   trees: Trees,
   loader: NodeLoader,
   entry: Pick<JournalEntry, "sequence" | "forEach">,
   level: number,
-): Effect.Effect<void, PoolFailed> {
-  return Effect.gen(function* () {
-    let done = 0;
-    let loaded: Node | undefined;
-    for (;;) {
-      let index = 0;
-      let missing: Node | undefined;
-      entry.forEach((table, at, inode, offset, snapshot, words, word, lengthBytes) => {
-        if (at !== level) return;
-        if (index++ < done || missing !== undefined) return;
-        const tree = trees.tree(table);
-        if (level > 0) {
-          const pointer =
-            lengthBytes < 0
-              ? undefined
-              : decodePointer(new DataView(words.buffer, words.byteOffset), word * 4, lengthBytes);
-          if (!tree.replayChild(level - 1, inode, offset, snapshot, pointer, entry.sequence)) missing = tree.missing;
-        } else if (tree.find(inode, offset, snapshot) === undefined) missing = tree.missing;
-        else if (lengthBytes < 0) tree.remove(inode, offset, snapshot, entry.sequence);
-        else tree.put(inode, offset, snapshot, words, word, lengthBytes, entry.sequence);
-        if (missing === undefined) done++;
-      });
-      if (missing === undefined) return;
-      if (missing === loaded) throw new Malformed(`journal entry ${entry.sequence} does not fit the trees`);
-      yield* loader.fetch(missing);
-      loaded = missing;
-    }
-  });
-}
+) {
+  let done = 0;
+  let loaded: Node | undefined;
+  for (;;) {
+    let index = 0;
+    let missing: Node | undefined;
+    entry.forEach((table, at, inode, offset, snapshot, words, word, lengthBytes) => {
+      if (at !== level) return;
+      if (index++ < done || missing !== undefined) return;
+      const tree = trees.tree(table);
+      if (level > 0) {
+        const pointer =
+          lengthBytes < 0
+            ? undefined
+            : decodePointer(new DataView(words.buffer, words.byteOffset), word * 4, lengthBytes);
+        if (!tree.replayChild(level - 1, inode, offset, snapshot, pointer, entry.sequence)) missing = tree.missing;
+      } else if (tree.find(inode, offset, snapshot) === undefined) missing = tree.missing;
+      else if (lengthBytes < 0) tree.remove(inode, offset, snapshot, entry.sequence);
+      else tree.put(inode, offset, snapshot, words, word, lengthBytes, entry.sequence);
+      if (missing === undefined) done++;
+    });
+    if (missing === undefined) return;
+    if (missing === loaded) throw new Malformed(`journal entry ${entry.sequence} does not fit the trees`);
+    yield* loader.fetch(missing);
+    loaded = missing;
+  }
+});

@@ -93,66 +93,69 @@ class Walk {
   }
 
   private node(visit: Visit): Effect.Effect<FoundNode> {
-    const self = this;
+    return Effect.gen(() => this.reading(visit));
+  }
+
+  private *reading(visit: Visit): Effect.fn.Return<FoundNode> {
     const { path, attributes } = visit;
     const number = attributes.inode;
     const type = typeOf(attributes.mode);
-    return Effect.gen(function* () {
-      const pages = new Map<number, Uint8Array>();
-      const unreadablePages = new Set<number>();
-      const xattrs = yield* self.xattrs(path, number);
-      let entries: ReadonlyMap<string, number> | undefined;
-      let target: string | undefined;
-      if (type === FileType.directory) {
-        entries = yield* self.directory(visit);
-      } else if (type === FileType.symlink) {
-        const bytes = yield* self.attempt(path, "readlink", self.fs.readlink(number));
-        target = bytes === undefined ? undefined : textOf(bytes);
-      } else if (type === FileType.regular) {
-        const ranges = yield* self.rangesToRead(path, attributes);
-        for (const { from, to } of ranges) yield* self.contents(path, number, from, to, pages, unreadablePages);
-      }
-      return { number, path: path === "" ? "/" : path, attributes, entries, xattrs, target, pages, unreadablePages };
-    });
+    const pages = new Map<number, Uint8Array>();
+    const unreadablePages = new Set<number>();
+    const xattrs = yield* this.xattrs(path, number);
+    let entries: ReadonlyMap<string, number> | undefined;
+    let target: string | undefined;
+    if (type === FileType.directory) {
+      entries = yield* this.directory(visit);
+    } else if (type === FileType.symlink) {
+      const bytes = yield* this.attempt(path, "readlink", this.fs.readlink(number));
+      target = bytes === undefined ? undefined : textOf(bytes);
+    } else if (type === FileType.regular) {
+      const ranges = yield* this.rangesToRead(path, attributes);
+      for (const { from, to } of ranges) yield* this.contents(path, number, from, to, pages, unreadablePages);
+    }
+    return { number, path: path === "" ? "/" : path, attributes, entries, xattrs, target, pages, unreadablePages };
   }
 
   private xattrs(path: string, number: number): Effect.Effect<ReadonlyMap<string, Uint8Array> | undefined> {
-    const self = this;
-    return Effect.gen(function* () {
-      const xattrs = new Map<string, Uint8Array>();
-      const names = yield* self.attempt(path, "listxattr", self.fs.listxattr(number));
-      if (names === undefined) return undefined;
-      for (const name of names) {
-        const value = yield* self.attempt(path, `getxattr ${textOf(name)}`, self.fs.getxattr(number, name));
-        if (value === undefined) return undefined;
-        xattrs.set(textOf(name), value);
-      }
-      return xattrs;
-    });
+    return Effect.gen(() => this.readingXattrs(path, number));
+  }
+
+  private *readingXattrs(path: string, number: number): Effect.fn.Return<ReadonlyMap<string, Uint8Array> | undefined> {
+    const xattrs = new Map<string, Uint8Array>();
+    const names = yield* this.attempt(path, "listxattr", this.fs.listxattr(number));
+    if (names === undefined) return undefined;
+    for (const name of names) {
+      const value = yield* this.attempt(path, `getxattr ${textOf(name)}`, this.fs.getxattr(number, name));
+      if (value === undefined) return undefined;
+      xattrs.set(textOf(name), value);
+    }
+    return xattrs;
   }
 
   private directory(visit: Visit): Effect.Effect<ReadonlyMap<string, number> | undefined> {
-    const self = this;
+    return Effect.gen(() => this.readingDirectory(visit));
+  }
+
+  private *readingDirectory(visit: Visit): Effect.fn.Return<ReadonlyMap<string, number> | undefined> {
     const { path, parent, attributes } = visit;
     const number = attributes.inode;
-    return Effect.gen(function* () {
-      const above = yield* self.attempt(path, "parentOf", self.fs.parentOf(number));
-      if (above !== undefined && above !== parent) self.problems.push(`${path}: its parent is ${above}, not ${parent}`);
-      const entries = new Map<string, number>();
-      let cookie = 0;
-      for (;;) {
-        const found: ReadonlyArray<DirectoryEntry> | undefined = yield* self.attempt(
-          path,
-          "readdir",
-          self.fs.readdir(number, cookie, ENTRIES_AT_ONCE),
-        );
-        if (found === undefined) return undefined;
-        const last = found[found.length - 1];
-        if (last === undefined) return entries;
-        for (const entry of found) yield* self.entry(visit, entry, entries);
-        cookie = last.cookie;
-      }
-    });
+    const above = yield* this.attempt(path, "parentOf", this.fs.parentOf(number));
+    if (above !== undefined && above !== parent) this.problems.push(`${path}: its parent is ${above}, not ${parent}`);
+    const entries = new Map<string, number>();
+    let cookie = 0;
+    for (;;) {
+      const found: ReadonlyArray<DirectoryEntry> | undefined = yield* this.attempt(
+        path,
+        "readdir",
+        this.fs.readdir(number, cookie, ENTRIES_AT_ONCE),
+      );
+      if (found === undefined) return undefined;
+      const last = found[found.length - 1];
+      if (last === undefined) return entries;
+      for (const entry of found) yield* this.entry(visit, entry, entries);
+      cookie = last.cookie;
+    }
   }
 
   private entry(visit: Visit, entry: DirectoryEntry, entries: Map<string, number>): Effect.Effect<void> {
