@@ -1,7 +1,9 @@
 /**
- * Decoded extents that were read lately, within a limit of bytes; the least recently used goes first.
+ * Decoded extents that were read lately, and windows of stored bytes, within a limit of bytes; the least recently used
+ * goes first.
  *
- * Keyed by place and generation of the stored bytes, which are never written over, so an entry cannot become wrong.
+ * Extents are keyed by place and generation of the stored bytes, which are never written over, so such an entry cannot
+ * become wrong. A window can: see `windows.ts`.
  */
 import type { MemoryLimits } from "./services.ts";
 
@@ -16,16 +18,19 @@ export class ReadCache {
     this.limits = limits;
   }
 
-  get(key: string): Uint8Array | undefined {
+  /** What is there, as used just now. */
+  touch(key: string): Uint8Array | undefined {
     const found = this.entries.get(key);
-    if (found === undefined) {
-      this.misses++;
-      return undefined;
-    }
-    this.hits++;
+    if (found === undefined) return undefined;
     this.entries.delete(key);
     this.entries.set(key, found);
     return found;
+  }
+
+  /** Somebody asked for an extent, and it was here or was not. */
+  count(hit: boolean): void {
+    if (hit) this.hits++;
+    else this.misses++;
   }
 
   /** Whether it is there; that is no use of it. */
@@ -38,6 +43,11 @@ export class ReadCache {
     this.entries.set(key, bytes);
     this.bytes += bytes.length;
     this.trim();
+  }
+
+  drop(key: string): void {
+    this.bytes -= this.entries.get(key)?.length ?? 0;
+    this.entries.delete(key);
   }
 
   /** Lets go of what is over the limit. */

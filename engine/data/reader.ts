@@ -19,7 +19,7 @@ import { type ExtentRow, rowsIn, visibleParts } from "./extent-map.ts";
 import type { Files } from "./files.ts";
 import { ReadAhead } from "./read-ahead.ts";
 import type { EngineServices } from "./services.ts";
-import { keyOf, StoredExtents } from "./stored-extents.ts";
+import { StoredExtents } from "./stored-extents.ts";
 
 const READS_AT_ONCE = 8;
 /** Share of the cache that one reader's next bytes may take. */
@@ -27,6 +27,8 @@ const AHEAD_SHARE = 0.25;
 
 interface Found {
   readonly out: Uint8Array;
+  /** Where the file ends. */
+  readonly size: number;
   readonly rows: ReadonlyArray<ExtentRow>;
   /** Unwritten bytes as they were, to be laid over what the device gives. */
   readonly over: ReadonlyArray<{ readonly at: number; readonly bytes: Uint8Array }>;
@@ -56,14 +58,16 @@ export class Reader {
     return Effect.flatMap(
       transactor.transact<Found, FsError>((tx) => self.collect(tx, inode, offset, length, observe)),
       (found) => {
-        this.readAhead(inode, offset, offset + found.out.length);
+        this.readAhead(inode, offset, found);
         return found.rows.length === 0 ? Effect.succeed(finish(found)) : self.fetch(inode, offset, found);
       },
     );
   }
 
   /** Has what a reader will ask for next fetched in the background. */
-  private readAhead(inode: number, start: number, end: number): void {
+  private readAhead(inode: number, start: number, { out, size }: Found): void {
+    const end = start + out.length;
+    if (end >= size) return;
     const limit = this.services.memory.readCacheBytes * AHEAD_SHARE;
     const range = this.ahead.next(inode, start, end, limit);
     if (range === undefined || this.stored.underWayBytes > limit) return;
@@ -97,7 +101,7 @@ export class Reader {
     const found = peek((tx) => this.collect(tx, inode, offset, length, () => {}));
     if (found instanceof Abort) return found.error;
     if (found === undefined || found.rows.length > 0) return undefined;
-    this.readAhead(inode, offset, offset + found.out.length);
+    this.readAhead(inode, offset, found);
     return finish(found);
   }
 
@@ -135,7 +139,7 @@ export class Reader {
         if (found.start >= offset + out.length || found.end <= offset) continue;
         if (isWithinOne(covered, Math.max(offset, found.start), Math.min(offset + out.length, found.end))) continue;
         if (found.extent.kind === "data") {
-          const cached = this.stored.cache.get(keyOf(found.extent));
+          const cached = this.stored.atHand(found.extent);
           if (cached === undefined) rows.push(found);
           else place(out, offset, found, cached);
         } else if (found.extent.kind === "inline") place(out, offset, found, found.extent.bytes);
@@ -145,7 +149,7 @@ export class Reader {
       this.hold(rows);
       observe();
     });
-    return { out, rows, over };
+    return { out, size, rows, over };
   }
 
   private fetch(inode: number, offset: number, found: Found): Effect.Effect<Uint8Array, FsError> {

@@ -18,6 +18,7 @@ import { choiceOf } from "./compression.ts";
 import type { EngineServices, ExtentStore, SpaceService } from "./services.ts";
 
 const BLOCK_BYTES = 4096;
+const BUCKET_BYTES = 1024 * 1024;
 
 export interface ReferenceOptions {
   /** Makes bodies restart and callers wait; see `ReferenceStore`. */
@@ -87,16 +88,21 @@ export class MemoryExtents implements ExtentStore {
         for (let at = 0; at < lengthBytes; at += BLOCK_BYTES) {
           this.readAt.set(addressBytes + at, Math.min(BLOCK_BYTES, lengthBytes - at));
         }
-        const piece = this.stored.get(addressBytes)!;
-        if (piece.length >= lengthBytes) return piece.subarray(0, lengthBytes);
+        const piece = this.stored.get(addressBytes);
+        if (piece !== undefined && piece.length >= lengthBytes) return piece.subarray(0, lengthBytes);
         const together = new Uint8Array(lengthBytes);
         for (const [address, bytes] of this.stored) {
-          const at = address - addressBytes;
-          if (at >= 0 && at + bytes.length <= lengthBytes) together.set(bytes, at);
+          const from = Math.max(address, addressBytes);
+          const to = Math.min(address + bytes.length, addressBytes + lengthBytes);
+          if (from < to) together.set(bytes.subarray(from - address, to - address), from - addressBytes);
         }
         return together;
       }),
     );
+  }
+
+  bucketAround(_device: number, addressBytes: number): { fromBytes: number; lengthBytes: number } {
+    return { fromBytes: addressBytes - (addressBytes % BUCKET_BYTES), lengthBytes: BUCKET_BYTES };
   }
 
   /** Bytes that were read at least once. */

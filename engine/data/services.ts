@@ -22,6 +22,11 @@ export interface ExtentStore {
   /** The commit of what went there has happened, or never will; or what was held for reading has been read. */
   readonly release: (placements: ReadonlyArray<Placement>) => void;
   readonly read: (device: number, addressBytes: number, lengthBytes: number) => Effect<Uint8Array, DeviceError>;
+  /** The bucket that an address lies in: where it begins, and how long it is. */
+  readonly bucketAround: (
+    device: number,
+    addressBytes: number,
+  ) => { readonly fromBytes: number; readonly lengthBytes: number };
   /** Bytes that still fit into the open bucket of a class. */
   readonly tailBytes: (writeClass: "data" | "collected") => number;
 }

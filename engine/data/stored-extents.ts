@@ -3,6 +3,7 @@
  *
  * Extents that lie next to each other are read at once. Whoever wants one that is on its way waits for it; if it does
  * not come with the others, because the device failed or its bytes did not verify, everyone who waits reads it alone.
+ * Small ones are read with what lies around them, and looked for there.
  * The caller sees to it that buckets are not reset under a read.
  */
 import * as Deferred from "effect/Deferred";
@@ -14,11 +15,14 @@ import { reached } from "../marks.ts";
 import { decode } from "./encode.ts";
 import { ReadCache } from "./read-cache.ts";
 import type { EngineServices } from "./services.ts";
+import { type Window, Windows } from "./windows.ts";
 
 /** Stored bytes that one read of several extents fetches at most. */
 const GROUP_BYTES_MAX = 1024 * 1024;
 /** What may lie between two extents that are read at once: the rest of a block. */
 const GAP_BYTES_MAX = 4096;
+/** Share of the cache that may be on its way when one more window is read. */
+const UNDER_WAY_SHARE = 0.25;
 
 export const keyOf = ({ pointers }: DataExtent): string => {
   const { device, addressBytes, generation } = pointers[0]!;
@@ -30,12 +34,14 @@ export class StoredExtents {
   /** Raw bytes that are on their way. */
   underWayBytes = 0;
   private readonly services: EngineServices;
+  private readonly windows: Windows;
   /** What is being read; undefined comes of what must be read once more, alone. */
   private readonly underWay: Map<string, Deferred.Deferred<Uint8Array | undefined>> = new Map();
 
   constructor(services: EngineServices) {
     this.services = services;
     this.cache = new ReadCache(services.memory);
+    this.windows = new Windows(services.store, this.cache, services.memory);
   }
 
   /** In memory, or about to be. */
@@ -44,11 +50,34 @@ export class StoredExtents {
     return this.underWay.has(key) || this.cache.has(key);
   }
 
+  /** The decoded bytes, verified, if no device must be asked for them. */
+  atHand(extent: DataExtent): Uint8Array | undefined {
+    const found = this.cache.touch(keyOf(extent)) ?? this.inWindow(extent, this.windows.around(extent));
+    this.cache.count(found !== undefined);
+    return found;
+  }
+
+  private inWindow(extent: DataExtent, window: Window | undefined): Uint8Array | undefined {
+    const stored = window && this.windows.find(window, extent);
+    if (stored === undefined) return undefined;
+    const raw = decode(stored, extent);
+    if (raw === undefined) {
+      reached("window older than an extent in it");
+      this.windows.drop(window!);
+      return undefined;
+    }
+    reached("extent found in a window");
+    // An entry of its own, which must not keep all of the window in memory.
+    const own = raw === stored ? raw.slice() : raw;
+    this.cache.put(keyOf(extent), own);
+    return own;
+  }
+
   /** The decoded bytes, verified; undefined if they are lost. */
   read(extent: DataExtent): Effect.Effect<Uint8Array | undefined> {
     const key = keyOf(extent);
-    const cached = this.cache.get(key);
-    if (cached !== undefined) return Effect.succeed(cached);
+    const near = this.atHand(extent);
+    if (near !== undefined) return Effect.succeed(near);
     const coming = this.underWay.get(key);
     if (coming === undefined) return this.readAlone(extent, key);
     reached("read waited for one that was under way");
@@ -61,7 +90,7 @@ export class StoredExtents {
     return Effect.acquireUseRelease(
       Effect.sync(() => !this.underWay.has(key) && this.begin(extent)),
       () =>
-        Effect.map(this.readStored(extent, 1), (raw) => {
+        Effect.map(this.readSmall(extent), (raw) => {
           if (raw !== undefined) this.cache.put(key, raw);
           return raw;
         }),
@@ -73,6 +102,26 @@ export class StoredExtents {
     this.underWay.set(keyOf(extent), Deferred.makeUnsafe());
     this.underWayBytes += extent.rawBytes;
     return true;
+  }
+
+  /** With what lies around it, if that is worth it. */
+  private readSmall(extent: DataExtent): Effect.Effect<Uint8Array | undefined> {
+    const window = this.windows.around(extent);
+    const limit = this.services.memory.readCacheBytes * UNDER_WAY_SHARE;
+    if (window === undefined || this.underWayBytes > limit || !this.windows.isWorthReading(window)) {
+      return this.readStored(extent, 1);
+    }
+    const { device, fromBytes, lengthBytes } = window;
+    return Effect.acquireUseRelease(
+      Effect.sync(() => void (this.underWayBytes += lengthBytes)),
+      () =>
+        Effect.flatMap(Effect.result(this.services.store.read(device, fromBytes, lengthBytes)), (read) => {
+          if (read._tag === "Success") this.windows.keep(window, read.success);
+          const raw = this.inWindow(extent, window);
+          return raw === undefined ? this.readStored(extent, 1) : Effect.succeed(raw);
+        }),
+      () => Effect.sync(() => void (this.underWayBytes -= lengthBytes)),
+    );
   }
 
   private readStored(extent: DataExtent, tries: number): Effect.Effect<Uint8Array | undefined> {

@@ -260,6 +260,11 @@ function start(
         hold: (placements) => runtime.hold(placements),
         release: (placements) => runtime.unhold(placements),
         read: (device, addressBytes, lengthBytes) => io.read(device, addressBytes, lengthBytes),
+        bucketAround: (device, addressBytes) => {
+          const { layout } = io.member(device);
+          const fromBytes = layout.start(layout.bucketOf(addressBytes));
+          return { fromBytes, lengthBytes: layout.usableBytes };
+        },
         tailBytes: (writeClass) => (writeClass === "data" ? runtime.dataPoint : runtime.collectedPoint).tailBytes,
       },
       space: runtime.space,

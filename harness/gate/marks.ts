@@ -36,6 +36,7 @@ export const RATES: Readonly<Record<string, number>> = {
   "extent laid over in several transactions": 0.6,
   "extents read ahead": 3,
   "extents read together": 5,
+  "extent found in a window": 20,
   // Needs a read that goes wrong once, of an extent and not of a node.
   "extent that did not verify read again": 0.5,
   "extent trimmed at its end": 150,
@@ -133,6 +134,7 @@ export const RATES: Readonly<Record<string, number>> = {
   "retired bucket emptied": 1.5,
   "superblock bucket unreadable": 1.5,
   "superblock log stayed in its bucket": 1.5,
+  "window older than an extent in it": 1,
   "write pointer moved by a failed write": 0.9,
   // Needs five failures of one finish, and then a success.
   "zone finished later": 0.03,

@@ -99,6 +99,18 @@ export const dataMutants: ReadonlyArray<Mutant> = [
     scenarios: ["streams", "zoned/streams"],
   },
   {
+    id: "window-not-verified",
+    breaks: "what lies around an extent that was read is taken for what it was when it is asked for",
+    file: "engine/data/stored-extents.js",
+    edits: [
+      {
+        find: "const raw = decode(stored, extent);",
+        replace: "const raw = extent.compression === 0 ? stored : decode(stored, extent);",
+      },
+    ],
+    scenarios: ["side-by-side", "zoned/side-by-side"],
+  },
+  {
     id: "stored-data-not-verified",
     breaks: "recovery does not look whether the data that an entry relies on arrived",
     file: "engine/data/writeback.js",
