@@ -5,6 +5,9 @@
  * works while the next bytes are made, for a tenth of the processor's time. Short ones are better off in the cache, and
  * one flush covers both: the kernel keeps the two ways coherent, and fdatasync is about the file and not the way.
  *
+ * What is read goes to where it is kept, if that lies as the system wants it. JavaScript does not tell; large pieces of
+ * memory usually do lie so, and where one does not the read is done once more, into aligned memory, and copied.
+ *
  * Whether it goes shows when it is tried: once the system has refused, everything goes through the cache.
  */
 import * as fs from "node:fs";
@@ -14,12 +17,20 @@ import { AlignedSlots, isAligned } from "./aligned-memory.ts";
 const DIRECT_BYTES_MIN = 128 * 1024;
 const READ_BYTES_MAX = 1024 * 1024;
 const READS_AT_ONCE = 8;
+/**
+ * glibc takes large pieces from the system, page by page, and keeps 16 bytes for itself in front; those aside that fit
+ * where others were.
+ */
+const MALLOC_GAP_BYTES = 4096 - 16;
+const ELSEWHERE_MAX = 8;
 
 type Transferred = (error: NodeJS.ErrnoException | null, count: number) => void;
 
 export class DirectFile {
   private readonly fd: number | undefined;
   private refused = false;
+  /** Buffers, last and in a row, that did not lie as they were supposed to. */
+  private elsewhere = 0;
   private readonly slots = new AlignedSlots(READ_BYTES_MAX, READS_AT_ONCE);
 
   /** Opens what is open as `fd` once more. */
@@ -43,12 +54,40 @@ export class DirectFile {
     return true;
   }
 
-  /** As `write`. What was read is copied into `target`, which may lie anywhere. */
+  /** As `write`. `target` is best a `readBuffer`; what was read is copied into any other. */
   read(target: Uint8Array, offsetBytes: number, done: Transferred): boolean {
     if (this.fd === undefined || this.refused || target.length < DIRECT_BYTES_MIN) return false;
+    if (!this.supposes || target.byteOffset !== MALLOC_GAP_BYTES)
+      return this.readCopied(this.fd, target, offsetBytes, done);
+    const { fd } = this;
+    fs.read(fd, target, 0, target.length, offsetBytes, (error, count) => {
+      if (error?.code !== "EINVAL") {
+        this.elsewhere = 0;
+        return done(error, count);
+      }
+      this.elsewhere++;
+      if (!this.readCopied(fd, target, offsetBytes, done)) done(null, 0);
+    });
+    return true;
+  }
+
+  /** Are large buffers supposed to begin `MALLOC_GAP_BYTES` before a page? */
+  private get supposes(): boolean {
+    return this.elsewhere < ELSEWHERE_MAX;
+  }
+
+  /** Memory to read so many bytes into. */
+  readBuffer(lengthBytes: number): Uint8Array {
+    const supposed = this.available && this.supposes && lengthBytes >= DIRECT_BYTES_MIN;
+    const from = supposed ? MALLOC_GAP_BYTES : 0;
+    const { buffer, byteOffset } = Buffer.allocUnsafeSlow(from + lengthBytes);
+    return new Uint8Array(buffer, byteOffset + from, lengthBytes);
+  }
+
+  private readCopied(fd: number, target: Uint8Array, offsetBytes: number, done: Transferred): boolean {
     const slot = this.slots.take(target.length);
     if (slot === undefined) return false;
-    fs.read(this.fd, slot, 0, target.length, offsetBytes, (error, count) => {
+    fs.read(fd, slot, 0, target.length, offsetBytes, (error, count) => {
       if (error === null) target.set(slot.subarray(0, count));
       this.slots.give(slot);
       this.tell(error, count, done);

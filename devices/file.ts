@@ -201,8 +201,7 @@ class FileDevice implements Device {
 
   readonly read = (offsetBytes: number, lengthBytes: number): Effect.Effect<Uint8Array, DeviceError> =>
     this.io("read", offsetBytes, lengthBytes, (done) => {
-      const buffer = Buffer.allocUnsafeSlow(lengthBytes);
-      const target = new Uint8Array(buffer.buffer, buffer.byteOffset, lengthBytes);
+      const target = this.direct.readBuffer(lengthBytes);
       const direct = (error: Error | null, count: number): void => {
         // What is left goes through the page cache.
         if (error === null) this.readPart(target, offsetBytes, count, done);

@@ -15,7 +15,7 @@ const EMPTY = new Uint8Array(0);
 
 export const isAcl = (name: Uint8Array): boolean => ACL_PREFIX.every((byte, at) => name[at] === byte);
 
-/** The answer to what need not wait; `undefined` if it must, or cannot be decoded. */
+/** The answer, in pieces perhaps, to what need not wait; `undefined` if it must, or cannot be decoded. */
 export function answerAtOnce(request: KernelRequest, answering: Answering): AnswerAtOnce {
   try {
     switch (request.opcode) {

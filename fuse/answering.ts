@@ -6,7 +6,7 @@ import type { FsError, Timestamp } from "../engine/fs/types.ts";
 import { errnoOfReason } from "./errno.ts";
 import type { KernelReferences } from "./kernel-references.ts";
 import type { Notifier } from "./notifier.ts";
-import type { Lifetimes } from "./protocol/reply.ts";
+import type { Body, Lifetimes } from "./protocol/reply.ts";
 import type { KernelRequest } from "./protocol/request.ts";
 
 export interface Answering {
@@ -22,7 +22,7 @@ export interface Answering {
 }
 
 /** The bytes of an answer, or an error number; `undefined` if it must be asked for the other way. */
-export type AnswerAtOnce = Uint8Array | number | undefined;
+export type AnswerAtOnce = Body | number | undefined;
 
 export const errnoIn = (error: FsError | undefined): number | undefined =>
   error === undefined ? undefined : errnoOfReason(error.reason);

@@ -38,6 +38,8 @@ import {
   WriteFlag,
 } from "./protocol/opcodes.ts";
 import {
+  answerOf,
+  type Body,
   encodeAttributes,
   encodeCount,
   encodeCreated,
@@ -94,7 +96,7 @@ const MORE_FLAGS_WANTED = MoreInitFlag.resend;
 const EMPTY = new Uint8Array(0);
 const encoder = new TextEncoder();
 
-type Answer = Effect.Effect<Uint8Array, FsError | Refused>;
+type Answer = Effect.Effect<Body, FsError | Refused>;
 type Handle = (request: KernelRequest) => Answer;
 
 export interface DirectOptions extends Lifetimes {
@@ -198,7 +200,7 @@ export class DirectTransport {
 
   private answer(
     request: KernelRequest,
-    exit: Exit.Exit<Uint8Array, FsError | Refused>,
+    exit: Exit.Exit<Body, FsError | Refused>,
     answer: (...parts: ReadonlyArray<Uint8Array>) => boolean,
   ): void {
     if (Exit.isSuccess(exit)) {
@@ -210,14 +212,9 @@ export class DirectTransport {
     answer(header(request.view, errno, 0));
   }
 
-  private told(
-    request: KernelRequest,
-    body: Uint8Array,
-    answer: (...parts: ReadonlyArray<Uint8Array>) => boolean,
-  ): void {
-    const head = header(request.view, 0, body.length);
-    const taken = body.length === 0 ? answer(head) : answer(head, body);
-    if (!taken) this.notTold(request, body);
+  private told(request: KernelRequest, body: Body, answer: (...parts: ReadonlyArray<Uint8Array>) => boolean): void {
+    const taken = answer(...answerOf(request.view, body));
+    if (!taken && body instanceof Uint8Array) this.notTold(request, body);
   }
 
   /** The request's effect, in a view that knows which of its steps another server has done. */
@@ -427,7 +424,7 @@ export class DirectTransport {
       Opcode.read,
       (request) => {
         request.skip(8);
-        return this.operations.read(request.inode, request.u64(), request.u32());
+        return this.engine.readLater(request.inode, request.u64(), request.u32());
       },
     ],
     [

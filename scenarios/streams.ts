@@ -109,7 +109,8 @@ function smallReader(reads: number): Program {
 
 const sideBySide: Story = {
   name: "side-by-side",
-  summary: "small files are written one after another, again and again, and read in any order with what lies around them",
+  summary:
+    "small files are written one after another, again and again, and read in any order with what lies around them",
   plan: (entropy: Entropy, medium: Medium): ScenarioPlan => {
     const random = entropy.stream("clients");
     const base = pool(entropy, medium, SMALL_FILES.length);

@@ -19,7 +19,7 @@ describe("reading ahead", () => {
       expect(until).toBeGreaterThan(end);
       longest = Math.max(longest, until - end);
     }
-    expect(longest).toBe(4 * MIB);
+    expect(longest).toBe(12 * MIB);
   });
 
   it("takes requests that come a little out of order for those of one reader", () => {

@@ -10,7 +10,7 @@ import type { DirtyRange } from "./dirty.ts";
 const DISTANCE_BYTES_MIN = 512 * 1024;
 /** With less than that allowed, nothing is fetched ahead. */
 const DISTANCE_BYTES_LEAST = 32 * 1024;
-const DISTANCE_BYTES_MAX = 4 * 1024 * 1024;
+const DISTANCE_BYTES_MAX = 12 * 1024 * 1024;
 /** How far a request may lie from where its reader was. */
 const DISORDER_BYTES_MAX = 2 * 1024 * 1024;
 const READERS_MAX = 64;

@@ -25,13 +25,22 @@ const READS_AT_ONCE = 8;
 /** Share of the cache that one reader's next bytes may take. */
 const AHEAD_SHARE = 0.25;
 
+interface Part {
+  readonly at: number;
+  readonly bytes: Uint8Array;
+}
+
 interface Found {
-  readonly out: Uint8Array;
+  /** Bytes that the read shows. */
+  readonly length: number;
   /** Where the file ends. */
   readonly size: number;
+  /** What is known of it already; nothing lies over another. Zeros are between them. */
+  readonly parts: Array<Part>;
+  /** What must be fetched. */
   readonly rows: ReadonlyArray<ExtentRow>;
   /** Unwritten bytes as they were, to be laid over what the device gives. */
-  readonly over: ReadonlyArray<{ readonly at: number; readonly bytes: Uint8Array }>;
+  readonly over: ReadonlyArray<Part>;
 }
 
 export class Reader {
@@ -53,20 +62,40 @@ export class Reader {
     length: number,
     observe: () => void,
   ): Effect.Effect<Uint8Array, FsError | PoolFailed> {
+    return Effect.map(this.find(inode, offset, length, observe), whole);
+  }
+
+  /** The same in pieces, which may be those that are kept for others: nobody may change them. */
+  readPieces(
+    inode: number,
+    offset: number,
+    length: number,
+    observe: () => void,
+  ): Effect.Effect<ReadonlyArray<Uint8Array>, FsError | PoolFailed> {
+    return Effect.map(this.find(inode, offset, length, observe), piecesOf);
+  }
+
+  /** All that the read shows. */
+  private find(
+    inode: number,
+    offset: number,
+    length: number,
+    observe: () => void,
+  ): Effect.Effect<Found, FsError | PoolFailed> {
     const self = this;
     const { transactor } = this.services;
     return Effect.flatMap(
       transactor.transact<Found, FsError>((tx) => self.collect(tx, inode, offset, length, observe)),
       (found) => {
         this.readAhead(inode, offset, found);
-        return found.rows.length === 0 ? Effect.succeed(finish(found)) : self.fetch(inode, offset, found);
+        return found.rows.length === 0 ? Effect.succeed(found) : self.fetch(inode, offset, found);
       },
     );
   }
 
   /** Has what a reader will ask for next fetched in the background. */
-  private readAhead(inode: number, start: number, { out, size }: Found): void {
-    const end = start + out.length;
+  private readAhead(inode: number, start: number, { length, size }: Found): void {
+    const end = start + length;
     if (end >= size) return;
     const limit = this.services.memory.readCacheBytes * AHEAD_SHARE;
     const range = this.ahead.next(inode, start, end, limit);
@@ -91,18 +120,18 @@ export class Reader {
     });
   }
 
-  /** The same of what is in memory; `undefined` if something must be read from a device. */
+  /** The same of what is in memory, in pieces; `undefined` if something must be read from a device. */
   readAtOnce(
     inode: number,
     offset: number,
     length: number,
     peek: <A>(body: (tx: Transaction) => A) => A | undefined,
-  ): Uint8Array | FsError | undefined {
+  ): ReadonlyArray<Uint8Array> | FsError | undefined {
     const found = peek((tx) => this.collect(tx, inode, offset, length, () => {}));
     if (found instanceof Abort) return found.error;
     if (found === undefined || found.rows.length > 0) return undefined;
     this.readAhead(inode, offset, found);
-    return finish(found);
+    return piecesOf(found);
   }
 
   private collect(
@@ -119,46 +148,47 @@ export class Reader {
       return new Abort(row);
     }
     const size = state?.size ?? row.sizeBytes;
-    const out = new Uint8Array(Math.max(0, Math.min(length, size - offset)));
+    const end = Math.max(offset, Math.min(offset + length, size));
     // What is newer in memory covers what the rows show; only rows that show something of it are read.
     const over: Array<{ at: number; bytes: Uint8Array }> = [];
     const covered: Array<number> = [];
-    if (state?.unwritten === true && out.length > 0) {
+    if (state?.unwritten === true && end > offset) {
       for (const layer of [state.writing, state.dirty]) {
-        for (const range of layer?.within(offset, offset + out.length) ?? []) {
+        for (const range of layer?.within(offset, end) ?? []) {
           over.push({ at: range.start - offset, bytes: layer!.copy(range) });
           addRange(covered, range.start, range.end);
         }
       }
     }
     const rows: Array<ExtentRow> = [];
-    if (out.length > 0) {
-      const all = rowsIn(tx, inode, offset, offset + out.length, Number.POSITIVE_INFINITY);
+    const parts: Array<Part> = [];
+    if (end > offset) {
+      const all = rowsIn(tx, inode, offset, end, Number.POSITIVE_INFINITY);
       for (const found of visibleParts(all, state?.hidden)) {
         // What is left of a row beside a hidden range may lie beside what is asked for.
-        if (found.start >= offset + out.length || found.end <= offset) continue;
-        if (isWithinOne(covered, Math.max(offset, found.start), Math.min(offset + out.length, found.end))) continue;
+        if (found.start >= end || found.end <= offset) continue;
+        if (isWithinOne(covered, Math.max(offset, found.start), Math.min(end, found.end))) continue;
         if (found.extent.kind === "data") {
-          const cached = this.stored.atHand(found.extent);
-          if (cached === undefined) rows.push(found);
-          else place(out, offset, found, cached);
-        } else if (found.extent.kind === "inline") place(out, offset, found, found.extent.bytes);
+          const near = this.stored.atHand(found.extent);
+          if (near === undefined) rows.push(found);
+          else parts.push(partOf(offset, end, found, near));
+        } else if (found.extent.kind === "inline") parts.push(partOf(offset, end, found, found.extent.bytes));
       }
     }
     tx.onCommit(() => {
       this.hold(rows);
       observe();
     });
-    return { out, size, rows, over };
+    return { length: end - offset, size, parts, rows, over };
   }
 
-  private fetch(inode: number, offset: number, found: Found): Effect.Effect<Uint8Array, FsError> {
+  private fetch(inode: number, offset: number, found: Found): Effect.Effect<Found, FsError> {
     const self = this;
     const bad: Array<ExtentRow> = [];
     const each = (row: ExtentRow): Effect.Effect<void> =>
       Effect.map(self.stored.read(row.extent as DataExtent), (raw) => {
         if (raw === undefined) bad.push(row);
-        else place(found.out, offset, row, raw);
+        else found.parts.push(partOf(offset, offset + found.length, row, raw));
       });
     const all =
       found.rows.length === 1
@@ -175,7 +205,7 @@ export class Reader {
       ),
       () => {
         const lost = bad[0];
-        if (lost === undefined) return Effect.succeed(finish(found));
+        if (lost === undefined) return Effect.succeed(found);
         reached("extent unreadable");
         return Effect.fail(new FsError("InputOutput", `inode ${inode}, bytes ${lost.start} to ${lost.end}`));
       },
@@ -195,16 +225,36 @@ export class Reader {
 const dataOf = (rows: ReadonlyArray<ExtentRow>): ReadonlyArray<DataExtent> =>
   rows.map(({ extent }) => extent).filter((extent) => extent.kind === "data");
 
-function finish({ out, over }: Found): Uint8Array {
-  for (const { at, bytes } of over) out.set(bytes, at);
-  return out;
-}
-
-/** Copies what `out`, which begins at `offset`, shows of a row; `raw` is what the whole extent or row decodes to. */
-function place(out: Uint8Array, offset: number, row: ExtentRow, raw: Uint8Array): void {
+/** What [offset, end) shows of a row; `raw` is what the whole extent or row decodes to. */
+function partOf(offset: number, end: number, row: ExtentRow, raw: Uint8Array): Part {
   const from = Math.max(row.start, offset);
-  const to = Math.min(row.end, offset + out.length);
   const base = row.extent.kind === "data" ? row.extent.rawOffset : 0;
   const at = base + from - row.start;
-  out.set(raw.subarray(at, at + to - from), from - offset);
+  return { at: from - offset, bytes: raw.subarray(at, at + Math.min(row.end, end) - from) };
+}
+
+/** The bytes behind one another: where they lie in memory, if they are all that the read shows, else put together. */
+function piecesOf(found: Found): ReadonlyArray<Uint8Array> {
+  const { length, over, parts } = found;
+  if (over.length > 0) return [joined(found)];
+  const pieces: Array<Uint8Array> = [];
+  let end = 0;
+  for (const { at, bytes } of parts.sort((one, other) => one.at - other.at)) {
+    if (at !== end) break;
+    end += bytes.length;
+    pieces.push(bytes);
+  }
+  return end === length ? pieces : [joined(found)];
+}
+
+function whole(found: Found): Uint8Array {
+  const pieces = piecesOf(found);
+  return pieces.length === 1 ? pieces[0]! : joined(found);
+}
+
+function joined({ length, parts, over }: Found): Uint8Array {
+  const out = new Uint8Array(length);
+  for (const { at, bytes } of parts) out.set(bytes, at);
+  for (const { at, bytes } of over) out.set(bytes, at);
+  return out;
 }

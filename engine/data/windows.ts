@@ -35,7 +35,11 @@ export class Windows {
   /** By key, the one that was asked for longest ago first. */
   private readonly asked: Set<string> = new Set();
 
-  constructor(store: Pick<ExtentStore, "bucketAround">, cache: ReadCache, limits: Pick<MemoryLimits, "readCacheBytes">) {
+  constructor(
+    store: Pick<ExtentStore, "bucketAround">,
+    cache: ReadCache,
+    limits: Pick<MemoryLimits, "readCacheBytes">,
+  ) {
     this.store = store;
     this.cache = cache;
     this.limits = limits;

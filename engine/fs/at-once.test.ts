@@ -34,8 +34,8 @@ it("answers what the calls of the same names answer", () =>
       expect(atOnce.getattr(inode)).toEqual(yield* whole(fs.getattr(inode)));
       expect(atOnce.lookup(ROOT_INODE, n("file"))).toEqual(yield* whole(fs.lookup(ROOT_INODE, n("file"))));
       expect(atOnce.getattr(inode)).toMatchObject({ sizeBytes: 9 });
-      expect(atOnce.read(inode, 0, 100)).toEqual(n("one three"));
-      expect(atOnce.read(inode, 6, 2)).toEqual(n("re"));
+      expect(atOnce.read(inode, 0, 100)).toEqual([n("one three")]);
+      expect(atOnce.read(inode, 6, 2)).toEqual([n("re")]);
       const times = { modified: { seconds: 5, nanoseconds: 6 } };
       yield* whole(fs.fsync(inode));
       yield* whole(fs.setattr(inode, times));
@@ -63,7 +63,40 @@ it("does nothing where something must be waited for", () =>
       // Its bytes are on the device alone.
       expect(atOnce.read(inode, 0, 10)).toBeUndefined();
       expect(yield* whole(fs.read(inode, 0, 3))).toEqual(new Uint8Array(3).fill(7));
-      expect(atOnce.read(inode, 60_000, 10)).toEqual(new Uint8Array(0));
+      expect(atOnce.read(inode, 60_000, 10)).toEqual([]);
+    }),
+  ));
+
+it("gives later what the device has, in pieces, with zeros in holes and newer bytes over it", () =>
+  withPool({ readCacheBytes: 1024 * 1024 }, ({ filesystem: fs, atOnceFor }) =>
+    Effect.gen(function* () {
+      const atOnce = atOnceFor(NOBODY);
+      const { inode } = yield* whole(fs.mknod(ROOT_INODE, n("file"), FileType.regular | 0o640, 0, OWNER));
+      const expected = Uint8Array.from({ length: 400_000 }, (_, at) => Math.imul(at + 1, 2_654_435_761) >>> 24);
+      yield* whole(fs.write(inode, 0, expected));
+      yield* whole(fs.fsync(inode));
+      const same = Effect.gen(function* () {
+        for (const [offset, length] of [
+          [0, 400_000],
+          [1, 131_072],
+          [131_071, 140_000],
+          [399_999, 10],
+          [400_000, 10],
+        ] as const) {
+          const wanted = expected.subarray(offset, offset + length);
+          const pieces = yield* whole(atOnce.readLater(inode, offset, length));
+          expect(Buffer.compare(Buffer.concat(pieces), wanted)).toBe(0);
+          expect(Buffer.compare(Buffer.concat(atOnce.read(inode, offset, length) as never), wanted)).toBe(0);
+        }
+      });
+      yield* same;
+      expect(atOnce.read(inode, 0, 400_000)).toHaveLength(4);
+      yield* whole(fs.fallocate(inode, "punch", 150_000, 100_000, true));
+      expected.fill(0, 150_000, 250_000);
+      yield* same;
+      yield* whole(fs.write(inode, 140_000, n("newer")));
+      expected.set(n("newer"), 140_000);
+      yield* same;
     }),
   ));
 

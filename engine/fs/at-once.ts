@@ -5,17 +5,20 @@
  * `undefined` says that something must be waited for (a node, a device, room for data, somebody's turn): nothing has
  * happened, and the caller asks the other way.
  */
+import * as Effect from "effect/Effect";
 import type { BtreeActor } from "../btree/btree-actor.ts";
 import { Abort, type Body, type Transaction } from "../btree/transaction.ts";
 import { reached } from "../marks.ts";
 import { Changes, type Making, type ViewParts } from "./changes.ts";
 import { listNames } from "./directory.ts";
 import { loadDirectory } from "./namespace.ts";
+import { asFsError } from "./file-access.ts";
 import {
   type AttributeChanges,
   type Attributes,
   type DirectoryEntry,
   type FilesystemUser,
+  type Fs,
   FsError,
   type Owner,
   type RenameMode,
@@ -65,8 +68,14 @@ export class AtOnce {
     });
   }
 
-  read(inode: number, offsetBytes: number, lengthBytes: number): Uint8Array | FsError | undefined {
+  /** The bytes in pieces, which may be those that are kept for others: nobody may change them. */
+  read(inode: number, offsetBytes: number, lengthBytes: number): ReadonlyArray<Uint8Array> | FsError | undefined {
     return this.told(this.parts.files.readAtOnce(inode, offsetBytes, lengthBytes, this.immediate.peek));
+  }
+
+  /** The same for what must be waited for. */
+  readLater(inode: number, offsetBytes: number, lengthBytes: number): Fs<ReadonlyArray<Uint8Array>> {
+    return Effect.mapError(this.parts.files.readPieces(inode, offsetBytes, lengthBytes), asFsError);
   }
 
   /** True if all of `bytes` was written. */

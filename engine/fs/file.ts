@@ -178,7 +178,12 @@ export class FileOperations extends FileAccess {
   }
 
   /** A read of what is in memory; see `AtOnce`. */
-  readAtOnce(inode: number, offset: number, length: number, peek: Peek): Uint8Array | FsError | undefined {
+  readAtOnce(
+    inode: number,
+    offset: number,
+    length: number,
+    peek: Peek,
+  ): ReadonlyArray<Uint8Array> | FsError | undefined {
     return isRange(offset, length) ? this.reader.readAtOnce(inode, offset, length, peek) : undefined;
   }
 
@@ -188,6 +193,12 @@ export class FileOperations extends FileAccess {
       return Effect.fail(new FsError("InvalidArgument"));
     }
     return this.reader.read(inode, offset, length, observe);
+  }
+
+  /** The same in pieces; see `Reader`. */
+  readPieces(inode: number, offset: number, length: number): Effect.Effect<ReadonlyArray<Uint8Array>, FileFailure> {
+    if (!isRange(offset, length)) return Effect.fail(new FsError("InvalidArgument"));
+    return this.reader.readPieces(inode, offset, length, () => {});
   }
 
   fsync(inode: number, observe: () => void): Effect.Effect<void, FileFailure> {

@@ -53,6 +53,17 @@ export function header(request: DataView, errno: number, bodyBytes: number): Uin
   return bytes;
 }
 
+/** What an answer carries, in pieces perhaps. */
+export type Body = Uint8Array | ReadonlyArray<Uint8Array>;
+
+/** An answer in the parts that it is written of, its header first. */
+export function answerOf(request: DataView, body: Body): ReadonlyArray<Uint8Array> {
+  const pieces = body instanceof Uint8Array ? [body] : body;
+  const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
+  const head = header(request, 0, length);
+  return length === 0 ? [head] : [head, ...pieces];
+}
+
 /** A notification: everything that was handed out and not answered is to be sent again, with `RESENT` in its number. */
 export function encodeResend(): Uint8Array {
   const bytes = new Uint8Array(OUT_HEADER_BYTES);
