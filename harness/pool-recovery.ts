@@ -28,23 +28,21 @@ export interface PoolRecoveryOptions {
 }
 
 /** Everything that a recovered or reopened pool must fulfil at a mark. */
-export function verifyPool(
+export const verifyPool = Effect.fnUntraced(function* (
   pool: Pool,
   oracle: Oracle,
   mark: Mark,
-): Effect.Effect<{ readonly problems: Array<string>; readonly tree: FoundTree }, unknown> {
-  return Effect.gen(function* () {
-    const tree = yield* collectTree(pool.filesystem);
-    const { problems } = oracle.judge(mark, tree);
-    const { inodes } = yield* pool.filesystem.statfs;
-    // Nothing is open now, so an inode that no name leads to is space lost for ever.
-    const lost = inodes - tree.nodes.size;
-    const orphans = lost === 0 ? [] : [`${lost} inodes are kept that no name leads to`];
-    const report = yield* pool.check();
-    const checked = report.problems.map(({ pass, what }) => `check, ${pass}: ${what}`);
-    return { problems: [...problems, ...orphans, ...checked], tree };
-  });
-}
+): Effect.fn.Return<{ readonly problems: Array<string>; readonly tree: FoundTree }, unknown> {
+  const tree = yield* collectTree(pool.filesystem);
+  const { problems } = oracle.judge(mark, tree);
+  const { inodes } = yield* pool.filesystem.statfs;
+  // Nothing is open now, so an inode that no name leads to is space lost for ever.
+  const lost = inodes - tree.nodes.size;
+  const orphans = lost === 0 ? [] : [`${lost} inodes are kept that no name leads to`];
+  const report = yield* pool.check();
+  const checked = report.problems.map(({ pass, what }) => `check, ${pass}: ${what}`);
+  return { problems: [...problems, ...orphans, ...checked], tree };
+});
 
 /** Another process takes over and shows everything; then it hands over, so that a cold start finds the same. */
 function takenOver(
@@ -72,17 +70,19 @@ const HONEST = /^(?:PoolDamaged|PoolFailed|DeviceFailed|FsError: InputOutput)/u;
  * The same of a pool of which zones are offline: what is shown is right, what is lost gives an error, and a check names
  * it. Nothing is asked of a pool that says it cannot be opened.
  */
-export function verifyWhatIsLeft(pool: Pool, oracle: Oracle, mark: Mark): Effect.Effect<Array<string>, unknown> {
-  return Effect.gen(function* () {
-    const tree = yield* collectTree(pool.filesystem, true);
-    const problems = [...oracle.judge(mark, tree).problems];
-    const report = yield* pool.check({ data: true });
-    const [lost] = tree.unreadable;
-    const named = report.problems.some(({ pass }) => pass === "zones" || pass === "btrees");
-    if (lost !== undefined && !named) problems.push(`the check names no zone that is offline, but ${lost}`);
-    return problems;
-  });
-}
+export const verifyWhatIsLeft = Effect.fnUntraced(function* (
+  pool: Pool,
+  oracle: Oracle,
+  mark: Mark,
+): Effect.fn.Return<Array<string>, unknown> {
+  const tree = yield* collectTree(pool.filesystem, true);
+  const problems = [...oracle.judge(mark, tree).problems];
+  const report = yield* pool.check({ data: true });
+  const [lost] = tree.unreadable;
+  const named = report.problems.some(({ pass }) => pass === "zones" || pass === "btrees");
+  if (lost !== undefined && !named) problems.push(`the check names no zone that is offline, but ${lost}`);
+  return problems;
+});
 
 /** An outcome of opening and reading, with zones offline: an honest refusal is none. */
 export const withoutHonestRefusal = (problem: string | undefined): string | undefined =>

@@ -60,33 +60,31 @@ function fault(row: Row, value: BackpointerValue, extent: ExtentValue | undefine
   return points && extent.rawOffset === row.snapshot ? undefined : `leads to ${what}, which does not point back`;
 }
 
-function checkRows(
+const checkRows = Effect.fnUntraced(function* (
   state: CheckState,
   rows: ReadonlyArray<Row>,
   last: { stored: Stored | undefined },
-): Effect.Effect<void, PoolFailed> {
+): Effect.fn.Return<void, PoolFailed> {
   const { findings } = state;
-  return Effect.gen(function* () {
-    for (const chunk of chunks(rows)) {
-      const known: Array<{ row: Row; value: BackpointerValue }> = [];
-      for (const row of chunk) {
-        findings.count("backpointers");
-        const decode = (): BackpointerValue => decodeBackpointer(row.view, row.at, row.length);
-        const value = findings.decoded(PASS, `backpointer ${keyText(row)}`, decode);
-        if (value !== undefined) known.push({ row, value });
-      }
-      const find = (tx: Transaction, { value }: { value: BackpointerValue }): boolean =>
-        tx.find(Table.extents, value.inode, value.offset, value.snapshot);
-      const extents = yield* lookUp(state, known, find, decodeExtent);
-      known.forEach(({ row, value }, index) => {
-        const extent = extents[index];
-        const wrong = fault(row, value, extent);
-        if (wrong !== undefined) findings.found(PASS, `backpointer ${keyText(row)} ${wrong}`);
-        else if (extent?.kind === "data") checkNeighbour(state, row, extent.storedBytes, last);
-      });
+  for (const chunk of chunks(rows)) {
+    const known: Array<{ row: Row; value: BackpointerValue }> = [];
+    for (const row of chunk) {
+      findings.count("backpointers");
+      const decode = (): BackpointerValue => decodeBackpointer(row.view, row.at, row.length);
+      const value = findings.decoded(PASS, `backpointer ${keyText(row)}`, decode);
+      if (value !== undefined) known.push({ row, value });
     }
-  });
-}
+    const find = (tx: Transaction, { value }: { value: BackpointerValue }): boolean =>
+      tx.find(Table.extents, value.inode, value.offset, value.snapshot);
+    const extents = yield* lookUp(state, known, find, decodeExtent);
+    known.forEach(({ row, value }, index) => {
+      const extent = extents[index];
+      const wrong = fault(row, value, extent);
+      if (wrong !== undefined) findings.found(PASS, `backpointer ${keyText(row)} ${wrong}`);
+      else if (extent?.kind === "data") checkNeighbour(state, row, extent.storedBytes, last);
+    });
+  }
+});
 
 function checkNeighbour(
   { findings }: CheckState,
@@ -133,32 +131,31 @@ function pointersOf(rows: ReadonlyArray<Row>): Array<Pointing> {
 }
 
 /** Every pointer of these extents must have a backpointer. */
-function checkForward(state: CheckState, rows: ReadonlyArray<Row>): Effect.Effect<void, PoolFailed> {
+const checkForward = Effect.fnUntraced(function* (
+  state: CheckState,
+  rows: ReadonlyArray<Row>,
+): Effect.fn.Return<void, PoolFailed> {
   const { findings } = state;
-  return Effect.gen(function* () {
-    const pointers = pointersOf(rows);
-    for (const chunk of chunks(pointers)) {
-      const find = (tx: Transaction, { device, addressBytes, rawOffset }: Pointing): boolean =>
-        tx.find(Table.backpointers, device, addressBytes, rawOffset);
-      const values = yield* lookUp(state, chunk, find, decodeBackpointer);
-      chunk.forEach(({ from, device, addressBytes }, index) => {
-        if (values[index] !== undefined) return;
-        findings.found(PASS, `extent ${from} has no backpointer at byte ${addressBytes} of device ${device}`);
-      });
-    }
-  });
-}
-
-export function checkBackpointers(state: CheckState): Effect.Effect<void, PoolFailed> {
-  const last: { stored: Stored | undefined } = { stored: undefined };
-  return Effect.gen(function* () {
-    let count = 0;
-    yield* eachSlice(state.transactor, Table.backpointers, (rows) => {
-      count += rows.length;
-      return checkRows(state, rows, last);
+  const pointers = pointersOf(rows);
+  for (const chunk of chunks(pointers)) {
+    const find = (tx: Transaction, { device, addressBytes, rawOffset }: Pointing): boolean =>
+      tx.find(Table.backpointers, device, addressBytes, rawOffset);
+    const values = yield* lookUp(state, chunk, find, decodeBackpointer);
+    chunk.forEach(({ from, device, addressBytes }, index) => {
+      if (values[index] !== undefined) return;
+      findings.found(PASS, `extent ${from} has no backpointer at byte ${addressBytes} of device ${device}`);
     });
-    if (count === state.pointers) return;
-    state.findings.found(PASS, `there are ${count} backpointers for ${state.pointers} pointers`);
-    yield* eachSlice(state.transactor, Table.extents, (rows) => checkForward(state, rows));
+  }
+});
+
+export const checkBackpointers = Effect.fnUntraced(function* (state: CheckState): Effect.fn.Return<void, PoolFailed> {
+  const last: { stored: Stored | undefined } = { stored: undefined };
+  let count = 0;
+  yield* eachSlice(state.transactor, Table.backpointers, (rows) => {
+    count += rows.length;
+    return checkRows(state, rows, last);
   });
-}
+  if (count === state.pointers) return;
+  state.findings.found(PASS, `there are ${count} backpointers for ${state.pointers} pointers`);
+  yield* eachSlice(state.transactor, Table.extents, (rows) => checkForward(state, rows));
+});

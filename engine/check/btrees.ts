@@ -121,17 +121,19 @@ function* checkingNode(
 }
 
 /** True when every node could be read, so that the passes over tables see all rows. */
-export function checkBtrees(findings: Findings, trees: Trees, fetch: FetchNode): Effect.Effect<boolean> {
-  return Effect.gen(function* () {
-    let whole = true;
-    for (const tree of trees.all) {
-      const { root } = tree;
-      if (isBefore(LOWEST, lowOf(root)) || root.parent !== undefined) {
-        findings.found(PASS, `${nameOf(root)} is a root and does not cover all keys`);
-      }
-      const read = yield* checkNode(findings, trees, fetch, root, undefined);
-      whole &&= read;
+export const checkBtrees = Effect.fnUntraced(function* (
+  findings: Findings,
+  trees: Trees,
+  fetch: FetchNode,
+): Effect.fn.Return<boolean> {
+  let whole = true;
+  for (const tree of trees.all) {
+    const { root } = tree;
+    if (isBefore(LOWEST, lowOf(root)) || root.parent !== undefined) {
+      findings.found(PASS, `${nameOf(root)} is a root and does not cover all keys`);
     }
-    return whole;
-  });
-}
+    const read = yield* checkNode(findings, trees, fetch, root, undefined);
+    whole &&= read;
+  }
+  return whole;
+});

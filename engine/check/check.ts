@@ -62,55 +62,54 @@ export function placesOf(io: BucketIo, superblock: Superblock): Places {
 }
 
 /** The passes over tables alone. */
-export function checkTables(
+export const checkTables = Effect.fnUntraced(function* (
   state: CheckState,
   nodes: Iterable<NodePlace>,
   progress: (pass: string) => void = () => {},
-): Effect.Effect<void, PoolFailed> {
-  return Effect.gen(function* () {
-    progress("inodes");
-    yield* checkOrphanRows(state);
-    yield* checkLoggedOperations(state);
-    yield* checkUnusedTables(state);
-    yield* checkInodes(state);
-    yield* checkInodeNumbers(state);
-    checkPendingInodes(state);
-    progress("directories");
-    yield* checkDirectoryRows(state);
-    checkLinks(state);
-    checkReachability(state);
-    progress("extents");
-    yield* checkExtents(state);
-    yield* checkXattrs(state);
-    progress("allocation");
-    checkNodePlaces(state, nodes);
-    yield* checkAllocation(state);
-    yield* checkBackpointers(state);
-    yield* checkCounters(state);
-  });
-}
+): Effect.fn.Return<void, PoolFailed> {
+  progress("inodes");
+  yield* checkOrphanRows(state);
+  yield* checkLoggedOperations(state);
+  yield* checkUnusedTables(state);
+  yield* checkInodes(state);
+  yield* checkInodeNumbers(state);
+  checkPendingInodes(state);
+  progress("directories");
+  yield* checkDirectoryRows(state);
+  checkLinks(state);
+  checkReachability(state);
+  progress("extents");
+  yield* checkExtents(state);
+  yield* checkXattrs(state);
+  progress("allocation");
+  checkNodePlaces(state, nodes);
+  yield* checkAllocation(state);
+  yield* checkBackpointers(state);
+  yield* checkCounters(state);
+});
 
-export function check(subject: CheckSubject, options: CheckOptions = {}): Effect.Effect<CheckReport, PoolFailed> {
+export const check = Effect.fnUntraced(function* (
+  subject: CheckSubject,
+  options: CheckOptions = {},
+): Effect.fn.Return<CheckReport, PoolFailed> {
   const { transactor, trees, io, superblock } = subject;
   const progress = options.progress ?? (() => {});
-  return Effect.gen(function* () {
-    const findings = new Findings();
-    const state = checkState(transactor, findings, placesOf(io, superblock), subject.offsetOfName);
-    progress("superblocks");
-    yield* checkSuperblocks(findings, io, superblock);
-    checkJournal(findings, subject.journal);
-    progress("btrees");
-    const whole = yield* checkBtrees(findings, trees, subject.fetchNode);
-    if (!whole) {
-      findings.found("btrees", "not all nodes can be read: the tables were not checked");
-      return findings.report;
-    }
-    yield* checkTables(state, nodePlaces(trees), progress);
-    checkZones(state, io);
-    if (options.data === true) {
-      progress("data");
-      yield* checkData(state, io);
-    }
+  const findings = new Findings();
+  const state = checkState(transactor, findings, placesOf(io, superblock), subject.offsetOfName);
+  progress("superblocks");
+  yield* checkSuperblocks(findings, io, superblock);
+  checkJournal(findings, subject.journal);
+  progress("btrees");
+  const whole = yield* checkBtrees(findings, trees, subject.fetchNode);
+  if (!whole) {
+    findings.found("btrees", "not all nodes can be read: the tables were not checked");
     return findings.report;
-  });
-}
+  }
+  yield* checkTables(state, nodePlaces(trees), progress);
+  checkZones(state, io);
+  if (options.data === true) {
+    progress("data");
+    yield* checkData(state, io);
+  }
+  return findings.report;
+});

@@ -26,21 +26,19 @@ function dataOf(row: Row): DataExtent | undefined {
 }
 
 /** Why the stored bytes at this place are not those of the extent, however often they are read, or undefined. */
-function faultAt(
+const faultAt = Effect.fnUntraced(function* (
   io: BucketIo,
   extent: DataExtent,
   { device, addressBytes }: ExtentPointer,
-): Effect.Effect<string | undefined> {
+): Effect.fn.Return<string | undefined> {
   const where = `at byte ${addressBytes} of device ${device}`;
-  return Effect.gen(function* () {
-    for (let tries = 1; tries <= VERIFY_TRIES_MAX; tries++) {
-      const read = yield* Effect.result(io.read(device, addressBytes, extent.storedBytes));
-      if (read._tag === "Failure") return `cannot be read ${where}: ${read.failure._tag}`;
-      if (decode(read.success, extent) !== undefined) return undefined;
-    }
-    return `does not verify ${where}`;
-  });
-}
+  for (let tries = 1; tries <= VERIFY_TRIES_MAX; tries++) {
+    const read = yield* Effect.result(io.read(device, addressBytes, extent.storedBytes));
+    if (read._tag === "Failure") return `cannot be read ${where}: ${read.failure._tag}`;
+    if (decode(read.success, extent) !== undefined) return undefined;
+  }
+  return `does not verify ${where}`;
+});
 
 export function checkData(state: CheckState, io: BucketIo): Effect.Effect<void, PoolFailed> {
   const { findings, places } = state;

@@ -36,28 +36,30 @@ function checkShape(findings: Findings, io: BucketIo, superblock: Superblock): v
 }
 
 /** `superblock` is the one that the pool was opened with. */
-export function checkSuperblocks(findings: Findings, io: BucketIo, superblock: Superblock): Effect.Effect<void> {
-  return Effect.gen(function* () {
-    checkShape(findings, io, superblock);
-    for (const [index, { device }] of io.members.entries()) {
-      const found = yield* Effect.result(findSuperblock(device));
-      if (found._tag === "Failure") {
-        findings.found(PASS, `the superblock of ${device.name} cannot be read: ${found.failure._tag}`);
-        continue;
-      }
-      if (typeof found.success === "string") {
-        findings.found(PASS, `${device.name} has no superblock that is whole: ${found.success}`);
-        continue;
-      }
-      findings.count("superblocks");
-      const { sequence, deviceIndex, uuid } = found.success.superblock;
-      if (deviceIndex !== index)
-        findings.found(PASS, `${device.name} says that it is member ${deviceIndex}, not ${index}`);
-      if (sequence !== superblock.sequence) {
-        findings.found(PASS, `${device.name} has superblock ${sequence}, the pool ${superblock.sequence}`);
-      }
-      if (!uuid.every((byte, at) => byte === superblock.uuid[at]))
-        findings.found(PASS, `${device.name} is of another pool`);
+export const checkSuperblocks = Effect.fnUntraced(function* (
+  findings: Findings,
+  io: BucketIo,
+  superblock: Superblock,
+): Effect.fn.Return<void> {
+  checkShape(findings, io, superblock);
+  for (const [index, { device }] of io.members.entries()) {
+    const found = yield* Effect.result(findSuperblock(device));
+    if (found._tag === "Failure") {
+      findings.found(PASS, `the superblock of ${device.name} cannot be read: ${found.failure._tag}`);
+      continue;
     }
-  });
-}
+    if (typeof found.success === "string") {
+      findings.found(PASS, `${device.name} has no superblock that is whole: ${found.success}`);
+      continue;
+    }
+    findings.count("superblocks");
+    const { sequence, deviceIndex, uuid } = found.success.superblock;
+    if (deviceIndex !== index)
+      findings.found(PASS, `${device.name} says that it is member ${deviceIndex}, not ${index}`);
+    if (sequence !== superblock.sequence) {
+      findings.found(PASS, `${device.name} has superblock ${sequence}, the pool ${superblock.sequence}`);
+    }
+    if (!uuid.every((byte, at) => byte === superblock.uuid[at]))
+      findings.found(PASS, `${device.name} is of another pool`);
+  }
+});

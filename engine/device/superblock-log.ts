@@ -72,15 +72,16 @@ function readSlot(device: Device, offsetBytes: number): Effect.Effect<Slot, Devi
 }
 
 /** Bytes at the front of a bucket that valid records take. */
-function recordBytes(device: Device, start: number, usableBytes: number): Effect.Effect<number, DeviceError> {
-  return Effect.gen(function* () {
-    const size = slotBytes(device);
-    let offset = 0;
-    while (offset + size <= usableBytes && typeof (yield* readSlot(device, start + offset)) !== "string")
-      offset += size;
-    return offset;
-  });
-}
+const recordBytes = Effect.fnUntraced(function* (
+  device: Device,
+  start: number,
+  usableBytes: number,
+): Effect.fn.Return<number, DeviceError> {
+  const size = slotBytes(device);
+  let offset = 0;
+  while (offset + size <= usableBytes && typeof (yield* readSlot(device, start + offset)) !== "string") offset += size;
+  return offset;
+});
 
 /** Newest record of one bucket: records are appended in order, so the last valid one. */
 const newestIn = Effect.fnUntraced(function* (device: Device, start: number, usableBytes: number) {
@@ -111,34 +112,34 @@ function bucketStrides(device: Device): Array<number> {
 }
 
 /** Finds the newest superblock of a device, or says what is there instead. */
-export function findSuperblock(device: Device): Effect.Effect<SearchResult, DeviceError> {
-  return Effect.gen(function* () {
-    const size = slotBytes(device);
-    if (device.geometry.capacityBytes < size * 2) return "not a pool";
-    const limit = device.geometry.zones?.zoneCapacityBytes;
-    const first = yield* readSlot(device, 0);
-    const strides = typeof first === "string" ? bucketStrides(device) : [strideOf(device, first.superblock)];
-    let fault: SuperblockFault = typeof first === "string" ? first : "not a pool";
-    let found: FoundSuperblock | undefined;
-    if (typeof first !== "string") {
-      const newest = yield* newestIn(device, 0, limit ?? strides[0]!);
-      if (typeof newest !== "string") found = { superblock: newest.superblock, bucket: 0 };
+export const findSuperblock = Effect.fnUntraced(function* (
+  device: Device,
+): Effect.fn.Return<SearchResult, DeviceError> {
+  const size = slotBytes(device);
+  if (device.geometry.capacityBytes < size * 2) return "not a pool";
+  const limit = device.geometry.zones?.zoneCapacityBytes;
+  const first = yield* readSlot(device, 0);
+  const strides = typeof first === "string" ? bucketStrides(device) : [strideOf(device, first.superblock)];
+  let fault: SuperblockFault = typeof first === "string" ? first : "not a pool";
+  let found: FoundSuperblock | undefined;
+  if (typeof first !== "string") {
+    const newest = yield* newestIn(device, 0, limit ?? strides[0]!);
+    if (typeof newest !== "string") found = { superblock: newest.superblock, bucket: 0 };
+  }
+  for (const stride of strides) {
+    if (stride + size > device.geometry.capacityBytes) continue;
+    const newest = yield* newestIn(device, stride, limit ?? stride);
+    if (typeof newest === "string") {
+      if (fault === "not a pool") fault = newest;
+      continue;
     }
-    for (const stride of strides) {
-      if (stride + size > device.geometry.capacityBytes) continue;
-      const newest = yield* newestIn(device, stride, limit ?? stride);
-      if (typeof newest === "string") {
-        if (fault === "not a pool") fault = newest;
-        continue;
-      }
-      if (strideOf(device, newest.superblock) !== stride) continue;
-      if (found === undefined || newest.superblock.sequence > found.superblock.sequence) {
-        found = { superblock: newest.superblock, bucket: 1 };
-      }
+    if (strideOf(device, newest.superblock) !== stride) continue;
+    if (found === undefined || newest.superblock.sequence > found.superblock.sequence) {
+      found = { superblock: newest.superblock, bucket: 1 };
     }
-    return found ?? fault;
-  });
-}
+  }
+  return found ?? fault;
+});
 
 const strideOf = (device: Device, superblock: Superblock): number =>
   device.geometry.zones?.zoneBytes ?? superblock.bucketBytes;

@@ -18,26 +18,23 @@ import { readJournal } from "./recovery.ts";
 import type { Runtime } from "./runtime.ts";
 
 /** Checks the pool of a running engine; nothing may change meanwhile. */
-export function checkRuntime(
+export const checkRuntime = Effect.fnUntraced(function* (
   runtime: Runtime,
   options: CheckOptions = {},
-): Effect.Effect<CheckReport, PoolFailed | DeviceError | PoolDamaged> {
+): Effect.fn.Return<CheckReport, PoolFailed | DeviceError | PoolDamaged> {
   const { superblock, io, btree, trees, loader } = runtime;
-  return Effect.gen(function* () {
-    const { entries } = yield* readJournal(io, superblock);
-    const subject = {
-      transactor: btree,
-      trees,
-      fetchNode: loader.fetch.bind(loader),
-      io,
-      superblock,
-      journal: entries.map(({ entry }) => entry),
-      offsetOfName: (name: Uint8Array) =>
-        offsetOfHash(nameHash(name, superblock.hashSeed, superblock.directoryHashBits)),
-    };
-    return yield* check(subject, options);
-  });
-}
+  const { entries } = yield* readJournal(io, superblock);
+  const subject = {
+    transactor: btree,
+    trees,
+    fetchNode: loader.fetch.bind(loader),
+    io,
+    superblock,
+    journal: entries.map(({ entry }) => entry),
+    offsetOfName: (name: Uint8Array) => offsetOfHash(nameHash(name, superblock.hashSeed, superblock.directoryHashBits)),
+  };
+  return yield* check(subject, options);
+});
 
 /** A report of one problem: the pool cannot be read far enough for the passes. */
 function beyondChecking(what: string): CheckReport {

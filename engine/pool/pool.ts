@@ -172,51 +172,51 @@ export interface PoolState {
 }
 
 /** Looks at a pool, writing nothing. */
-export function readPoolState(devices: ReadonlyArray<Device>): Effect.Effect<PoolState, PoolError> {
-  return Effect.gen(function* () {
-    const { superblock } = yield* findPool(devices);
-    const io = bucketIo(devices, superblock.bucketBytes);
-    yield* deviceFailed(lookAtZones(io, true));
-    const { last, entries } = yield* notMalformed(deviceFailed(readJournal(io, superblock)));
-    const clean = last?.clean === true;
-    return { superblock, clean, entriesToReplay: clean ? 0 : entries.length };
-  });
-}
+export const readPoolState = Effect.fnUntraced(function* (
+  devices: ReadonlyArray<Device>,
+): Effect.fn.Return<PoolState, PoolError> {
+  const { superblock } = yield* findPool(devices);
+  const io = bucketIo(devices, superblock.bucketBytes);
+  yield* deviceFailed(lookAtZones(io, true));
+  const { last, entries } = yield* notMalformed(deviceFailed(readJournal(io, superblock)));
+  const clean = last?.clean === true;
+  return { superblock, clean, entriesToReplay: clean ? 0 : entries.length };
+});
 
 /** Finds the newest superblock of the pool that the devices form. */
-function findPool(devices: ReadonlyArray<Device>): Effect.Effect<FoundSuperblock, PoolError> {
-  return Effect.gen(function* () {
-    const device = devices[0];
-    if (device === undefined) return yield* Effect.fail(new WrongMembers("no device given"));
-    const found = yield* deviceFailed(findSuperblock(device));
-    if (found === "not a pool") return yield* Effect.fail(new NotAPool(device.name));
-    if (found === "unsupported version") return yield* Effect.fail(new UnsupportedVersion(device.name));
-    if (found === "damaged") {
-      return yield* Effect.fail(new PoolDamaged(`no superblock on ${device.name} is whole`));
-    }
-    const { superblock } = found;
-    if (superblock.members.length !== devices.length) {
-      const wanted = superblock.members.length;
-      return yield* Effect.fail(new WrongMembers(`the pool has ${wanted} devices, ${devices.length} were given`));
-    }
-    const { capacityBytes } = superblock.members[superblock.deviceIndex]!;
-    if (device.geometry.capacityBytes < capacityBytes) {
-      const is = device.geometry.capacityBytes;
-      const what = `${device.name} is truncated: the pool has ${capacityBytes} bytes, ${is} are there`;
-      return yield* Effect.fail(new PoolDamaged(what));
-    }
-    if (device.geometry.blockBytes > superblock.blockBytes) {
-      const what = `${device.name} has blocks of ${device.geometry.blockBytes} bytes, the pool of ${superblock.blockBytes}`;
-      return yield* Effect.fail(new WrongMembers(what));
-    }
-    const fault = shapeFault(superblock, device);
-    if (fault !== undefined) {
-      reached("lying superblock refused");
-      return yield* Effect.fail(new PoolDamaged(`the superblock of ${device.name} cannot be: it tells of ${fault}`));
-    }
-    return found;
-  });
-}
+const findPool = Effect.fnUntraced(function* (
+  devices: ReadonlyArray<Device>,
+): Effect.fn.Return<FoundSuperblock, PoolError> {
+  const device = devices[0];
+  if (device === undefined) return yield* Effect.fail(new WrongMembers("no device given"));
+  const found = yield* deviceFailed(findSuperblock(device));
+  if (found === "not a pool") return yield* Effect.fail(new NotAPool(device.name));
+  if (found === "unsupported version") return yield* Effect.fail(new UnsupportedVersion(device.name));
+  if (found === "damaged") {
+    return yield* Effect.fail(new PoolDamaged(`no superblock on ${device.name} is whole`));
+  }
+  const { superblock } = found;
+  if (superblock.members.length !== devices.length) {
+    const wanted = superblock.members.length;
+    return yield* Effect.fail(new WrongMembers(`the pool has ${wanted} devices, ${devices.length} were given`));
+  }
+  const { capacityBytes } = superblock.members[superblock.deviceIndex]!;
+  if (device.geometry.capacityBytes < capacityBytes) {
+    const is = device.geometry.capacityBytes;
+    const what = `${device.name} is truncated: the pool has ${capacityBytes} bytes, ${is} are there`;
+    return yield* Effect.fail(new PoolDamaged(what));
+  }
+  if (device.geometry.blockBytes > superblock.blockBytes) {
+    const what = `${device.name} has blocks of ${device.geometry.blockBytes} bytes, the pool of ${superblock.blockBytes}`;
+    return yield* Effect.fail(new WrongMembers(what));
+  }
+  const fault = shapeFault(superblock, device);
+  if (fault !== undefined) {
+    reached("lying superblock refused");
+    return yield* Effect.fail(new PoolDamaged(`the superblock of ${device.name} cannot be: it tells of ${fault}`));
+  }
+  return found;
+});
 
 function runtimeOptions(options: OpenOptions): RuntimeOptions {
   return {
@@ -229,66 +229,64 @@ function runtimeOptions(options: OpenOptions): RuntimeOptions {
 }
 
 /** Starts engine and filesystem; they stop with the scope. */
-function start(
+const start = Effect.fnUntraced(function* (
   io: BucketIo,
   superblock: Superblock,
   recovered: RecoveredJournal,
   options: OpenOptions,
   survival?: Survival,
-): Effect.Effect<{ readonly runtime: Runtime; readonly core: FilesystemCore }, PoolFailed, Scope.Scope> {
-  return Effect.gen(function* () {
-    const { survivors } = options;
-    const journal = survival === undefined ? recovered : { ...recovered, survivors: survival.commits };
-    const runtime = yield* Effect.acquireRelease(
-      startRuntime(io, superblock, journal, runtimeOptions(options)),
-      ({ supervisor, trees }) =>
-        Effect.andThen(
-          supervisor.stop,
-          Effect.sync(() => trees.dispose()),
-        ),
-    );
-    if (survivors !== undefined && survival !== undefined) takeOver(survivors, runtime, recovered, survival);
-    if (options.readOnly !== true) {
-      yield* supersedeRejected(runtime, recovered);
-      yield* makeRoomAfterRecovery(runtime);
-    }
-    const core = yield* makeFilesystemCore({
-      transactor: runtime.btree,
-      store: {
-        append: (writeClass, pieces) =>
-          (writeClass === "data" ? runtime.dataPoint : runtime.collectedPoint).append(pieces),
-        hold: (placements) => runtime.hold(placements),
-        release: (placements) => runtime.unhold(placements),
-        read: (device, addressBytes, lengthBytes) => io.read(device, addressBytes, lengthBytes),
-        bucketAround: (device, addressBytes) => {
-          const { layout } = io.member(device);
-          const fromBytes = layout.start(layout.bucketOf(addressBytes));
-          return { fromBytes, lengthBytes: layout.usableBytes };
-        },
-        tailBytes: (writeClass) => (writeClass === "data" ? runtime.dataPoint : runtime.collectedPoint).tailBytes,
+): Effect.fn.Return<{ readonly runtime: Runtime; readonly core: FilesystemCore }, PoolFailed, Scope.Scope> {
+  const { survivors } = options;
+  const journal = survival === undefined ? recovered : { ...recovered, survivors: survival.commits };
+  const runtime = yield* Effect.acquireRelease(
+    startRuntime(io, superblock, journal, runtimeOptions(options)),
+    ({ supervisor, trees }) =>
+      Effect.andThen(
+        supervisor.stop,
+        Effect.sync(() => trees.dispose()),
+      ),
+  );
+  if (survivors !== undefined && survival !== undefined) takeOver(survivors, runtime, recovered, survival);
+  if (options.readOnly !== true) {
+    yield* supersedeRejected(runtime, recovered);
+    yield* makeRoomAfterRecovery(runtime);
+  }
+  const core = yield* makeFilesystemCore({
+    transactor: runtime.btree,
+    store: {
+      append: (writeClass, pieces) =>
+        (writeClass === "data" ? runtime.dataPoint : runtime.collectedPoint).append(pieces),
+      hold: (placements) => runtime.hold(placements),
+      release: (placements) => runtime.unhold(placements),
+      read: (device, addressBytes, lengthBytes) => io.read(device, addressBytes, lengthBytes),
+      bucketAround: (device, addressBytes) => {
+        const { layout } = io.member(device);
+        const fromBytes = layout.start(layout.bucketOf(addressBytes));
+        return { fromBytes, lengthBytes: layout.usableBytes };
       },
-      space: runtime.space,
-      hashSeed: superblock.hashSeed,
-      directoryHashBits: superblock.directoryHashBits,
-      compression: options.compression ?? choiceOf(superblock.compression),
-      blockBytes: superblock.blockBytes,
-      readOnly: options.readOnly ?? false,
-      survivors,
-      memory: {
-        dirtyBytesMax: options.dirtyBytesMax ?? DEFAULTS.dirtyBytesMax,
-        readCacheBytes: options.readCacheBytes ?? DEFAULTS.readCacheBytes,
-      },
-      background: (name, work) => runtime.supervisor.fork(name, work),
-      failure: () => runtime.supervisor.failure,
-    });
-    runtime.collectExtents = (at) => {
-      const { layout } = io.member(at.device);
-      const from = layout.start(at.bucket);
-      return core.collectBucket(at.device, from, from + layout.usableBytes);
-    };
-    return { runtime, core };
+      tailBytes: (writeClass) => (writeClass === "data" ? runtime.dataPoint : runtime.collectedPoint).tailBytes,
+    },
+    space: runtime.space,
+    hashSeed: superblock.hashSeed,
+    directoryHashBits: superblock.directoryHashBits,
+    compression: options.compression ?? choiceOf(superblock.compression),
+    blockBytes: superblock.blockBytes,
+    readOnly: options.readOnly ?? false,
+    survivors,
+    memory: {
+      dirtyBytesMax: options.dirtyBytesMax ?? DEFAULTS.dirtyBytesMax,
+      readCacheBytes: options.readCacheBytes ?? DEFAULTS.readCacheBytes,
+    },
+    background: (name, work) => runtime.supervisor.fork(name, work),
+    failure: () => runtime.supervisor.failure,
   });
-}
+  runtime.collectExtents = (at) => {
+    const { layout } = io.member(at.device);
+    const from = layout.start(at.bucket);
+    return core.collectBucket(at.device, from, from + layout.usableBytes);
+  };
+  return { runtime, core };
+});
 
 /** Rows that make no sense are damage, whoever came upon them. */
 function notMalformed<A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | PoolDamaged, R> {
@@ -300,34 +298,32 @@ function notMalformed<A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A,
 }
 
 /** Everything goes to the devices; `newestBucket` of the superblock log holds the newest record, -1 if there is none. */
-function closePool(
+const closePool = Effect.fnUntraced(function* (
   runtime: Runtime,
   core: FilesystemCore,
   newestBucket: number,
-): Effect.Effect<void, FsError | PoolFailed | PoolError> {
+): Effect.fn.Return<void, FsError | PoolFailed | PoolError> {
   const { writer, journal, ring, supervisor, io, superblock } = runtime;
-  return Effect.gen(function* () {
-    yield* core.writebackAll;
-    yield* deviceFailed(
-      Effect.mapError(writer.flushAll, (error) =>
-        error._tag === "NoSpaceLeft" ? new PoolFailed("nodes cannot be written: no bucket is free") : error,
-      ),
-    );
-    journal.markClean();
-    yield* journal.settle;
-    // The last entries of a journal vouch for one another alone: from here on their loss would be noticed.
-    const journalEnd = { sequence: journal.durableSequence, epoch: journal.epoch };
-    // A journal bucket that can no longer be written, and holds nothing that is needed, is one no more.
-    const journalBuckets = ring.kept;
-    if (journalBuckets.length < superblock.journalBuckets.length) reached("journal bucket dropped from the superblock");
-    const record = { ...superblock, sequence: superblock.sequence + 1, journalEnd, journalBuckets };
-    for (let device = 0; device < io.members.length; device++) {
-      yield* deviceFailed(new SuperblockLog(io, device, newestBucket).write(record));
-    }
-    yield* deviceFailed(io.flush);
-    yield* supervisor.stop;
-  });
-}
+  yield* core.writebackAll;
+  yield* deviceFailed(
+    Effect.mapError(writer.flushAll, (error) =>
+      error._tag === "NoSpaceLeft" ? new PoolFailed("nodes cannot be written: no bucket is free") : error,
+    ),
+  );
+  journal.markClean();
+  yield* journal.settle;
+  // The last entries of a journal vouch for one another alone: from here on their loss would be noticed.
+  const journalEnd = { sequence: journal.durableSequence, epoch: journal.epoch };
+  // A journal bucket that can no longer be written, and holds nothing that is needed, is one no more.
+  const journalBuckets = ring.kept;
+  if (journalBuckets.length < superblock.journalBuckets.length) reached("journal bucket dropped from the superblock");
+  const record = { ...superblock, sequence: superblock.sequence + 1, journalEnd, journalBuckets };
+  for (let device = 0; device < io.members.length; device++) {
+    yield* deviceFailed(new SuperblockLog(io, device, newestBucket).write(record));
+  }
+  yield* deviceFailed(io.flush);
+  yield* supervisor.stop;
+});
 
 /** Commits and dirty data become durable on their own after a while. */
 function background(runtime: Runtime, core: FilesystemCore, options: OpenOptions): void {
@@ -347,109 +343,103 @@ function background(runtime: Runtime, core: FilesystemCore, options: OpenOptions
 }
 
 /** Finishes what was under way. What somebody may have open still is left alone. */
-function afterCrash(
+const afterCrash = Effect.fnUntraced(function* (
   { journal }: Runtime,
   core: FilesystemCore,
   survivors: SurvivorLog | undefined,
   survival: Survival | undefined,
-): Effect.Effect<void, FsError | PoolFailed> {
-  return Effect.gen(function* () {
-    if (survivors !== undefined && survival !== undefined) {
-      // An entry of this epoch, so that nobody who used the pool meanwhile goes unnoticed. It comes before anything else is
-      // written: what the commits that were kept made free is used again only when they are durable.
-      journal.gathering.forced = true;
-      yield* journal.sync;
-      if (survival.hot) yield* core.takeOver(survival.records);
-      survivors.needed = () => Math.min(journal.loggedIn, core.loggedIn());
-    }
-    yield* core.resumeLoggedOperations;
-    if (survival?.hot !== true) yield* core.cleanOrphans;
-  });
-}
+): Effect.fn.Return<void, FsError | PoolFailed> {
+  if (survivors !== undefined && survival !== undefined) {
+    // An entry of this epoch, so that nobody who used the pool meanwhile goes unnoticed. It comes before anything else is
+    // written: what the commits that were kept made free is used again only when they are durable.
+    journal.gathering.forced = true;
+    yield* journal.sync;
+    if (survival.hot) yield* core.takeOver(survival.records);
+    survivors.needed = () => Math.min(journal.loggedIn, core.loggedIn());
+  }
+  yield* core.resumeLoggedOperations;
+  if (survival?.hot !== true) yield* core.cleanOrphans;
+});
 
-function handOver(
+const handOver = Effect.fnUntraced(function* (
   { journal, supervisor }: Runtime,
   core: FilesystemCore,
   survivors: SurvivorLog | undefined,
-): Effect.Effect<void, FsError | PoolFailed> {
-  return Effect.gen(function* () {
-    yield* core.writebackAll;
-    yield* journal.settle;
-    // Nodes that were being written are journalled too.
-    while (journal.busy) yield* Effect.andThen(Effect.sleep(1), journal.settle);
-    survivors?.settled(journal.end);
-    yield* supervisor.stop;
-  });
-}
+): Effect.fn.Return<void, FsError | PoolFailed> {
+  yield* core.writebackAll;
+  yield* journal.settle;
+  // Nodes that were being written are journalled too.
+  while (journal.busy) yield* Effect.andThen(Effect.sleep(1), journal.settle);
+  survivors?.settled(journal.end);
+  yield* supervisor.stop;
+});
 
 /** Opens a pool. Leaving the scope without `close` stops it like a kill. */
-export function openPool(
+export const openPool = Effect.fnUntraced(function* (
   devices: ReadonlyArray<Device>,
   options: OpenOptions = {},
-): Effect.Effect<Pool, PoolError | PoolFailed, Scope.Scope> {
-  return Effect.gen(function* () {
-    const readOnly = options.readOnly ?? false;
-    if (!readOnly) for (const device of devices) yield* deviceFailed(retrying(device.flush));
-    const { superblock, bucket } = yield* findPool(devices);
-    const io = bucketIo(devices, superblock.bucketBytes);
-    yield* deviceFailed(lookAtZones(io, readOnly));
-    const recovered = yield* deviceFailed(readJournal(io, superblock));
-    const { survivors } = options;
-    const survival = survivors === undefined ? undefined : survivalOf(survivors, recovered, superblock.uuid);
-    if (typeof survival === "string") return yield* Effect.fail(new NotTakenOver(survival));
-    const { runtime, core } = yield* notMalformed(start(io, superblock, recovered, options, survival));
-    if (!readOnly) {
-      yield* Effect.mapError(afterCrash(runtime, core, survivors, survival), (error) =>
-        error._tag === "FsError"
-          ? new PoolDamaged(`cleaning up after a crash failed: ${error.reason} ${error.detail}`)
-          : error,
-      );
-      background(runtime, core, options);
-    }
-    const zones = io.zoneWatch.losses;
-    if (zones.some(({ loss }) => loss === "offline")) reached("pool opened with a zone offline");
-    else if (zones.length > 0) reached("pool opened with a zone read-only");
-    const died = Deferred.makeUnsafe<string>();
-    const { btree, trees, loader } = runtime;
-    const subject: CheckSubject = {
-      transactor: btree,
-      trees,
-      fetchNode: (node) => loader.fetch(node),
-      io,
-      superblock,
-      journal: [],
-      offsetOfName: (name) => offsetOfHash(nameHash(name, superblock.hashSeed, superblock.directoryHashBits)),
-    };
-    runtime.supervisor.onFailure(({ detail }) => {
-      Deferred.doneUnsafe(died, Effect.succeed(detail));
-    });
-    const immediate: Immediate = { peek: (body) => btree.peek(body), now: (body) => btree.now(body) };
-    return {
-      superblock,
-      filesystem: core.filesystem,
-      filesystemFor: core.filesystemFor,
-      atOnceFor: (user) => core.atOnceFor(immediate, user),
-      atOnceForRequest: (request, user) => core.atOnceForRequest(immediate, request, user),
-      filesystemForRequest: core.filesystemForRequest,
-      tookOver: survival?.hot === true,
-      forgotten: core.forgotten,
-      handOver: handOver(runtime, core, survivors),
-      close: readOnly ? runtime.supervisor.stop : closePool(runtime, core, bucket),
-      usage: Effect.sync(() => usageOf(runtime, core)),
-      check: (checkOptions) =>
-        Effect.andThen(runtime.space.settled, runtime.space.undisturbed(check(subject, checkOptions))),
-      limitMemory: ({ nodeCacheBytes, ...data }) => {
-        if (nodeCacheBytes !== undefined) {
-          trees.leavesMax = leavesWithin(nodeCacheBytes);
-          trees.evict();
-        }
-        core.limitMemory(data);
-      },
-      died: Deferred.await(died),
-      runtime,
-    };
+): Effect.fn.Return<Pool, PoolError | PoolFailed, Scope.Scope> {
+  const readOnly = options.readOnly ?? false;
+  if (!readOnly) for (const device of devices) yield* deviceFailed(retrying(device.flush));
+  const { superblock, bucket } = yield* findPool(devices);
+  const io = bucketIo(devices, superblock.bucketBytes);
+  yield* deviceFailed(lookAtZones(io, readOnly));
+  const recovered = yield* deviceFailed(readJournal(io, superblock));
+  const { survivors } = options;
+  const survival = survivors === undefined ? undefined : survivalOf(survivors, recovered, superblock.uuid);
+  if (typeof survival === "string") return yield* Effect.fail(new NotTakenOver(survival));
+  const { runtime, core } = yield* notMalformed(start(io, superblock, recovered, options, survival));
+  if (!readOnly) {
+    yield* Effect.mapError(afterCrash(runtime, core, survivors, survival), (error) =>
+      error._tag === "FsError"
+        ? new PoolDamaged(`cleaning up after a crash failed: ${error.reason} ${error.detail}`)
+        : error,
+    );
+    background(runtime, core, options);
+  }
+  const zones = io.zoneWatch.losses;
+  if (zones.some(({ loss }) => loss === "offline")) reached("pool opened with a zone offline");
+  else if (zones.length > 0) reached("pool opened with a zone read-only");
+  const died = Deferred.makeUnsafe<string>();
+  const { btree, trees, loader } = runtime;
+  const subject: CheckSubject = {
+    transactor: btree,
+    trees,
+    fetchNode: (node) => loader.fetch(node),
+    io,
+    superblock,
+    journal: [],
+    offsetOfName: (name) => offsetOfHash(nameHash(name, superblock.hashSeed, superblock.directoryHashBits)),
+  };
+  runtime.supervisor.onFailure(({ detail }) => {
+    Deferred.doneUnsafe(died, Effect.succeed(detail));
   });
-}
+  const immediate: Immediate = { peek: (body) => btree.peek(body), now: (body) => btree.now(body) };
+  return {
+    superblock,
+    filesystem: core.filesystem,
+    filesystemFor: core.filesystemFor,
+    atOnceFor: (user) => core.atOnceFor(immediate, user),
+    atOnceForRequest: (request, user) => core.atOnceForRequest(immediate, request, user),
+    filesystemForRequest: core.filesystemForRequest,
+    tookOver: survival?.hot === true,
+    forgotten: core.forgotten,
+    handOver: handOver(runtime, core, survivors),
+    close: readOnly ? runtime.supervisor.stop : closePool(runtime, core, bucket),
+    usage: Effect.sync(() => usageOf(runtime, core)),
+    check: (checkOptions) =>
+      Effect.andThen(runtime.space.settled, runtime.space.undisturbed(check(subject, checkOptions))),
+    limitMemory: ({ nodeCacheBytes, ...data }) => {
+      if (nodeCacheBytes !== undefined) {
+        trees.leavesMax = leavesWithin(nodeCacheBytes);
+        trees.evict();
+      }
+      core.limitMemory(data);
+    },
+    died: Deferred.await(died),
+    runtime,
+  };
+});
 
 function usageOf(runtime: Runtime, core: FilesystemCore): Usage {
   const { superblock, buckets, ring, journal, btree, writer, trees, loader, space } = runtime;
@@ -513,19 +503,17 @@ export function formatPool(
  * Learns which zones the devices have given up. Those that an earlier run left partly written count against the limit
  * of active ones, and are never continued, since what lies at their write pointers may be torn: they are finished.
  */
-function lookAtZones(io: BucketIo, readOnly: boolean): Effect.Effect<void, DeviceError> {
-  return Effect.gen(function* () {
-    for (let device = 0; device < io.members.length; device++) {
-      for (const { zone, state } of yield* io.zoneWatch.report(device)) {
-        if (state !== "open" && state !== "closed") continue;
-        io.zoneWatch.noteLeftOpen(device, zone);
-        if (readOnly || zone < SUPERBLOCK_BUCKETS) continue;
-        reached("partly written zone finished");
-        yield* io.finish(device, zone);
-      }
+const lookAtZones = Effect.fnUntraced(function* (io: BucketIo, readOnly: boolean): Effect.fn.Return<void, DeviceError> {
+  for (let device = 0; device < io.members.length; device++) {
+    for (const { zone, state } of yield* io.zoneWatch.report(device)) {
+      if (state !== "open" && state !== "closed") continue;
+      io.zoneWatch.noteLeftOpen(device, zone);
+      if (readOnly || zone < SUPERBLOCK_BUCKETS) continue;
+      reached("partly written zone finished");
+      yield* io.finish(device, zone);
     }
-  });
-}
+  }
+});
 
 /** The zones that each device has given up. */
 function lostZones(devices: ReadonlyArray<Device>): Effect.Effect<ReadonlyArray<ReadonlySet<number>>, DeviceError> {
@@ -539,22 +527,20 @@ function lostZones(devices: ReadonlyArray<Device>): Effect.Effect<ReadonlyArray<
 }
 
 /** Empties the superblock buckets; returns a sequence above that of any superblock that was there. */
-function forgetOldPool(io: BucketIo): Effect.Effect<number, DeviceError> {
-  return Effect.gen(function* () {
-    let sequence = 1;
-    for (let device = 0; device < io.members.length; device++) {
-      const { device: disk, layout } = io.member(device);
-      const found = yield* findSuperblock(disk);
-      if (typeof found !== "string") sequence = Math.max(sequence, found.superblock.sequence + 1);
-      for (let bucket = 0; bucket < SUPERBLOCK_BUCKETS; bucket++) {
-        yield* io.reset(device, bucket);
-        if (disk.geometry.zones !== undefined) continue;
-        // A discard promises nothing about what is read afterwards.
-        const zeros = new Uint8Array(Math.min(layout.bucketBytes, 128 * 1024));
-        yield* io.write(device, layout.start(bucket), zeros);
-      }
+const forgetOldPool = Effect.fnUntraced(function* (io: BucketIo): Effect.fn.Return<number, DeviceError> {
+  let sequence = 1;
+  for (let device = 0; device < io.members.length; device++) {
+    const { device: disk, layout } = io.member(device);
+    const found = yield* findSuperblock(disk);
+    if (typeof found !== "string") sequence = Math.max(sequence, found.superblock.sequence + 1);
+    for (let bucket = 0; bucket < SUPERBLOCK_BUCKETS; bucket++) {
+      yield* io.reset(device, bucket);
+      if (disk.geometry.zones !== undefined) continue;
+      // A discard promises nothing about what is read afterwards.
+      const zeros = new Uint8Array(Math.min(layout.bucketBytes, 128 * 1024));
+      yield* io.write(device, layout.start(bucket), zeros);
     }
-    yield* io.flush;
-    return sequence;
-  });
-}
+  }
+  yield* io.flush;
+  return sequence;
+});

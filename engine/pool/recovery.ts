@@ -71,12 +71,13 @@ function refVerifies(io: BucketIo, ref: EntryRef, tries: number): Effect.Effect<
   });
 }
 
-function refsVerify(io: BucketIo, entry: JournalEntry): Effect.Effect<boolean, DeviceError> {
-  return Effect.gen(function* () {
-    for (const ref of entry.refs) if (!(yield* refVerifies(io, ref, 1))) return false;
-    return true;
-  });
-}
+const refsVerify = Effect.fnUntraced(function* (
+  io: BucketIo,
+  entry: JournalEntry,
+): Effect.fn.Return<boolean, DeviceError> {
+  for (const ref of entry.refs) if (!(yield* refVerifies(io, ref, 1))) return false;
+  return true;
+});
 
 /**
  * Was the newest entry that can be read in the bucket that was written last? A journal bucket is finished before the
@@ -97,92 +98,90 @@ function endIsKnown(
 }
 
 /** Finds the live journal: the chain of entries that verify, with what they rely on. */
-export function readJournal(
+export const readJournal = Effect.fnUntraced(function* (
   io: BucketIo,
   { journalBuckets: buckets, uuid, journalEnd }: Pick<Superblock, "journalBuckets" | "uuid" | "journalEnd">,
-): Effect.Effect<RecoveredJournal, DeviceError | PoolDamaged> {
-  return Effect.gen(function* () {
-    const found = yield* findEntries(io, buckets, uuid);
-    const chain = chainOf(found);
-    if (chain._tag === "Empty") return yield* Effect.fail(new PoolDamaged("the journal holds no entry"));
-    if (chain._tag === "Damaged") return yield* Effect.fail(new PoolDamaged(chain.detail));
-    const entries: Array<FoundEntry> = [];
-    for (const candidate of chain.entries) {
-      if (candidate.entry.sequence > chain.flushedSequence) {
-        const holds = yield* refsVerify(io, candidate.entry);
-        if (!holds) {
-          reached("journal ended at an entry whose references do not verify");
-          break;
-        }
+): Effect.fn.Return<RecoveredJournal, DeviceError | PoolDamaged> {
+  const found = yield* findEntries(io, buckets, uuid);
+  const chain = chainOf(found);
+  if (chain._tag === "Empty") return yield* Effect.fail(new PoolDamaged("the journal holds no entry"));
+  if (chain._tag === "Damaged") return yield* Effect.fail(new PoolDamaged(chain.detail));
+  const entries: Array<FoundEntry> = [];
+  for (const candidate of chain.entries) {
+    if (candidate.entry.sequence > chain.flushedSequence) {
+      const holds = yield* refsVerify(io, candidate.entry);
+      if (!holds) {
+        reached("journal ended at an entry whose references do not verify");
+        break;
       }
-      entries.push(candidate);
     }
-    const last = entries.at(-1)?.entry;
-    if (last === undefined) return yield* Effect.fail(new PoolDamaged("no journal entry is whole"));
-    if (entries[0]!.entry.sequence > last.oldestNeeded) {
-      const missing = `journal entry ${last.oldestNeeded} is needed and cannot be read`;
-      return yield* Effect.fail(new PoolDamaged(missing));
-    }
-    if (last.sequence < journalEnd.sequence || chain.epoch < journalEnd.epoch) {
-      const what = `journal entry ${journalEnd.sequence} of epoch ${journalEnd.epoch}, known to be durable, cannot be read`;
-      return yield* Effect.fail(new PoolDamaged(what));
-    }
-    const offline = buckets.find(({ device, bucket }) => io.zoneWatch.loss(device, bucket) === "offline");
-    if (offline !== undefined && !endIsKnown(io, buckets, found)) {
-      const what = `journal bucket ${offline.bucket} of device ${offline.device} is offline`;
-      return yield* Effect.fail(new PoolDamaged(`${what}, and may have held what was synced last`));
-    }
-    if (!last.clean) reached("unclean pool recovered");
-    return {
-      entries: entries.filter(({ entry }) => entry.sequence >= last.oldestNeeded),
-      vouching: entries.filter(({ entry }) => entry.sequence >= chain.flushedSequence),
-      last,
-      rejected: entries.length < chain.entries.length,
-      flushedSequence: chain.flushedSequence,
-      epoch: chain.epoch,
-    };
-  });
-}
+    entries.push(candidate);
+  }
+  const last = entries.at(-1)?.entry;
+  if (last === undefined) return yield* Effect.fail(new PoolDamaged("no journal entry is whole"));
+  if (entries[0]!.entry.sequence > last.oldestNeeded) {
+    const missing = `journal entry ${last.oldestNeeded} is needed and cannot be read`;
+    return yield* Effect.fail(new PoolDamaged(missing));
+  }
+  if (last.sequence < journalEnd.sequence || chain.epoch < journalEnd.epoch) {
+    const what = `journal entry ${journalEnd.sequence} of epoch ${journalEnd.epoch}, known to be durable, cannot be read`;
+    return yield* Effect.fail(new PoolDamaged(what));
+  }
+  const offline = buckets.find(({ device, bucket }) => io.zoneWatch.loss(device, bucket) === "offline");
+  if (offline !== undefined && !endIsKnown(io, buckets, found)) {
+    const what = `journal bucket ${offline.bucket} of device ${offline.device} is offline`;
+    return yield* Effect.fail(new PoolDamaged(`${what}, and may have held what was synced last`));
+  }
+  if (!last.clean) reached("unclean pool recovered");
+  return {
+    entries: entries.filter(({ entry }) => entry.sequence >= last.oldestNeeded),
+    vouching: entries.filter(({ entry }) => entry.sequence >= chain.flushedSequence),
+    last,
+    rejected: entries.length < chain.entries.length,
+    flushedSequence: chain.flushedSequence,
+    epoch: chain.epoch,
+  };
+});
 
 /** Replays the journal into the trees. Every interior node is resident afterwards. */
-export function replay(
+export const replay = Effect.fnUntraced(function* (
   trees: Trees,
   loader: NodeLoader,
   entries: ReadonlyArray<FoundEntry>,
   survivors: ReadonlyArray<Int32Array> = [],
-): Effect.Effect<void, PoolFailed> {
-  return Effect.gen(function* () {
-    let top = 0;
-    for (const tree of trees.all) top = Math.max(top, tree.root.level);
-    for (const { entry } of entries) {
-      entry.forEach((_table, level) => {
-        top = Math.max(top, level);
-      });
-    }
-    const end = entries.at(-1)?.entry.sequence ?? 0;
-    for (let level = top; level >= 1; level--) {
-      yield* loadLevel(trees, loader, level);
-      for (const { entry } of entries) yield* replayLevel(trees, loader, entry, level);
-      for (const tree of trees.all) tree.closeGaps(level, end);
-      yield* loadLevel(trees, loader, level);
-    }
-    for (const { entry } of entries) yield* replayLevel(trees, loader, entry, 0);
-    // They are in no entry yet, and will be in the next one at the earliest: that is what their nodes must pin.
-    for (const words of survivors) {
-      const forEach = (visit: UpdateVisitor): void => visitUpdates(words, visit);
-      yield* replayLevel(trees, loader, { sequence: end + 1, forEach }, 0);
-    }
-  });
-}
+): Effect.fn.Return<void, PoolFailed> {
+  let top = 0;
+  for (const tree of trees.all) top = Math.max(top, tree.root.level);
+  for (const { entry } of entries) {
+    entry.forEach((_table, level) => {
+      top = Math.max(top, level);
+    });
+  }
+  const end = entries.at(-1)?.entry.sequence ?? 0;
+  for (let level = top; level >= 1; level--) {
+    yield* loadLevel(trees, loader, level);
+    for (const { entry } of entries) yield* replayLevel(trees, loader, entry, level);
+    for (const tree of trees.all) tree.closeGaps(level, end);
+    yield* loadLevel(trees, loader, level);
+  }
+  for (const { entry } of entries) yield* replayLevel(trees, loader, entry, 0);
+  // They are in no entry yet, and will be in the next one at the earliest: that is what their nodes must pin.
+  for (const words of survivors) {
+    const forEach = (visit: UpdateVisitor): void => visitUpdates(words, visit);
+    yield* replayLevel(trees, loader, { sequence: end + 1, forEach }, 0);
+  }
+});
 
-function loadLevel(trees: Trees, loader: NodeLoader, level: number): Effect.Effect<void, PoolFailed> {
-  return Effect.gen(function* () {
-    for (const tree of trees.all) {
-      if (tree.root.level < level) continue;
-      for (const node of [...tree.nodes()]) if (node.level === level && !node.resident) yield* loader.fetch(node);
-    }
-  });
-}
+const loadLevel = Effect.fnUntraced(function* (
+  trees: Trees,
+  loader: NodeLoader,
+  level: number,
+): Effect.fn.Return<void, PoolFailed> {
+  for (const tree of trees.all) {
+    if (tree.root.level < level) continue;
+    for (const node of [...tree.nodes()]) if (node.level === level && !node.resident) yield* loader.fetch(node);
+  }
+});
 
 /** Applies the updates of one level, loading nodes as they are missed. */
 const replayLevel = Effect.fnUntraced(function* (

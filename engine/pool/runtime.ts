@@ -79,30 +79,28 @@ export interface Runtime {
 export const leavesWithin = (bytes: number): number => Math.max(16, Math.floor(bytes / FRAME_BYTES));
 
 /** Builds and starts the engine; `recovered` is what the journal said. */
-export function startRuntime(
+export const startRuntime = Effect.fnUntraced(function* (
   io: BucketIo,
   superblock: Superblock,
   recovered: RecoveredJournal,
   options: RuntimeOptions,
-): Effect.Effect<Runtime, PoolFailed> {
-  return Effect.gen(function* () {
-    const supervisor = yield* Supervisor.make(options.inlineAsks);
-    const { uuid } = superblock;
-    const trees = new Trees(recovered.last?.roots ?? [], leavesWithin(options.nodeCacheBytes), options.treeLimits);
-    const loader = new NodeLoader(supervisor, io, trees, uuid, options.treeLimits.fanMax);
-    yield* replay(trees, loader, recovered.entries, recovered.survivors);
-    const buckets = yield* restoreBuckets(io, superblock, trees, loader);
-    keepWhatVouches(buckets, io, recovered);
-    const runtime = wire(io, superblock, recovered, options, { supervisor, trees, loader, buckets });
-    supervisor.onFailure(() => runtime.writer.retryWaiting());
-    io.whenGone = ({ device }) => supervisor.freeze(`${device} is gone`);
-    const { ring } = runtime;
-    if (!options.readOnly && ring.buckets < ring.bucketsMin) {
-      return yield* Effect.fail(new PoolFailed(`only ${ring.buckets} buckets of the journal can be written`));
-    }
-    return runtime;
-  });
-}
+): Effect.fn.Return<Runtime, PoolFailed> {
+  const supervisor = yield* Supervisor.make(options.inlineAsks);
+  const { uuid } = superblock;
+  const trees = new Trees(recovered.last?.roots ?? [], leavesWithin(options.nodeCacheBytes), options.treeLimits);
+  const loader = new NodeLoader(supervisor, io, trees, uuid, options.treeLimits.fanMax);
+  yield* replay(trees, loader, recovered.entries, recovered.survivors);
+  const buckets = yield* restoreBuckets(io, superblock, trees, loader);
+  keepWhatVouches(buckets, io, recovered);
+  const runtime = wire(io, superblock, recovered, options, { supervisor, trees, loader, buckets });
+  supervisor.onFailure(() => runtime.writer.retryWaiting());
+  io.whenGone = ({ device }) => supervisor.freeze(`${device} is gone`);
+  const { ring } = runtime;
+  if (!options.readOnly && ring.buckets < ring.bucketsMin) {
+    return yield* Effect.fail(new PoolFailed(`only ${ring.buckets} buckets of the journal can be written`));
+  }
+  return runtime;
+});
 
 /**
  * What a node has on disk: its own records, and those of nodes that the replay merged into it. Until it is written
@@ -115,41 +113,39 @@ function recordsOf({ pointer, absorbed }: Node): ReadonlyArray<NodeRecord> {
 }
 
 /** What every bucket is, from the alloc table and from the places of all nodes. */
-function restoreBuckets(
+const restoreBuckets = Effect.fnUntraced(function* (
   io: BucketIo,
   superblock: Superblock,
   trees: Trees,
   loader: NodeLoader,
-): Effect.Effect<Buckets, PoolFailed> {
-  return Effect.gen(function* () {
-    const buckets = new Buckets(io);
-    io.members.forEach((_member, device) => {
-      for (let bucket = 0; bucket < SUPERBLOCK_BUCKETS; bucket++) buckets.reserve({ device, bucket });
-    });
-    for (const address of superblock.journalBuckets) buckets.reserve(address);
-    for (const zone of io.zoneWatch.losses) buckets.retire(zone);
-    for (const tree of trees.all) {
-      for (const node of tree.nodes()) {
-        for (const { device, addressBytes, generation, lengthBytes } of recordsOf(node)) {
-          const bucket = io.member(device).layout.bucketOf(addressBytes);
-          buckets.restore({ device, bucket }, BucketClass.btree, generation, lengthBytes);
-        }
-      }
-    }
-    for (const node of [...trees.tree(Table.alloc).nodes()]) {
-      if (node.level > 0) continue;
-      if (node.pointer !== undefined) yield* loader.fetch(node);
-      const { leaf } = node;
-      for (let position = 0; position < (leaf?.n ?? 0); position++) {
-        const ref = leaf!.refAt(position);
-        const row = decodeAlloc(leaf!.view, leaf!.valueAt(ref), ref & 4095);
-        const at = { device: leaf!.inodeAt(position), bucket: leaf!.offsetAt(position) };
-        buckets.restore(at, row.bucketClass, row.generation, row.liveBytes);
-      }
-    }
-    return buckets;
+): Effect.fn.Return<Buckets, PoolFailed> {
+  const buckets = new Buckets(io);
+  io.members.forEach((_member, device) => {
+    for (let bucket = 0; bucket < SUPERBLOCK_BUCKETS; bucket++) buckets.reserve({ device, bucket });
   });
-}
+  for (const address of superblock.journalBuckets) buckets.reserve(address);
+  for (const zone of io.zoneWatch.losses) buckets.retire(zone);
+  for (const tree of trees.all) {
+    for (const node of tree.nodes()) {
+      for (const { device, addressBytes, generation, lengthBytes } of recordsOf(node)) {
+        const bucket = io.member(device).layout.bucketOf(addressBytes);
+        buckets.restore({ device, bucket }, BucketClass.btree, generation, lengthBytes);
+      }
+    }
+  }
+  for (const node of [...trees.tree(Table.alloc).nodes()]) {
+    if (node.level > 0) continue;
+    if (node.pointer !== undefined) yield* loader.fetch(node);
+    const { leaf } = node;
+    for (let position = 0; position < (leaf?.n ?? 0); position++) {
+      const ref = leaf!.refAt(position);
+      const row = decodeAlloc(leaf!.view, leaf!.valueAt(ref), ref & 4095);
+      const at = { device: leaf!.inodeAt(position), bucket: leaf!.offsetAt(position) };
+      buckets.restore(at, row.bucketClass, row.generation, row.liveBytes);
+    }
+  }
+  return buckets;
+});
 
 /**
  * Until a durable entry knows the end of the journal, another recovery looks again whether what the last entries refer

@@ -19,7 +19,7 @@ export const pastMutants: ReadonlyArray<Mutant> = [
     id: "vouching-places-reused",
     breaks: "a recovered pool writes over places that the last entries refer to before its own end is known",
     file: "engine/pool/runtime.js",
-    edits: [{ find: "        keepWhatVouches(buckets, io, recovered);\n", replace: "" }],
+    edits: [{ find: "    keepWhatVouches(buckets, io, recovered);\n", replace: "" }],
     scenarios: ["regressions/places-that-vouch"],
   },
   {

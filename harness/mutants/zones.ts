@@ -39,7 +39,7 @@ export const zoneMutants: ReadonlyArray<Mutant> = [
     breaks: "a zone that the device has given up is handed out to be written when nothing in it is live",
     file: "engine/pool/runtime.js",
     edits: [
-      { find: "for (const zone of io.zoneWatch.losses)\n            buckets.retire(zone);", replace: "" },
+      { find: "for (const zone of io.zoneWatch.losses)\n        buckets.retire(zone);", replace: "" },
       { find: "buckets.retire(zone);\n    if (zone.loss", replace: "if (zone.loss" },
     ],
     scenarios: [FAILING, LOST],

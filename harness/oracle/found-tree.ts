@@ -214,20 +214,28 @@ class Walk {
     pages: Map<number, Uint8Array>,
     unreadablePages: Set<number>,
   ): Effect.Effect<void> {
-    const self = this;
-    return Effect.gen(function* () {
-      for (let at = from; at < to; at += READ_BYTES) {
-        const length = Math.min(READ_BYTES, to - at);
-        const bytes = yield* self.attempt(path, `read of ${length} bytes at ${at}`, self.fs.read(number, at, length));
-        if (bytes !== undefined && bytes.length !== length) {
-          self.problems.push(`${path}: read of ${length} bytes at ${at} gives ${bytes.length}`);
-        }
-        for (let offset = 0; offset < length; offset += PAGE_BYTES) {
-          const index = (at + offset) / PAGE_BYTES;
-          if (bytes === undefined) unreadablePages.add(index);
-          else pages.set(index, bytes.subarray(offset, offset + PAGE_BYTES));
-        }
+    return Effect.gen(() => this.readingContents(path, number, from, to, pages, unreadablePages));
+  }
+
+  private *readingContents(
+    path: string,
+    number: number,
+    from: number,
+    to: number,
+    pages: Map<number, Uint8Array>,
+    unreadablePages: Set<number>,
+  ): Effect.fn.Return<void> {
+    for (let at = from; at < to; at += READ_BYTES) {
+      const length = Math.min(READ_BYTES, to - at);
+      const bytes = yield* this.attempt(path, `read of ${length} bytes at ${at}`, this.fs.read(number, at, length));
+      if (bytes !== undefined && bytes.length !== length) {
+        this.problems.push(`${path}: read of ${length} bytes at ${at} gives ${bytes.length}`);
       }
-    });
+      for (let offset = 0; offset < length; offset += PAGE_BYTES) {
+        const index = (at + offset) / PAGE_BYTES;
+        if (bytes === undefined) unreadablePages.add(index);
+        else pages.set(index, bytes.subarray(offset, offset + PAGE_BYTES));
+      }
+    }
   }
 }

@@ -245,12 +245,14 @@ function resolve(target: Target, by: Performer): Fs<number> {
     return inode === undefined ? Effect.fail(new FsError("NoEntry", target)) : Effect.succeed(inode);
   }
   const names = target.split("/").filter((name) => name !== "");
-  return Effect.gen(function* () {
-    let inode = ROOT_INODE;
-    for (const name of names) inode = (yield* by.filesystem.lookup(inode, bytesOf(name))).inode;
-    return inode;
-  });
+  return lookedUp(names, by);
 }
+
+const lookedUp = Effect.fnUntraced(function* (names: ReadonlyArray<string>, by: Performer) {
+  let inode = ROOT_INODE;
+  for (const name of names) inode = (yield* by.filesystem.lookup(inode, bytesOf(name))).inode;
+  return inode;
+});
 
 function open(path: string, handle: string, by: Performer): Fs<void> {
   if (by.handles.has(handle)) return Effect.fail(new FsError("Exists", `handle ${handle}`));
