@@ -34,8 +34,11 @@ export class Pending<A, E> {
   private exit: Exit.Exit<A, E | PoolFailed> | undefined;
   private resume: ((exit: Exit.Exit<A, E | PoolFailed>) => void) | undefined;
   private readonly owed: Set<Pending<never, never>>;
+  /** It is answered in a frozen pool too. */
+  readonly reads: boolean;
 
-  constructor(supervisor: Supervisor) {
+  constructor(supervisor: Supervisor, reads = false) {
+    this.reads = reads;
     this.owed = supervisor.owed;
     this.owed.add(this as unknown as Pending<never, never>);
   }
@@ -46,11 +49,6 @@ export class Pending<A, E> {
 
   fail(error: E | PoolFailed): void {
     this.settle(Exit.fail(error));
-  }
-
-  /** Was the asker told? */
-  get settled(): boolean {
-    return this.exit !== undefined;
   }
 
   settle(exit: Exit.Exit<A, E | PoolFailed>): void {
@@ -116,7 +114,10 @@ export class Supervisor {
 
   /** Fails the pool for good: an invariant is broken, so that memory is not to be believed either. First cause wins. */
   fail(detail: string): void {
-    this.frozen = false;
+    if (this.frozen) {
+      this.frozen = false;
+      for (const pending of [...this.owed]) pending.fail(this.failure!);
+    }
     this.end(detail);
   }
 
@@ -133,7 +134,7 @@ export class Supervisor {
     this.failure = new PoolFailed(detail);
     const failure = this.failure;
     for (const watcher of this.watchers) watcher(failure);
-    for (const pending of [...this.owed]) pending.fail(failure);
+    for (const pending of [...this.owed]) if (!this.frozen || !pending.reads) pending.fail(failure);
   }
 
   /** Runs work on its own fiber, never on the caller's stack: who forks may be in the middle of a step. A defect in it fails the pool, a typed failure must have been handled inside. */
@@ -215,7 +216,7 @@ export class Actor<M> {
       // Nobody would answer any more, and what is asked while fibers are interrupted must not hold them up.
       const { ended } = this;
       if (ended !== undefined) return Exit.fail(ended);
-      const pending = new Pending<A, E>(supervisor);
+      const pending = new Pending<A, E>(supervisor, this.reads);
       const content = message(pending);
       if (this.idle) {
         this.draining = true;

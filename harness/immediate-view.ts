@@ -25,6 +25,17 @@ const CALLS = [
   "release",
 ] as const satisfies ReadonlyArray<keyof AtOnce & keyof Filesystem>;
 
+/** The pieces in which a mount answers. */
+function joined(pieces: ReadonlyArray<Uint8Array>): Uint8Array {
+  const whole = new Uint8Array(pieces.reduce((length, piece) => length + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
+}
+
 export function immediateView(view: Filesystem, atOnce: AtOnce, tried: () => boolean): Filesystem {
   const calls = CALLS.map((name): readonly [string, Verb<Fs<unknown>>] => {
     const slowly = (view[name] as Verb<Fs<unknown>>).bind(view);
@@ -36,6 +47,7 @@ export function immediateView(view: Filesystem, atOnce: AtOnce, tried: () => boo
           const answer = tried() ? quickly(...operands) : undefined;
           if (answer === undefined) return slowly(...operands);
           if (answer instanceof FsError) return Effect.fail(answer);
+          if (name === "read") return Effect.succeed(joined(answer as ReadonlyArray<Uint8Array>));
           return Effect.succeed(answer === true ? undefined : answer);
         }),
     ];

@@ -130,8 +130,6 @@ export class BtreeActor implements Transactor {
   }
 
   private attempt(request: Request): void {
-    // Its asker was told that the pool has failed: it must not take effect any more.
-    if (request.pending.settled) return this.through(request);
     let answer: unknown;
     try {
       answer = this.stage(request.body);

@@ -93,7 +93,10 @@ export const startRuntime = Effect.fnUntraced(function* (
   const buckets = yield* restoreBuckets(io, superblock, trees, loader);
   keepWhatVouches(buckets, io, recovered);
   const runtime = wire(io, superblock, recovered, options, { supervisor, trees, loader, buckets });
-  supervisor.onFailure(() => runtime.writer.retryWaiting());
+  supervisor.onFailure(() => {
+    runtime.writer.retryWaiting();
+    runtime.btree.retryWaiting();
+  });
   io.whenGone = ({ device }) => supervisor.freeze(`${device} is gone`);
   const { ring } = runtime;
   if (!options.readOnly && ring.buckets < ring.bucketsMin) {

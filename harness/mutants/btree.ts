@@ -171,11 +171,4 @@ export const btreeMutants: ReadonlyArray<Mutant> = [
     edits: [{ find: " && !this.leadsGroup(node)", replace: "" }],
     scenarios: ["ebbing-trees", "zoned/ebbing-trees"],
   },
-  {
-    id: "told-request-takes-effect",
-    breaks: "what was asked before the pool failed takes effect after its asker was told of the failure",
-    file: "engine/btree/btree-actor.js",
-    edits: [{ find: "if (request.pending.settled)\n            return this.through(request);", replace: "" }],
-    scenarios: ["device-gone", "failing-disk", "faults-without-limit"],
-  },
 ];
