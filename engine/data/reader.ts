@@ -24,6 +24,8 @@ import { StoredExtents } from "./stored-extents.ts";
 const READS_AT_ONCE = 8;
 /** Share of the cache that one reader's next bytes may take. */
 const AHEAD_SHARE = 0.25;
+/** Pieces of an answer: a system takes about a thousand at once, and far fewer cost more than a copy. */
+const PIECES_MAX = 256;
 
 interface Part {
   readonly at: number;
@@ -236,7 +238,7 @@ function partOf(offset: number, end: number, row: ExtentRow, raw: Uint8Array): P
 /** The bytes behind one another: where they lie in memory, if they are all that the read shows, else put together. */
 function piecesOf(found: Found): ReadonlyArray<Uint8Array> {
   const { length, over, parts } = found;
-  if (over.length > 0) return [joined(found)];
+  if (over.length > 0 || parts.length > PIECES_MAX) return [joined(found)];
   const pieces: Array<Uint8Array> = [];
   let end = 0;
   for (const { at, bytes } of parts.sort((one, other) => one.at - other.at)) {

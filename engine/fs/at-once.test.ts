@@ -100,6 +100,21 @@ it("gives later what the device has, in pieces, with zeros in holes and newer by
     }),
   ));
 
+it("puts together what lies in more pieces than a system takes in one answer", () =>
+  withPool({ readCacheBytes: 4 * 1024 * 1024 }, ({ filesystem: fs, atOnceFor }) =>
+    Effect.gen(function* () {
+      const { inode } = yield* whole(fs.mknod(ROOT_INODE, n("file"), FileType.regular | 0o640, 0, OWNER));
+      const expected = Uint8Array.from({ length: 700_000 }, (_, at) => Math.imul(at + 1, 2_654_435_761) >>> 24);
+      for (let at = 0; at < expected.length; at += 1000) {
+        yield* fs.write(inode, at, expected.subarray(at, at + 1000));
+        yield* fs.fsync(inode);
+      }
+      const pieces = yield* whole(atOnceFor(NOBODY).readLater(inode, 0, expected.length));
+      expect(pieces).toHaveLength(1);
+      expect(Buffer.compare(pieces[0]!, expected)).toBe(0);
+    }),
+  ));
+
 it("does nothing where actors are asked in turn, and nothing on a pool that is read-only", async () => {
   await withPool({ inlineAsks: false }, ({ filesystem: fs, atOnceFor }) =>
     Effect.gen(function* () {
