@@ -59,6 +59,8 @@ interface Pending<A> {
   linearizedMoment: number | undefined;
   /** It was asked again. */
   resent: boolean;
+  /** It took effect without changing anything, as renaming a file to its own name does. */
+  idle: boolean;
 }
 
 type Failed = (violation: OracleViolation) => void;
@@ -350,7 +352,7 @@ export class CheckedClient {
       if (this.pending !== undefined) throw new Error(`${this.name} calls ${label} before ${this.pending.call.label}`);
       const invokedMoment = this.model.history.moment;
       const call = { label: `${this.name}: ${label}` };
-      const beginning = { expectation: undefined, linearizedMoment: undefined, resent: false };
+      const beginning = { expectation: undefined, linearizedMoment: undefined, resent: false, idle: false };
       const pending: Pending<A> = { call, kind, apply, ...beginning };
       this.pending = pending;
       return Effect.matchCauseEffect(operation(), {
@@ -379,7 +381,9 @@ export class CheckedClient {
       throw new Error(`${pending.call.label} took effect twice`);
     }
     if (pending.kind !== "handle" || pending.expectation === undefined) {
+      const before = this.model.history.moment;
       pending.expectation = pending.apply(pending.call);
+      pending.idle = this.model.history.moment === before;
     }
     pending.linearizedMoment = this.model.history.moment;
   }
@@ -456,9 +460,8 @@ const MAKES = /^[^:]*: (?:mknod|mkdir|symlink)\(/u;
  * What was asked again has changed nothing before, or made something that was gone when it was asked again: were it
  * there, the model would refuse to make it.
  */
-function mayRepeat({ resent, kind, expectation, call }: Pending<never>): boolean {
-  if (!resent) return false;
-  return !isChange(kind) || (expectation !== undefined && isRefusal(expectation)) || MAKES.test(call.label);
+function mayRepeat({ resent, kind, call, idle }: Pending<never>): boolean {
+  return resent && (idle || !isChange(kind) || MAKES.test(call.label));
 }
 
 function isChange(kind: Kind): boolean {
