@@ -300,16 +300,19 @@ export class MortalPool implements Observable {
       yield* self.called();
       const request = self.requests++;
       self.unanswered.add(request);
-      for (let asked = 0; ; asked++) {
-        const process = yield* Effect.orDie(Deferred.await(self.serving));
-        if (asked > 0) observer.resent();
+      for (let asked = 0; ;) {
+        const { serving } = self;
+        const process = yield* Effect.orDie(Deferred.await(serving));
+        // It stopped taking requests between its answer and now.
+        if (serving !== self.serving) continue;
+        if (asked++ > 0) observer.resent();
         self.active++;
         const watching = { linearized: () => self.effect(process, request, observer) };
         const slowly = process.pool!.filesystemForRequest(request, watching);
         self.unasked.delete(request);
         if (self.unasked.size === 0) process.log.allResent();
         // What is sent again may have been done.
-        const atOnce = asked > 0 ? undefined : process.pool!.atOnceForRequest(request, watching);
+        const atOnce = asked > 1 ? undefined : process.pool!.atOnceForRequest(request, watching);
         const view = atOnce === undefined ? slowly : immediateView(slowly, atOnce, self.tried);
         const exit = yield* Effect.exit(operation(view));
         // What is done at once is answered in the same step, but a process may die within a step.

@@ -111,7 +111,9 @@ export function openInode(model: Model, number: number): Expectation<unknown> {
 
 export function releaseInode(model: Model, number: number): Expectation<unknown> {
   const inode = model.find(number);
-  if (inode === undefined || inode.opens === 0) return fails("NoEntry", "InvalidArgument");
+  // A process that took over may still have what is gone, and let it be opened and released.
+  if (inode === undefined) return { ...model.missing(number), fails: ["NoEntry", "InvalidArgument"] };
+  if (inode.opens === 0) return fails("NoEntry", "InvalidArgument");
   inode.opens--;
   return succeeds;
 }
