@@ -329,17 +329,23 @@ export class MortalPool implements Observable {
     });
   }
 
-  /** What the kernel knows of an inode: who opened it, over all processes. When nobody has it open, it forgets it. */
+  /** What the kernel knows of an inode: who opened it or is about to, over all processes. When nobody is, it forgets it. */
   private counted<A>(inode: number, change: 1 | -1, operation: Fs<A>): Fs<A> {
-    return Effect.tap(operation, () => {
-      const opens = (this.opens.get(inode) ?? 0) + change;
-      this.opens.set(inode, opens);
-      if (opens > 0 || !this.random.chance(0.7)) return Effect.void;
-      return Effect.andThen(
-        Effect.orDie(Deferred.await(this.serving)),
-        Effect.suspend(() => Effect.ignore(this.pool.forgotten(inode))),
-      );
+    if (change === -1) return Effect.tap(operation, () => this.closed(inode));
+    return Effect.suspend(() => {
+      this.opens.set(inode, (this.opens.get(inode) ?? 0) + 1);
+      return Effect.tapError(operation, () => this.closed(inode));
     });
+  }
+
+  private closed(inode: number): Effect.Effect<void> {
+    const opens = (this.opens.get(inode) ?? 0) - 1;
+    this.opens.set(inode, opens);
+    if (opens > 0 || !this.random.chance(0.7)) return Effect.void;
+    return Effect.andThen(
+      Effect.orDie(Deferred.await(this.serving)),
+      Effect.suspend(() => Effect.ignore(this.pool.forgotten(inode))),
+    );
   }
 
   filesystemFor(observer: Observer): Filesystem {

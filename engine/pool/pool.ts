@@ -350,8 +350,7 @@ const afterCrash = Effect.fnUntraced(function* (
   survival: Survival | undefined,
 ): Effect.fn.Return<void, FsError | PoolFailed> {
   if (survivors !== undefined && survival !== undefined) {
-    // An entry of this epoch, so that nobody who used the pool meanwhile goes unnoticed. It comes before anything else is
-    // written: what the commits that were kept made free is used again only when they are durable.
+    // An entry of this epoch, so that nobody who used the pool meanwhile goes unnoticed.
     journal.gathering.forced = true;
     yield* journal.sync;
     if (survival.hot) yield* core.takeOver(survival.records);

@@ -5,9 +5,10 @@
  * or an entry is missing, it is refused rather than laid over what it does not fit. Taking over is one step: the next
  * generation holds everything that the last one held before it counts, and nothing is written to a device before that.
  */
-import { areUpdates } from "../format/journal-entry.ts";
+import { areUpdates, visitUpdates } from "../format/journal-entry.ts";
 import { Malformed } from "../format/malformed.ts";
 import type { EntryName, SurvivorRecord } from "../format/survivor-frame.ts";
+import { Table } from "../format/tables.ts";
 import type { SurvivorLog } from "../journal/survivor-log.ts";
 import type { Generation } from "../journal/survivor-scan.ts";
 import { reached } from "../marks.ts";
@@ -69,11 +70,18 @@ export function survivalOf(log: SurvivorLog, recovered: RecoveredJournal, uuid: 
 
 /** Begins to keep what happens from now on, with all that is still needed of what was kept before. */
 export function takeOver(log: SurvivorLog, runtime: Runtime, recovered: RecoveredJournal, survival: Survival): void {
-  const { journal, superblock } = runtime;
+  const { journal, buckets, superblock } = runtime;
   const { last } = recovered;
   const base = { sequence: last?.sequence ?? 0, checksum: last?.checksum ?? 0n };
   log.begin(superblock.uuid, journal.epoch, base);
   journal.readmit(survival.commits, log);
+  // What these commits made free must wait until they are known to be durable, as it did before: where the journal is full
+  // nodes are written first.
+  for (const words of survival.commits) {
+    visitUpdates(words, (table, level, device, bucket) => {
+      if (table === Table.alloc && level === 0) buckets.keepUntil({ device, bucket }, journal.gathering.sequence);
+    });
+  }
   log.inherit(survival.records, survival.note);
   for (const record of survival.records) log.repeat(record);
   log.complete();

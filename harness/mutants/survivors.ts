@@ -4,7 +4,6 @@
 import type { Mutant } from "./mutant.ts";
 
 const PROCESSES = ["process-crash", "process-crash-data", "zoned/process-crash", "zoned/process-crash-data"];
-const OPEN = ["process-crash-open", "zoned/process-crash-open"];
 
 export const survivorMutants: ReadonlyArray<Mutant> = [
   {
@@ -69,10 +68,17 @@ export const survivorMutants: ReadonlyArray<Mutant> = [
     scenarios: PROCESSES,
   },
   {
+    id: "taken-over-space-reused",
+    breaks: "what the commits that were taken over made free is used again before they are durable",
+    file: "engine/pool/survival.js",
+    edits: [{ find: "if (table === Table.alloc && level === 0)", replace: "if (false)" }],
+    scenarios: PROCESSES,
+  },
+  {
     id: "orphans-reaped-while-open",
     breaks: "a process that takes over removes files without names that are open",
     file: "engine/pool/pool.js",
     edits: [{ find: "if (survival?.hot !== true)", replace: "if (true)" }],
-    scenarios: OPEN,
+    scenarios: PROCESSES,
   },
 ];
