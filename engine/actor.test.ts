@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect";
+import * as Fiber from "effect/Fiber";
 import { describe, expect, it } from "vitest";
 import { World } from "../harness/world.ts";
 import { Actor, type Pending, Supervisor } from "./actor.ts";
@@ -45,7 +46,12 @@ describe("an actor", () => {
       const writer = new Actor<Request>(supervisor, "writer", answer);
       const asked = (actor: Actor<Request>): Effect.Effect<string> =>
         Effect.map(Effect.result(actor.ask<number, never>((pending) => pending)), ({ _tag }) => _tag);
+      let under: Request | undefined;
+      const slow = new Actor<Request>(supervisor, "slow reader", (pending) => void (under = pending), { reads: true });
+      const asking = yield* Effect.forkChild(asked(slow), { startImmediately: true });
       supervisor.freeze("the journal cannot be written");
+      under!.succeed(1);
+      expect(yield* Fiber.join(asking)).toBe("Success");
       expect([yield* asked(reader), yield* asked(writer)]).toEqual(["Success", "Failure"]);
       supervisor.fail("an invariant is broken");
       expect([yield* asked(reader), yield* asked(writer)]).toEqual(["Failure", "Failure"]);

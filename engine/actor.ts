@@ -162,7 +162,6 @@ export class Actor<M> {
   readonly name: string;
   private readonly supervisor: Supervisor;
   private readonly handle: (message: M) => void;
-  private readonly priority: number;
   private readonly reads: boolean;
   private box: Array<M> = [];
   private head = 0;
@@ -170,17 +169,11 @@ export class Actor<M> {
   private draining = false;
 
   /** `reads`: it goes on in a frozen pool, and then only reads. */
-  constructor(
-    supervisor: Supervisor,
-    name: string,
-    handle: (message: M) => void,
-    { priority = 0, reads = false } = {},
-  ) {
+  constructor(supervisor: Supervisor, name: string, handle: (message: M) => void, { reads = false } = {}) {
     this.reads = reads;
     this.supervisor = supervisor;
     this.name = name;
     this.handle = handle;
-    this.priority = priority;
     supervisor.actors.push(this);
   }
 
@@ -240,7 +233,7 @@ export class Actor<M> {
     if (this.ended !== undefined) return;
     if (this.scheduled || this.draining || this.waiting === 0) return;
     this.scheduled = true;
-    this.supervisor.dispatcher.scheduleTask(this.drain, this.priority);
+    this.supervisor.dispatcher.scheduleTask(this.drain, 0);
   }
 
   private run(message: M): void {

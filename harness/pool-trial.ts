@@ -55,6 +55,7 @@ export class PoolTrial implements Trial<Mark> {
     this.plan = plan;
     const { tolerance, mayFail = false, clockJumps = false } = plan;
     this.oracle = new Oracle(tolerance);
+    this.oracle.model.keepsGone = plan.mortality !== undefined;
     const inlineAsks = session.entropy.stream("inline asks").chance(0.5);
     this.open = { ...OPEN, inlineAsks, ...plan.open };
     const atOnce = session.entropy.stream("at once");

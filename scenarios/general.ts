@@ -24,6 +24,23 @@ function story(
 
 const NAMES_ONLY = { farShare: 0, fileBytesMax: 4000, writeLengths: { tiny: 1, small: 1, blocks: 0, large: 0 } };
 
+/** Files that are open lose their names. */
+export const OPEN_UNLINKED: Weights = {
+  create: 12,
+  open: 16,
+  unlink: 12,
+  write: 12,
+  append: 4,
+  read: 6,
+  truncate: 4,
+  release: 8,
+  rename: 6,
+  fsync: 5,
+  syncfs: 1,
+  sleep: 2,
+  link: 2,
+};
+
 export const generalStories: ReadonlyArray<Story> = [
   story("create-write-fsync", "files are created, written and synced, some of them again and again", {
     create: 8,
@@ -150,26 +167,7 @@ export const generalStories: ReadonlyArray<Story> = [
     },
     { ...NAMES_ONLY, xattrBytesMax: 30_000 },
   ),
-  story(
-    "open-unlinked",
-    "files that are open lose their names and are still used",
-    {
-      create: 12,
-      open: 16,
-      unlink: 12,
-      write: 12,
-      append: 4,
-      read: 6,
-      truncate: 4,
-      release: 8,
-      rename: 6,
-      fsync: 5,
-      syncfs: 1,
-      sleep: 2,
-      link: 2,
-    },
-    { handlesMax: 5 },
-  ),
+  story("open-unlinked", "files that are open lose their names and are still used", OPEN_UNLINKED, { handlesMax: 5 }),
   story(
     "nameless-files",
     "files are made without a name, written and synced, and get a name or go; renames leave whiteouts",

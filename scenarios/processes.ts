@@ -4,6 +4,7 @@
 import type { Entropy } from "../harness/entropy.ts";
 import type { Mortality } from "../harness/mortal-pool.ts";
 import { GENERAL, profile, swarm } from "../harness/workload/profile.ts";
+import { OPEN_UNLINKED } from "./general.ts";
 import { CRASHES, type Medium, randomStory, type Story } from "./pools.ts";
 
 const KIBIBYTE = 1024;
@@ -31,24 +32,8 @@ const mortal = (story: Story): Story => ({
 
 const FEWER_CRASHES = { crash: { ...CRASHES, statesMax: 12 } };
 
-/** Whoever takes over leaves alone what may be open, with a name or without one. */
-const OPEN = profile({
-  weights: {
-    create: 12,
-    open: 16,
-    unlink: 12,
-    write: 12,
-    append: 4,
-    read: 6,
-    truncate: 4,
-    release: 8,
-    rename: 6,
-    fsync: 2,
-    sleep: 2,
-    link: 2,
-  },
-  handlesMax: 5,
-});
+/** Whoever takes over leaves alone what may be open, with a name or without one. Most of it is not synced. */
+const OPEN = profile({ weights: { ...OPEN_UNLINKED, fsync: 2, syncfs: 0 }, handlesMax: 5 });
 
 export const processStories: ReadonlyArray<Story> = [
   mortal(

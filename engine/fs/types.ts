@@ -181,7 +181,10 @@ export interface Filesystem {
   /** Keeps the inode alive until as many calls of `release`, though all its names go. Not needed for I/O. */
   readonly open: (inode: number) => Fs<void>;
   readonly release: (inode: number) => Fs<void>;
-  /** Up to `lengthBytes` bytes, fewer at the end of the file; holes read as zeros. */
+  /**
+   * Up to `lengthBytes` bytes, fewer at the end of the file; holes read as zeros. They may be those that are kept for others:
+   * nobody may change them.
+   */
   readonly read: (inode: number, offsetBytes: number, lengthBytes: number) => Fs<Uint8Array>;
   /**
    * Writes all of `bytes` (which it copies) and grows the file as needed. With `keepTimes` it sets no time: whoever holds

@@ -421,7 +421,8 @@ export class CheckedClient {
     const before = this.model.history.moment;
     const expectation = pending.expectation ?? pending.apply(pending.call);
     if (isRefusal(expectation)) {
-      return expectation.orAnything === true || expectation.fails.includes(error.reason)
+      const keeps = expectation.orAnything === true && this.model.keepsGone;
+      return keeps || expectation.fails.includes(error.reason)
         ? undefined
         : `${told}, expected ${expectation.fails.join(" or ")}`;
     }

@@ -5,7 +5,7 @@
  * exactly once; a name that came or went meanwhile may come or not.
  */
 import type { DirectoryEntry } from "../../engine/fs/types.ts";
-import { type Expectation, isRefusal } from "./expectation.ts";
+import { type Expectation, fails, isRefusal } from "./expectation.ts";
 import { type Inode, textOf, typeOf } from "./inode.ts";
 import type { Model } from "./model.ts";
 
@@ -77,7 +77,7 @@ export function expectListing(
   keep: (listing: Listing) => void,
 ): Expectation<ReadonlyArray<DirectoryEntry>> {
   const directory = model.directory(number);
-  if (isRefusal(directory)) return directory;
+  if (isRefusal(directory)) return model.keepsGone ? directory : fails(...directory.fails);
   const goesOn = cookie !== 0 && current !== undefined && current.continuesAt(directory.found, cookie);
   const listing = goesOn ? current : new Listing(model, directory.found);
   keep(listing);

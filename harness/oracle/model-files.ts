@@ -111,9 +111,8 @@ export function openInode(model: Model, number: number): Expectation<unknown> {
 
 export function releaseInode(model: Model, number: number): Expectation<unknown> {
   const inode = model.find(number);
-  // A process that took over may still have what is gone, and let it be opened and released.
-  if (inode === undefined) return { ...model.missing(number), fails: ["NoEntry", "InvalidArgument"] };
-  if (inode.opens === 0) return fails("NoEntry", "InvalidArgument");
+  if (inode === undefined && model.keepsGone) return model.missing(number);
+  if (inode === undefined || inode.opens === 0) return fails("NoEntry", "InvalidArgument");
   inode.opens--;
   return succeeds;
 }

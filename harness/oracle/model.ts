@@ -61,6 +61,12 @@ export class Model {
   /** What the clock says, if times are to be what it said, however it jumps. */
   clock: (() => Timestamp) | undefined;
 
+  /**
+   * Processes die, and the next one cannot know what is still open: an inode that is gone may be there in every respect,
+   * a directory too, and be opened and released.
+   */
+  keepsGone = false;
+
   /** The inodes that were there at moment 0. */
   inodesAtStart(): ReadonlyArray<Inode> {
     return this.beginning;
