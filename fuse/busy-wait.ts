@@ -12,7 +12,7 @@
  * Reads no clock; all times are milliseconds of one.
  */
 
-/** What a request that comes within the window of the last answer earns, as a share of the window. */
+/** What a request that comes within the window of the last answer earns, as a share of the window, unless told. */
 const EARNED = 0.1;
 /** Windows of credit at most. */
 const CREDIT_MAX = 10;
@@ -22,10 +22,19 @@ const SAMPLE = 64;
 const TAKEN_SHARE_MAX = 0.25;
 const REST_MS = 250;
 
+export interface BusyWaitOptions {
+  /** Nobody ever looks for longer; 0 is never. */
+  readonly windowMs: number;
+  readonly earned?: number;
+  /** How often the processor was taken away; never unless told. */
+  readonly timesTaken?: () => number;
+}
+
 export class BusyWait {
   private readonly windowMs: number;
+  private readonly earnedMs: number;
   private readonly timesTaken: () => number;
-  private credit = 0;
+  private creditMs = 0;
   /** When the last request was done with, as far as it could be at once. */
   private sinceMs = Number.NEGATIVE_INFINITY;
   private awake = false;
@@ -33,22 +42,22 @@ export class BusyWait {
   private sampled = 0;
   private takenBefore = 0;
 
-  /** Nobody ever looks for longer than `windowMs`; 0 is never. `timesTaken`: how often the processor was taken away. */
-  constructor(windowMs: number, timesTaken: () => number) {
+  constructor({ windowMs, earned = EARNED, timesTaken = () => 0 }: BusyWaitOptions) {
     this.windowMs = windowMs;
+    this.earnedMs = earned * windowMs;
     this.timesTaken = timesTaken;
   }
 
   /** A request has come. */
   came(nowMs: number): void {
     const waited = nowMs - this.sinceMs;
+    const soon = waited < this.windowMs;
     if (this.awake) {
-      this.credit -= waited;
-      this.sample(nowMs);
+      this.creditMs -= soon ? waited : this.windowMs;
+      if (soon) this.sample(nowMs);
     }
     this.awake = false;
-    if (waited < this.windowMs)
-      this.credit = Math.min(CREDIT_MAX * this.windowMs, this.credit + EARNED * this.windowMs);
+    if (soon) this.creditMs = Math.min(CREDIT_MAX * this.windowMs, this.creditMs + this.earnedMs);
   }
 
   private sample(nowMs: number): void {
@@ -64,16 +73,12 @@ export class BusyWait {
   /** It is answered, or waits for something else. True if the next one should be looked for, until `patient` says no. */
   done(nowMs: number): boolean {
     this.sinceMs = nowMs;
-    this.awake = this.credit > this.windowMs && nowMs >= this.restUntilMs;
+    this.awake = this.creditMs > this.windowMs && nowMs >= this.restUntilMs;
     return this.awake;
   }
 
   /** None has come until now: true if looking goes on. */
   patient(nowMs: number): boolean {
-    const waited = nowMs - this.sinceMs;
-    if (this.awake && waited < this.windowMs) return true;
-    if (this.awake) this.credit -= waited;
-    this.awake = false;
-    return false;
+    return this.awake && nowMs - this.sinceMs < this.windowMs;
   }
 }

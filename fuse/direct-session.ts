@@ -9,6 +9,7 @@ import { spawn } from "node:child_process";
 import * as fs from "node:fs";
 import { availableParallelism } from "node:os";
 import * as Effect from "effect/Effect";
+import { AwakeProcessor } from "./awake-processor.ts";
 import { BusyWait } from "./busy-wait.ts";
 import { type DirectTransport, WRITE_BYTES_MAX } from "./direct.ts";
 import {
@@ -66,13 +67,25 @@ class Connection implements MessageSink {
   private idle: (() => void) | undefined;
   private readonly waiting: Array<() => void> = [];
 
-  /** `busyWait` is that of the event loop, if it reads. */
-  constructor(fd: number, busyWait: BusyWait | undefined, transport: MessageTransport, report: (line: string) => void) {
+  /** The event loop reads, and looks for requests so long; or the thread pool does. */
+  constructor(fd: number, spinMs: number | undefined, transport: MessageTransport, report: (line: string) => void) {
     this.transport = transport;
     this.report = report;
-    this.reader = busyWait === undefined ? new ThreadPoolReader(fd, this) : new EventLoopReader(fd, this, busyWait);
+    this.reader = spinMs === undefined ? new ThreadPoolReader(fd, this) : this.eventLoopReader(fd, spinMs);
     this.notifier = new Notifier(fd);
     transport.connected?.(this.notifier);
+  }
+
+  private eventLoopReader(fd: number, spinMs: number): EventLoopReader {
+    const processors = availableParallelism();
+    // Alone on a processor, whoever looks keeps the others from asking.
+    const busyWait = new BusyWait({ windowMs: processors > 1 ? spinMs : 0, timesTaken });
+    return new EventLoopReader(
+      fd,
+      this,
+      busyWait,
+      processors === 2 && spinMs > 0 ? new AwakeProcessor(this.report) : undefined,
+    );
   }
 
   /** Runs `then` when the kernel has let go. */
@@ -178,6 +191,12 @@ export function directObstacle(): string | undefined {
   return missing.length === 0 ? undefined : `it takes ${missing.join(", and ")}`;
 }
 
+/** How often the processor was taken away from the thread that asks. */
+function timesTaken(): number {
+  const status = fs.readFileSync("/proc/thread-self/status", "latin1");
+  return Number(/^nonvoluntary_ctxt_switches:\s*(\d+)/mu.exec(status)?.[1] ?? 0);
+}
+
 /** Mounts, and serves from then on. */
 export function startDirect(
   { directory, source, options, report, reader = "auto", spinMs = 0, connection: given, device }: DirectMount,
@@ -190,11 +209,7 @@ export function startDirect(
       try: () => given ?? openConnection(eventLoop),
       catch: (error) => new MountPointError(`${CONNECTION}: ${String(error)}`),
     });
-    // Alone on a processor, whoever looks keeps the others from asking.
-    const windowMs = availableParallelism() > 1 ? spinMs : 0;
-    const timesTaken = (): number => process.resourceUsage().involuntaryContextSwitches;
-    const busyWait = eventLoop ? new BusyWait(windowMs, timesTaken) : undefined;
-    const connection = new Connection(fd, busyWait, transport, report);
+    const connection = new Connection(fd, eventLoop ? spinMs : undefined, transport, report);
     const quiesce = Effect.promise(() => connection.quiesce());
     const { close } = transport;
     const ended = Effect.callback<void>((resume) => connection.whenOver(() => resume(Effect.void)));

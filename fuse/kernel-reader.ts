@@ -4,13 +4,15 @@
  * The event loop's reader hands the connection to libuv as if it were a pipe, so that a request is read where the loop
  * waits anyway, without a thread in between: about twice as fast. That takes undocumented parts of Node, so it is tried
  * on a connection of its own first. When a request was read, a few more are taken at once, if lately there were any, and
- * while requests come close to each other the loop turns without sleeping (`busy-wait.ts`).
+ * while requests come close to each other the loop turns without sleeping (`busy-wait.ts`), and so does the processor of
+ * those who ask (`awake-processor.ts`).
  * The two readers of the thread pool take turns, so that the kernel need not wait for one answer to be read the next.
  *
  * A reader owns the descriptor. It reads into buffers that its sink gives, and calls nobody after `ended`.
  */
 import * as fs from "node:fs";
 import { createServer } from "node:net";
+import type { AwakeProcessor } from "./awake-processor.ts";
 import type { BusyWait } from "./busy-wait.ts";
 import { MessageBuffer } from "./message-buffer.ts";
 
@@ -125,12 +127,14 @@ export class EventLoopReader implements KernelReader {
   private quiet = 0;
   private quietLast = 1;
   private readonly busyWait: BusyWait;
+  private readonly otherProcessor: AwakeProcessor | undefined;
   private turning = false;
 
-  constructor(fd: number, sink: MessageSink, busyWait: BusyWait) {
+  constructor(fd: number, sink: MessageSink, busyWait: BusyWait, otherProcessor?: AwakeProcessor) {
     this.fd = fd;
     this.sink = sink;
     this.busyWait = busyWait;
+    this.otherProcessor = otherProcessor;
     this.current = sink.buffer();
   }
 
@@ -176,14 +180,18 @@ export class EventLoopReader implements KernelReader {
       this.refused();
       return undefined;
     }
-    this.busyWait.came(performance.now());
+    const cameMs = performance.now();
+    this.busyWait.came(cameMs);
+    this.otherProcessor?.came(cameMs);
     this.taken();
     // Who looks again at once need not look now, which costs more where there is nothing.
     if (this.turning) this.quietLast = 1;
     else if (this.quiet > 0) this.quiet--;
     else this.drain();
     this.current.clear();
-    if (this.busyWait.done(performance.now())) this.stayAwake();
+    const doneMs = performance.now();
+    this.otherProcessor?.done(doneMs);
+    if (this.busyWait.done(doneMs)) this.stayAwake();
     return this.current.bytes === bytes ? undefined : this.current.bytes;
   }
 
@@ -244,6 +252,7 @@ export class EventLoopReader implements KernelReader {
   private end(): void {
     if (this.over) return;
     this.over = true;
+    this.otherProcessor?.close();
     if (this.handle === undefined) fs.closeSync(this.fd);
     else this.handle.close();
     this.sink.ended();

@@ -98,7 +98,7 @@ export class Program {
     const folder = mkdtempSync(join(cache, "varve-test-"));
     await build({
       absWorkingDir: ROOT,
-      entryPoints: ["cli/varve.ts", ...more],
+      entryPoints: ["cli/varve.ts", "fuse/awake-thread.ts", ...more],
       entryNames: "[name]",
       outdir: folder,
       bundle: true,
