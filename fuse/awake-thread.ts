@@ -1,4 +1,8 @@
-/** The thread of `awake-processor.ts`. It must not run with any other than the lowest priority, which is its own alone. */
+/**
+ * The thread of `awake-processor.ts`: busy until a time that it is told, asleep until it is told another.
+ *
+ * It must never run with any other than the lowest priority, which it takes for itself alone; where it cannot, it ends.
+ */
 import { constants, setPriority } from "node:os";
 import { workerData } from "node:worker_threads";
 import { AwakeUntil } from "./awake-processor.ts";
