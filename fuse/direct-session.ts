@@ -30,7 +30,8 @@ import type { Session } from "./transport.ts";
 /** The kernel wants room for its header and for what stands before the data of a write. */
 const MESSAGE_BYTES_MAX = WRITE_BYTES_MAX + 4096;
 const SMALL_MESSAGE_BYTES = 8192;
-const SPARE_BUFFERS_MAX = 8;
+/** Buffers of long messages that are kept, unless told. */
+const SPARE_BUFFERS = 8;
 
 /** Takes whole messages of the kernel and answers them, as `DirectTransport` does. */
 export type MessageTransport = Pick<DirectTransport, "take" | "close"> & Partial<Pick<DirectTransport, "connected">>;
@@ -38,27 +39,39 @@ export type MessageTransport = Pick<DirectTransport, "take" | "close"> & Partial
 /** Who reads the requests; `auto` finds out what works. */
 export type ReaderChoice = "auto" | "event-loop" | "thread-pool";
 
+type Report = (line: string) => void;
+
 export interface DirectMount {
   readonly directory: string;
   /** Shown as the device of the mount. */
   readonly source: string;
   /** Words for `mount -o`, those of the connection excepted. */
   readonly options: ReadonlyArray<string>;
-  readonly report: (line: string) => void;
+  readonly report: Report;
   readonly reader?: ReaderChoice;
   /** How long the event loop looks for another request before it sleeps, where it has a processor to itself. */
   readonly spinMs?: number;
+  /** Long messages that may wait for their answers at a time: so many buffers are kept. */
+  readonly spareBuffers?: number;
   /** The connection, if somebody else opened it, and keeps it. */
   readonly connection?: number | undefined;
   /** Device number of the mount, if it stands: what another server has not answered is sent again. */
   readonly device?: string | undefined;
 }
 
+interface ConnectionOptions {
+  readonly fd: number;
+  /** The event loop reads, and looks for requests so long; or the thread pool does. */
+  readonly spinMs: number | undefined;
+  readonly spareBuffers: number;
+}
+
 class Connection implements MessageSink {
   readonly reader: KernelReader;
   private readonly notifier: Notifier;
   private readonly transport: MessageTransport;
-  readonly report: (line: string) => void;
+  readonly report: Report;
+  private readonly spareBuffers: number;
   private readonly spare: Array<MessageBuffer> = [];
   private readonly joined = new Uint8Array(SMALL_MESSAGE_BYTES);
   private over = false;
@@ -67,10 +80,10 @@ class Connection implements MessageSink {
   private idle: (() => void) | undefined;
   private readonly waiting: Array<() => void> = [];
 
-  /** The event loop reads, and looks for requests so long; or the thread pool does. */
-  constructor(fd: number, spinMs: number | undefined, transport: MessageTransport, report: (line: string) => void) {
+  constructor({ fd, spinMs, spareBuffers }: ConnectionOptions, transport: MessageTransport, report: Report) {
     this.transport = transport;
     this.report = report;
+    this.spareBuffers = spareBuffers;
     this.reader = spinMs === undefined ? new ThreadPoolReader(fd, this) : this.eventLoopReader(fd, spinMs);
     this.notifier = new Notifier(fd);
     transport.connected?.(this.notifier);
@@ -130,7 +143,7 @@ class Connection implements MessageSink {
     }
     this.transport.take(bytes.subarray(0, length), (...parts) => {
       const taken = this.write(parts);
-      if (this.spare.length < SPARE_BUFFERS_MAX) this.spare.push(buffer);
+      if (this.spare.length < this.spareBuffers) this.spare.push(buffer);
       return taken;
     });
     return false;
@@ -198,10 +211,9 @@ function timesTaken(): number {
 }
 
 /** Mounts, and serves from then on. */
-export function startDirect(
-  { directory, source, options, report, reader = "auto", spinMs = 0, connection: given, device }: DirectMount,
-  transport: MessageTransport,
-): Effect.Effect<Session, MountPointError> {
+export function startDirect(mount: DirectMount, transport: MessageTransport): Effect.Effect<Session, MountPointError> {
+  const { directory, source, options, report, connection: given, device } = mount;
+  const { reader = "auto", spinMs = 0, spareBuffers = SPARE_BUFFERS } = mount;
   return Effect.gen(function* () {
     const eventLoop = reader === "event-loop" || (reader === "auto" && (yield* Effect.promise(eventLoopReads)));
     if (!eventLoop) report("requests are read by the thread pool");
@@ -209,7 +221,7 @@ export function startDirect(
       try: () => given ?? openConnection(eventLoop),
       catch: (error) => new MountPointError(`${CONNECTION}: ${String(error)}`),
     });
-    const connection = new Connection(fd, eventLoop ? spinMs : undefined, transport, report);
+    const connection = new Connection({ fd, spinMs: eventLoop ? spinMs : undefined, spareBuffers }, transport, report);
     const quiesce = Effect.promise(() => connection.quiesce());
     const { close } = transport;
     const ended = Effect.callback<void>((resume) => connection.whenOver(() => resume(Effect.void)));

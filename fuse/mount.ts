@@ -228,7 +228,7 @@ function startSession(
     const { connection, device } = handed ?? {};
     log(device === undefined ? `mounting ${source} on ${directory}, directly` : `taking ${directory} over`);
     const mount = { directory, source, options: kernelOptions(options), report: log, reader, spinMs };
-    const started = startDirect({ ...mount, connection, device }, metered);
+    const started = startDirect({ ...mount, spareBuffers: backgroundMax, connection, device }, metered);
     return Effect.tap(started, ({ device }) => Effect.sync(() => raiseReadAhead(device, READAHEAD_BYTES, log)));
   }
   const binding = loadBinding();

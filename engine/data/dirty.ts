@@ -9,17 +9,46 @@
 
 export const WINDOW_BYTES = 128 * 1024;
 const GRAIN_BYTES = 4096;
-/** Whole buffers kept for the next windows. */
-const SPARE_BUFFERS_MAX = 128;
-const spare: Array<Uint8Array> = [];
 /** What a window takes of the heap besides its buffer, and a file with dirty bytes besides its windows; measured. */
 const WINDOW_OVERHEAD_BYTES = 512;
 const FILE_OVERHEAD_BYTES = 1536;
 const RANGE_BYTES = 16;
 
-/** Memory that dirty bytes take, over all files of a pool: far more than the bytes themselves where they are scattered. */
-export interface DirtyMemory {
-  heldBytes: number;
+/**
+ * Memory that dirty bytes take, over all files of a pool: far more than the bytes themselves where they are scattered.
+ *
+ * Whole buffers of windows that are through are kept for the next ones, as many as fit into the limit beside what is
+ * held: memory that comes anew must be cleared by the system, and makes the runtime collect garbage.
+ */
+export class DirtyMemory {
+  heldBytes = 0;
+  private readonly limitBytes: () => number;
+  private readonly spare: Array<Uint8Array> = [];
+
+  constructor(limitBytes: () => number) {
+    this.limitBytes = limitBytes;
+  }
+
+  get spareBytes(): number {
+    return this.spare.length * WINDOW_BYTES;
+  }
+
+  /** A buffer for a whole window, with anything in it. */
+  takeWhole(): Uint8Array {
+    return this.spare.pop() ?? new Uint8Array(WINDOW_BYTES);
+  }
+
+  /** Nobody looks at this buffer any more. */
+  giveBack(buffer: Uint8Array): void {
+    if (buffer.length === WINDOW_BYTES) this.spare.push(buffer);
+    this.trim();
+  }
+
+  /** Lets go of buffers that the limit has no room for. */
+  trim(): void {
+    const room = this.limitBytes() - this.heldBytes;
+    while (this.spare.length > 0 && this.spareBytes > room) this.spare.pop();
+  }
 }
 
 /** Adds [from, to) to ascending disjoint ranges, flat as [start, end, start, end...]; returns the bytes that are new. */
@@ -71,9 +100,14 @@ export function removeRange(ranges: Array<number>, from: number, to: number): nu
 /** One window: offsets are relative to its start. */
 class Window {
   readonly ranges: Array<number> = [];
+  private readonly memory: DirtyMemory;
   /** Offset of the buffer's first byte. */
   private base = 0;
   private buffer: Uint8Array | undefined = undefined;
+
+  constructor(memory: DirtyMemory) {
+    this.memory = memory;
+  }
 
   write(offset: number, bytes: Uint8Array, from: number, length: number): number {
     const buffer = this.spanning(offset, offset + length);
@@ -96,8 +130,7 @@ class Window {
       base = 0;
       end = WINDOW_BYTES;
     }
-    const grown =
-      end - base === WINDOW_BYTES ? (spare.pop() ?? new Uint8Array(WINDOW_BYTES)) : new Uint8Array(end - base);
+    const grown = end - base === WINDOW_BYTES ? this.memory.takeWhole() : new Uint8Array(end - base);
     if (old !== undefined) grown.set(old, this.base - base);
     this.base = base;
     this.buffer = grown;
@@ -115,7 +148,7 @@ class Window {
 
   /** The window is through; its buffer serves another. */
   recycle(): void {
-    if (this.buffer?.length === WINDOW_BYTES && spare.length < SPARE_BUFFERS_MAX) spare.push(this.buffer);
+    if (this.buffer !== undefined) this.memory.giveBack(this.buffer);
     this.buffer = undefined;
   }
 }
@@ -131,7 +164,7 @@ export class DirtyBytes {
   /** Bytes that count. */
   bytes = 0;
 
-  constructor(memory: DirtyMemory = { heldBytes: 0 }) {
+  constructor(memory: DirtyMemory) {
     this.memory = memory;
   }
 
@@ -159,7 +192,7 @@ export class DirtyBytes {
   }
 
   private added(index: number): Window {
-    const window = new Window();
+    const window = new Window(this.memory);
     this.memory.heldBytes += window.heldBytes + (this.windows.size === 0 ? FILE_OVERHEAD_BYTES : 0);
     this.windows.set(index, window);
     return window;

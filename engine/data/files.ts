@@ -9,7 +9,7 @@ import * as Semaphore from "effect/Semaphore";
 import type { Compression } from "../format/superblock.ts";
 import type { Timestamp } from "../fs/types.ts";
 import { CompressionHistory } from "./compression.ts";
-import { DirtyBytes, type DirtyMemory, type DirtyRange } from "./dirty.ts";
+import { DirtyBytes, DirtyMemory, type DirtyRange } from "./dirty.ts";
 
 export class FileState {
   readonly inode: number;
@@ -78,12 +78,17 @@ export class Files {
   /** What was written back since the pool was opened. */
   readonly written: Map<WrittenKind, WrittenBytes> = new Map();
   /** Counts what the dirty bytes of all files take; every `DirtyBytes` of theirs keeps it up to date. */
-  readonly memory: DirtyMemory = { heldBytes: 0 };
+  readonly memory: DirtyMemory;
   private readonly states: Map<number, FileState> = new Map();
   /** Bytes that wait to be written, over all files. */
   dirtyBytes = 0;
   /** Inodes below this number may have been opened in a process before this one, and be open still. */
   heldBelow = 0;
+
+  /** The memory that dirty bytes may take, as it is at the time. */
+  constructor(dirtyBytesMax: () => number) {
+    this.memory = new DirtyMemory(dirtyBytesMax);
+  }
 
   countWritten(kind: WrittenKind, rawBytes: number, storedBytes: number): void {
     const before = this.written.get(kind) ?? { pieces: 0, rawBytes: 0, storedBytes: 0 };

@@ -161,6 +161,7 @@ export function makeFilesystemCore(services: EngineServices): Effect.Effect<File
       limitMemory: (limits) => {
         Object.assign(services.memory, limits);
         files.reader.stored.cache.trim();
+        files.files.memory.trim();
       },
       readCache: () => files.reader.stored.cache,
       written: () => files.files.written,

@@ -39,7 +39,7 @@ export const isRange = (offset: number, length: number): boolean =>
   Number.isSafeInteger(offset) && Number.isSafeInteger(length) && offset >= 0 && length >= 0;
 
 export class FileAccess {
-  readonly files = new Files();
+  readonly files: Files;
   readonly services: EngineServices;
   readonly now: () => Timestamp;
   private readonly writeback: Writeback;
@@ -47,6 +47,7 @@ export class FileAccess {
   constructor(services: EngineServices, now: () => Timestamp) {
     this.services = services;
     this.now = now;
+    this.files = new Files(() => services.memory.dirtyBytesMax);
     this.writeback = new Writeback(services, this.files);
   }
 
