@@ -6,8 +6,18 @@ import { crashStates } from "./crash-states.ts";
 import { fill } from "./fill.ts";
 import { metadata } from "./metadata.ts";
 import { million } from "./million.ts";
+import { paced } from "./paced.ts";
 import { stream } from "./stream.ts";
 import { wear } from "./wear.ts";
 import type { Workload } from "./workload.ts";
 
-export const workloads: ReadonlyArray<Workload> = [metadata, stream, fill, wear, crashStates, million, compression];
+export const workloads: ReadonlyArray<Workload> = [
+  metadata,
+  stream,
+  fill,
+  wear,
+  crashStates,
+  paced,
+  million,
+  compression,
+];

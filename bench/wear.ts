@@ -9,17 +9,13 @@ import * as Effect from "effect/Effect";
 import type { Device } from "../devices/device.ts";
 import { makeMemoryDevice } from "../devices/memory.ts";
 import { DiskStatistics } from "../devices/sim/statistics.ts";
-import { ROOT_INODE } from "../engine/fs/types.ts";
-import type { Filesystem } from "../engine/fs/types.ts";
-import { text, withPool } from "./memory-pool.ts";
+import { withPool } from "./memory-pool.ts";
+import { Mix } from "./mix.ts";
 import type { Workload } from "./workload.ts";
 
 const CAPACITY_BYTES = 64 * 1024 * 1024;
 const OPERATIONS = 30_000;
 const SYNC_EVERY = 100;
-const NAMES = 300;
-const DIRECTORIES = 10;
-const OWNER = { uid: 0, gid: 0 };
 
 /** Counts what reaches a device. */
 export function counted(device: Device, statistics: DiskStatistics): Device {
@@ -36,64 +32,6 @@ export function counted(device: Device, statistics: DiskStatistics): Device {
   };
 }
 
-class Mix {
-  private state = 0x2545f491;
-  private readonly filesystem: Filesystem;
-  private readonly directories: ReadonlyArray<number>;
-  private readonly files: Map<string, number> = new Map();
-
-  constructor(filesystem: Filesystem, directories: ReadonlyArray<number>) {
-    this.filesystem = filesystem;
-    this.directories = directories;
-  }
-
-  private below(count: number): number {
-    this.state ^= this.state << 13;
-    this.state ^= this.state >>> 17;
-    this.state ^= this.state << 5;
-    return (this.state >>> 0) % count;
-  }
-
-  private bytes(length: number): Uint8Array {
-    const bytes = new Uint8Array(length);
-    for (let at = 0; at < length; at++) bytes[at] = this.below(256);
-    return bytes;
-  }
-
-  /** One operation on a name drawn at random: what is not there is created first. */
-  step(): Effect.Effect<unknown, unknown> {
-    const number = this.below(NAMES);
-    const key = `f${number}`;
-    const directory = this.directories[number % DIRECTORIES]!;
-    const inode = this.files.get(key);
-    const { filesystem } = this;
-    if (inode === undefined) {
-      return Effect.flatMap(filesystem.mknod(directory, text(key), 0o100644, 0, OWNER), (made) => {
-        this.files.set(key, made.inode);
-        return filesystem.write(made.inode, 0, this.bytes(1 + this.below(12_000)));
-      });
-    }
-    switch (this.below(6)) {
-      case 0:
-        return filesystem.write(inode, this.below(8000), this.bytes(1 + this.below(6000)));
-      case 1:
-        return filesystem.append(inode, this.bytes(1 + this.below(500)));
-      case 2:
-        return filesystem.setattr(inode, { sizeBytes: this.below(10_000) });
-      case 3:
-        return Effect.andThen(
-          filesystem.rename(directory, text(key), directory, text(`${key}.new`), "replace"),
-          filesystem.rename(directory, text(`${key}.new`), directory, text(key), "replace"),
-        );
-      case 4:
-        return filesystem.read(inode, 0, 12_000);
-      default:
-        this.files.delete(key);
-        return filesystem.unlink(directory, text(key));
-    }
-  }
-}
-
 export const wear: Workload = {
   name: "wear",
   summary: "device writes of 30,000 mixed operations on 64 MiB, and the hottest block",
@@ -104,11 +42,7 @@ export const wear: Workload = {
     await withPool(device, (pool) =>
       Effect.gen(function* () {
         const { filesystem } = pool;
-        const directories: Array<number> = [];
-        for (let index = 0; index < DIRECTORIES; index++) {
-          directories.push((yield* filesystem.mkdir(ROOT_INODE, text(`d${index}`), 0o755, OWNER)).inode);
-        }
-        const mix = new Mix(filesystem, directories);
+        const mix = yield* Mix.begin(filesystem);
         for (let done = 1; done <= operations; done++) {
           yield* mix.step();
           if (done % SYNC_EVERY === 0) yield* filesystem.syncfs;
