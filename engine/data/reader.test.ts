@@ -37,3 +37,32 @@ it("reads on both sides of a range that is being punched, and beside it, what wa
   });
   return Effect.runPromise(reads);
 });
+
+it("reads holes before, between and behind extents as zeros, however long, in pieces that lie behind one another", () => {
+  const services = makeReferenceServices({});
+  const SIZE = 1_000_000;
+  const expected = new Uint8Array(SIZE);
+  expected.fill(1, 200_000, 204_096).fill(2, 500_000, 700_000);
+  const reads = Effect.gen(function* () {
+    const files = new FileOperations(services, () => ({ seconds: 0, nanoseconds: 0 }));
+    const core = yield* makeFilesystemCore(services);
+    yield* core.initialiseRoot;
+    const name = new TextEncoder().encode("f");
+    const { inode } = yield* core.filesystem.mknod(ROOT_INODE, name, FileType.regular | 0o644, 0, { uid: 0, gid: 0 });
+    yield* core.filesystem.write(inode, 200_000, expected.subarray(200_000, 204_096));
+    yield* core.filesystem.write(inode, 500_000, expected.subarray(500_000, 700_000));
+    yield* core.filesystem.setattr(inode, { sizeBytes: SIZE });
+    yield* core.filesystem.fsync(inode);
+    for (const [from, to] of [
+      [0, SIZE],
+      [0, 150_000],
+      [199_999, 204_097],
+      [300_000, 500_001],
+      [699_999, SIZE],
+    ] as const) {
+      const pieces = yield* files.reader.readPieces(inode, from, to - from, () => {});
+      expect(Buffer.compare(Buffer.concat(pieces), expected.subarray(from, to))).toBe(0);
+    }
+  });
+  return Effect.runPromise(reads);
+});

@@ -235,18 +235,25 @@ function partOf(offset: number, end: number, row: ExtentRow, raw: Uint8Array): P
   return { at: from - offset, bytes: raw.subarray(at, at + Math.min(row.end, end) - from) };
 }
 
-/** The bytes behind one another: where they lie in memory, if they are all that the read shows, else put together. */
+/** What holes read as: the same bytes for everybody. */
+const ZEROS = new Uint8Array(128 * 1024);
+
+/** The bytes behind one another: as they lie in memory, or put together if there are too many or some lie over others. */
 function piecesOf(found: Found): ReadonlyArray<Uint8Array> {
   const { length, over, parts } = found;
   if (over.length > 0 || parts.length > PIECES_MAX) return [joined(found)];
   const pieces: Array<Uint8Array> = [];
   let end = 0;
+  const holeTo = (to: number): void => {
+    for (; end < to; end += pieces.at(-1)!.length) pieces.push(ZEROS.subarray(0, to - end));
+  };
   for (const { at, bytes } of parts.sort((one, other) => one.at - other.at)) {
-    if (at !== end) break;
+    holeTo(at);
     end += bytes.length;
     pieces.push(bytes);
   }
-  return end === length ? pieces : [joined(found)];
+  holeTo(length);
+  return pieces;
 }
 
 function whole(found: Found): Uint8Array {
