@@ -74,7 +74,7 @@ export class Supervisor {
   /** All actors of the pool, so that one that is stuck can be named. */
   readonly actors: Array<{ readonly name: string; readonly waiting: number }> = [];
   /** Asks of an idle actor are handled on the asker's stack; a simulation switches this off to interleave more. */
-  readonly inlineAsks: boolean;
+  inlineAsks: boolean;
   private readonly context: Context.Context<never>;
   readonly dispatcher: Scheduler.SchedulerDispatcher;
   private readonly fibers: Set<Fiber.Fiber<unknown, unknown>> = new Set();

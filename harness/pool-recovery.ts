@@ -27,13 +27,17 @@ export interface PoolRecoveryOptions {
   readonly clockJumps?: boolean;
 }
 
-/** Everything that a recovered or reopened pool must fulfil at a mark. */
+/** Who need not be told when a call takes effect. */
+const NOBODY = { linearized: () => {} };
+
+/** Everything that a recovered or reopened pool must fulfil at a mark; `tries`: calls are tried at once first. */
 export const verifyPool = Effect.fnUntraced(function* (
   pool: Pool,
   oracle: Oracle,
   mark: Mark,
+  tries: boolean = false,
 ): Effect.fn.Return<{ readonly problems: Array<string>; readonly tree: FoundTree }, unknown> {
-  const tree = yield* collectTree(pool.filesystem);
+  const tree = yield* collectTree(pool.filesystem, tries ? { atOnce: pool.atOnceFor(NOBODY) } : {});
   const { problems } = oracle.judge(mark, tree);
   const { inodes } = yield* pool.filesystem.statfs;
   // Nothing is open now, so an inode that no name leads to is space lost for ever.
@@ -75,7 +79,7 @@ export const verifyWhatIsLeft = Effect.fnUntraced(function* (
   oracle: Oracle,
   mark: Mark,
 ): Effect.fn.Return<Array<string>, unknown> {
-  const tree = yield* collectTree(pool.filesystem, true);
+  const tree = yield* collectTree(pool.filesystem, { damageExpected: true });
   const problems = [...oracle.judge(mark, tree).problems];
   const report = yield* pool.check({ data: true });
   const [lost] = tree.unreadable;
@@ -105,6 +109,8 @@ export class PoolRecovery implements Recoverable<Mark> {
 
   recover(disk: SimDisk, mark: Mark, onward: Onward<Mark>): Effect.Effect<ReadonlyArray<string>, unknown> {
     const { oracle, options } = this;
+    const { atOnce } = onward;
+    const open = atOnce ? { ...options.open, inlineAsks: true } : options.open;
     const lossy = disk.offlineZones > 0;
     return Effect.scoped(
       Effect.gen(function* () {
@@ -112,11 +118,13 @@ export class PoolRecovery implements Recoverable<Mark> {
           const wrong = yield* takenOver(disk, oracle, mark, options);
           if (wrong.length > 0) return wrong;
         }
-        const pool = yield* openPool([disk], options.open);
+        const pool = yield* openPool([disk], open);
         if (lossy) return yield* verifyWhatIsLeft(pool, oracle, mark);
-        const { problems, tree } = yield* verifyPool(pool, oracle, mark);
+        const { problems, tree } = yield* verifyPool(pool, oracle, mark, atOnce);
         const begin = onward.through(problems);
         if (begin === undefined) return problems;
+        // Who uses it now interleaves as the seed wants it.
+        pool.runtime.supervisor.inlineAsks = options.open.inlineAsks ?? true;
         const life = new NextLife(tree, options.tolerance, begin.random, begin);
         if (options.clockJumps) life.oracle.model.clock = onward.clock;
         onward.lives({

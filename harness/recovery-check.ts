@@ -23,6 +23,8 @@ import { Deadlock, World } from "./world.ts";
 
 /** Of a pool that was crashed before: its recovery is not, and it is likely to be used again. */
 const LATER = { recoveryShare: 0, livesShare: 0.5 };
+/** Unless all of these bits of its seed are 0, what need not wait in a recovery is done at once: that is cheaper. */
+const WAITS_BITS = 7;
 /** Crashes that a pool goes through one after another at most, the first one included. */
 const LIVES_MAX = 4;
 
@@ -152,10 +154,12 @@ export function judgeCrashState<M>(
   const behaviour = { name: "disk0", seed: random.u32(), statistics: false, ...(faults && { faults }) };
   const disk = SimDisk.fromImage(image, behaviour);
   const again = crashIt ? crashRecovery(disk, random, next) : undefined;
-  const world = new World({ seed: random.u32(), preemptShare: 0.01, startMs: options.startMs });
+  const seed = random.u32();
+  const world = new World({ seed, preemptShare: 0.01, startMs: options.startMs });
   const start = world.nowMs;
   const begin = { random, script: options.scripts?.[options.lives], statesMax: options.lifeStatesMax, crash: next };
   const onward: Onward<M> = {
+    atOnce: (seed & WAITS_BITS) !== 0,
     through: (problems) => {
       // A crash behind the recovery is another crash: what is done from here on may survive it or not.
       disk.setObserver(undefined);

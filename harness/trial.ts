@@ -40,6 +40,8 @@ export interface Living<M> {
 
 /** A recovery that has come through is told here whether it goes on. */
 export interface Onward<M> {
+  /** What need not wait is done at once, as far as that can be asked for, and nobody else gets a turn meanwhile. */
+  readonly atOnce: boolean;
   /** How the next life begins; undefined if there is none. To be asked once, when all has been looked at. */
   readonly through: (problems: ReadonlyArray<string>) => NextLifeBegin | undefined;
   readonly lives: (life: Living<M>) => void;

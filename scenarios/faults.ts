@@ -103,7 +103,7 @@ export function readHonestly(
     const read = Effect.scoped(
       Effect.gen(function* () {
         const opened = yield* open({ readOnly: random.chance(0.5) });
-        return yield* collectTree(opened.filesystem, true);
+        return yield* collectTree(opened.filesystem, { damageExpected: true });
       }),
     );
     const result = yield* Effect.result(read);

@@ -53,6 +53,8 @@ export type Body<A, E> = (tx: Transaction) => A | Abort<E>;
 export interface Transactor {
   /** Runs a body to its commit. */
   transact<A, E>(body: Body<A, E>): Effect<A, E | PoolFailed>;
+  /** Runs a body that only reads, at once; `undefined` where it would have to wait, or something is wrong. */
+  peek?<A>(body: (tx: Transaction) => A): A | undefined;
   /** Makes every commit so far durable. */
   readonly sync: Effect<void, PoolFailed>;
 }

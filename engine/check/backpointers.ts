@@ -11,7 +11,7 @@ import type { Transaction } from "../btree/transaction.ts";
 import { Table } from "../format/tables.ts";
 import { type BackpointerValue, decodeBackpointer } from "../format/values/backpointer.ts";
 import { decodeExtent, type ExtentValue } from "../format/values/extent.ts";
-import { eachSlice, keyText, type Row } from "./rows.ts";
+import { eachSlice, keyText, reading, type Row } from "./rows.ts";
 import type { CheckState } from "./state.ts";
 
 const PASS = "backpointers";
@@ -29,7 +29,7 @@ function lookUp<A, Q>(
   find: (tx: Transaction, question: Q) => boolean,
   decode: (view: DataView, at: number, length: number) => A,
 ): Effect.Effect<Array<A | undefined>, PoolFailed> {
-  return state.transactor.transact<Array<A | undefined>, never>((tx) =>
+  return reading(state.transactor, (tx) =>
     questions.map((question) => {
       if (!find(tx, question)) return undefined;
       try {

@@ -77,14 +77,6 @@ function checkChildren(findings: Findings, node: Node, end: Key | undefined): vo
 }
 
 /** True when the whole subtree could be read. */
-const checkNode = (
-  findings: Findings,
-  trees: Trees,
-  fetch: FetchNode,
-  node: Node,
-  end: Key | undefined,
-): Effect.Effect<boolean> => Effect.gen(() => checkingNode(findings, trees, fetch, node, end));
-
 function* checkingNode(
   findings: Findings,
   trees: Trees,
@@ -94,14 +86,14 @@ function* checkingNode(
 ): Effect.fn.Return<boolean> {
   // A tree without any row has a root that was never written.
   if (!node.resident && node.pointer === undefined) return true;
-  // Somebody may need its room before it is looked at.
-  do {
+  // Once loaded, somebody may need its room before it is looked at.
+  while (!node.resident) {
     const loaded = yield* Effect.result(fetch(node));
     if (loaded._tag === "Failure") {
       findings.found(PASS, loaded.failure.detail);
       return false;
     }
-  } while (!node.resident);
+  }
   if (node.level === 0) {
     checkLeaf(findings, node, node.leaf!, end);
     trees.evict();
@@ -114,7 +106,7 @@ function* checkingNode(
     const kid = kids[index]!;
     const next = kids[index + 1];
     if (kid.level !== node.level - 1) continue;
-    const read = yield* checkNode(findings, trees, fetch, kid, next === undefined ? end : lowOf(next));
+    const read = yield* checkingNode(findings, trees, fetch, kid, next === undefined ? end : lowOf(next));
     whole &&= read;
   }
   return whole;
@@ -132,7 +124,7 @@ export const checkBtrees = Effect.fnUntraced(function* (
     if (isBefore(LOWEST, lowOf(root)) || root.parent !== undefined) {
       findings.found(PASS, `${nameOf(root)} is a root and does not cover all keys`);
     }
-    const read = yield* checkNode(findings, trees, fetch, root, undefined);
+    const read = yield* checkingNode(findings, trees, fetch, root, undefined);
     whole &&= read;
   }
   return whole;

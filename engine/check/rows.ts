@@ -1,16 +1,18 @@
 /**
  * All rows of a table, one after another, through transactions that read a slice each.
  *
- * A body may run again, so it only copies; rows are looked at outside of it. Memory is that of one slice, whatever the
+ * What is in memory is read at once. A body may run again, so it only copies; rows are looked at outside of it. Memory is that of one slice, whatever the
  * table's size. The rows of a slice belong together; between slices nothing may change, so this is for pools at rest.
  */
 import * as Effect from "effect/Effect";
 import type { PoolFailed } from "../actor.ts";
-import type { Transactor } from "../btree/transaction.ts";
+import type { Transaction, Transactor } from "../btree/transaction.ts";
 
 /** Rows and bytes after which a slice ends. */
 const SLICE_ROWS_MAX = 512;
 const SLICE_BYTES_MAX = 128 * 1024;
+/** Slices that nobody else gets a turn between. */
+const SLICES_AT_ONCE_MAX = 8;
 
 export interface Key {
   readonly inode: number;
@@ -39,6 +41,7 @@ export const isBefore = (a: Key, b: Key): boolean =>
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
+const START: Key = { inode: 0, offset: 0, snapshot: 0 };
 const EMPTY = new DataView(new ArrayBuffer(0));
 /** Bytes that a slice is first given; it takes more as rows come. */
 const SLICE_BYTES_START = 2048;
@@ -67,8 +70,9 @@ class Values {
   }
 }
 
-function readSlice(transactor: Transactor, table: number, from: Key): Effect.Effect<Slice, PoolFailed> {
-  return transactor.transact<Slice, never>((tx) => {
+const sliceFrom =
+  (table: number, from: Key) =>
+  (tx: Transaction): Slice => {
     const rows: Array<Mutable<Row>> = [];
     let values: Values | undefined;
     let next: Key | undefined;
@@ -84,7 +88,31 @@ function readSlice(transactor: Transactor, table: number, from: Key): Effect.Eff
     const view = values?.view ?? EMPTY;
     for (const row of rows) row.view = view;
     return { rows, next };
+  };
+
+/** What a body that only reads returns; without waiting, where all that it needs is in memory. */
+export const reading = <A>(transactor: Transactor, body: (tx: Transaction) => A): Effect.Effect<A, PoolFailed> =>
+  Effect.suspend(() => {
+    const known = transactor.peek?.(body);
+    return known === undefined ? transactor.transact<A, never>(body) : Effect.succeed(known);
   });
+
+/** Visits the first rows as long as they are in memory; returns where it goes on, undefined at the end of the table. */
+function eachInMemory(
+  transactor: Transactor,
+  table: number,
+  start: Key,
+  visit: (rows: ReadonlyArray<Row>) => void,
+): Key | undefined {
+  let from = start;
+  for (let slices = 0; slices < SLICES_AT_ONCE_MAX; slices++) {
+    const slice = transactor.peek?.(sliceFrom(table, from));
+    if (slice === undefined) return from;
+    visit(slice.rows);
+    if (slice.next === undefined) return undefined;
+    from = slice.next;
+  }
+  return from;
 }
 
 /** Visits slices of rows in key order; `visit` may itself look things up. */
@@ -92,10 +120,11 @@ export const eachSlice = Effect.fnUntraced(function* (
   transactor: Transactor,
   table: number,
   visit: (rows: ReadonlyArray<Row>) => Effect.Effect<void, PoolFailed>,
+  start: Key = START,
 ) {
-  let from: Key | undefined = { inode: 0, offset: 0, snapshot: 0 };
+  let from: Key | undefined = start;
   while (from !== undefined) {
-    const slice: Slice = yield* readSlice(transactor, table, from);
+    const slice: Slice = yield* reading(transactor, sliceFrom(table, from));
     yield* visit(slice.rows);
     from = slice.next;
   }
@@ -107,8 +136,12 @@ export function eachRow(
   table: number,
   visit: (row: Row) => void,
 ): Effect.Effect<void, PoolFailed> {
-  return eachSlice(transactor, table, (rows) => {
+  const each = (rows: ReadonlyArray<Row>): void => {
     for (const row of rows) visit(row);
-    return Effect.void;
+  };
+  return Effect.suspend(() => {
+    const left = eachInMemory(transactor, table, START, each);
+    if (left === undefined) return Effect.void;
+    return eachSlice(transactor, table, (rows) => Effect.sync(() => each(rows)), left);
   });
 }

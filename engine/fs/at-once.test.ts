@@ -42,6 +42,15 @@ it("answers what the calls of the same names answer", () =>
       yield* whole(fs.write(inode, 0, n("o"), true));
       expect(atOnce.write(inode, 1, n("n"), true)).toBe(true);
       expect(atOnce.getattr(inode)).toMatchObject(times);
+      const link = yield* whole(fs.symlink(ROOT_INODE, n("link"), n("file"), OWNER));
+      const below = yield* whole(fs.mkdir(ROOT_INODE, n("below"), 0o755, OWNER));
+      yield* whole(fs.setxattr(inode, n("user.a"), n("b"), "set"));
+      expect(atOnce.readlink(link.inode)).toEqual(n("file"));
+      expect(reason(atOnce.readlink(inode))).toBe("InvalidArgument");
+      expect(atOnce.parentOf(below.inode)).toBe(ROOT_INODE);
+      expect(reason(atOnce.parentOf(inode))).toBe("NotDirectory");
+      expect(atOnce.listxattr(inode)).toEqual([n("user.a")]);
+      expect(atOnce.getxattr(inode, n("user.a"))).toEqual(n("b"));
       expect(reason(atOnce.lookup(ROOT_INODE, n("none")))).toBe("NoEntry");
       expect(reason(atOnce.lookup(inode, n("none")))).toBe("NotDirectory");
       expect(reason(atOnce.getattr(999))).toBe("NoEntry");

@@ -10,8 +10,6 @@ import type { BtreeActor } from "../btree/btree-actor.ts";
 import { Abort, type Body, type Transaction } from "../btree/transaction.ts";
 import { reached } from "../marks.ts";
 import { Changes, type Making, type ViewParts } from "./changes.ts";
-import { listNames } from "./directory.ts";
-import { loadDirectory } from "./namespace.ts";
 import { asFsError } from "./file-access.ts";
 import {
   type AttributeChanges,
@@ -23,7 +21,7 @@ import {
   type Owner,
   type RenameMode,
 } from "./types.ts";
-import { getXattr, xattrNameFault } from "./xattr.ts";
+import { xattrNameFault } from "./xattr.ts";
 
 /** How bodies are run at once, by whoever runs transactions: one that only reads, and one to its commit. */
 export type Immediate = Pick<BtreeActor, "peek" | "now">;
@@ -53,19 +51,25 @@ export class AtOnce {
   }
 
   readdir(inode: number, cookie: number, countMax: number): ReadonlyArray<DirectoryEntry> | FsError | undefined {
-    return this.look((tx) => {
-      const directory = loadDirectory(tx, inode);
-      return directory instanceof FsError ? directory : listNames(tx, inode, cookie, countMax);
-    });
+    return this.look((tx) => this.changes.readdir(tx, inode, cookie, countMax));
   }
 
   getxattr(inode: number, name: Uint8Array): Uint8Array | FsError | undefined {
     const fault = xattrNameFault(name);
     if (fault !== undefined) return this.told(fault);
-    return this.look((tx) => {
-      const row = this.changes.live(tx, inode);
-      return row instanceof FsError ? row : getXattr(tx, inode, name);
-    });
+    return this.look((tx) => this.changes.getxattr(tx, inode, name));
+  }
+
+  listxattr(inode: number): ReadonlyArray<Uint8Array> | FsError | undefined {
+    return this.look((tx) => this.changes.listxattr(tx, inode));
+  }
+
+  readlink(inode: number): Uint8Array | FsError | undefined {
+    return this.look((tx) => this.changes.readlink(tx, inode));
+  }
+
+  parentOf(directory: number): number | FsError | undefined {
+    return this.look((tx) => this.changes.parentOf(tx, directory));
   }
 
   /** The bytes in pieces, which may be those that are kept for others: nobody may change them. */

@@ -6,11 +6,13 @@
  * established.
  */
 import { Abort, type Body, type Transaction } from "../btree/transaction.ts";
+import { rowsIn } from "../data/extent-map.ts";
 import type { EngineServices } from "../data/services.ts";
+import { Malformed } from "../format/malformed.ts";
 import type { InodeValue } from "../format/values/inode.ts";
 import { reached } from "../marks.ts";
 import type { InodeNumbers } from "./core.ts";
-import { findName, type NamePlace, offsetOfHash } from "./directory.ts";
+import { findName, listNames, type NamePlace, offsetOfHash } from "./directory.ts";
 import type { FileOperations } from "./file.ts";
 import { attributesOf, inodeThere, isRegular, loadLive, storeInode, typeOf } from "./inode.ts";
 import { create, type Dropped, loadDirectory, rename, unlink } from "./namespace.ts";
@@ -18,6 +20,7 @@ import { nameFault, nameHash } from "./names.ts";
 import {
   type AttributeChanges,
   type Attributes,
+  type DirectoryEntry,
   FileType,
   type FilesystemUser,
   type Fs,
@@ -25,8 +28,10 @@ import {
   type FsReason,
   type Owner,
   type RenameMode,
+  SYMLINK_BYTES_MAX,
   type Timestamp,
 } from "./types.ts";
+import { getXattr, listXattrs } from "./xattr.ts";
 
 export const PERMISSION_BITS = 0o7777;
 /** Failures that come from outside the filesystem's state. */
@@ -104,6 +109,41 @@ export class Changes {
     const entry = findName(tx, place);
     if (entry === undefined) return new FsError("NoEntry");
     return this.attributes(entry.inode, inodeThere(tx, entry.inode));
+  }
+
+  readdir(tx: Transaction, inode: number, cookie: number, countMax: number): ReadonlyArray<DirectoryEntry> | FsError {
+    const directory = loadDirectory(tx, inode);
+    return directory instanceof FsError ? directory : listNames(tx, inode, cookie, countMax);
+  }
+
+  parentOf(tx: Transaction, directory: number): number | FsError {
+    const row = loadDirectory(tx, directory);
+    return row instanceof FsError ? row : row.parent;
+  }
+
+  readlink(tx: Transaction, inode: number): Uint8Array | FsError {
+    const row = this.live(tx, inode);
+    if (row instanceof FsError) return row;
+    if (typeOf(row.mode) !== FileType.symlink) return new FsError("InvalidArgument", "not a symlink");
+    if (row.sizeBytes > SYMLINK_BYTES_MAX) throw new Malformed(`a link to ${row.sizeBytes} bytes`);
+    const target = new Uint8Array(row.sizeBytes);
+    for (const { start, extent } of rowsIn(tx, inode, 0, row.sizeBytes, Number.POSITIVE_INFINITY)) {
+      if (extent.kind !== "inline" || start < 0 || start + extent.bytes.length > target.length) {
+        throw new Malformed("a link has something else than its target");
+      }
+      target.set(extent.bytes, start);
+    }
+    return target;
+  }
+
+  getxattr(tx: Transaction, inode: number, name: Uint8Array): Uint8Array | FsError {
+    const row = this.live(tx, inode);
+    return row instanceof FsError ? row : getXattr(tx, inode, name);
+  }
+
+  listxattr(tx: Transaction, inode: number): ReadonlyArray<Uint8Array> | FsError {
+    const row = this.live(tx, inode);
+    return row instanceof FsError ? row : listXattrs(tx, inode);
   }
 
   getattr(tx: Transaction, inode: number): Attributes | FsError {

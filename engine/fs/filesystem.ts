@@ -8,15 +8,13 @@
 import * as Effect from "effect/Effect";
 import type { PoolFailed } from "../actor.ts";
 import type { Transaction } from "../btree/transaction.ts";
-import { rowsIn } from "../data/extent-map.ts";
-import { Malformed } from "../format/malformed.ts";
 import type { InodeValue } from "../format/values/inode.ts";
 import { reached } from "../marks.ts";
 import { changed, Changes, type Making, PERMISSION_BITS, type ViewParts } from "./changes.ts";
-import { listNames, type NamePlace } from "./directory.ts";
+import type { NamePlace } from "./directory.ts";
 import { asFsError, type FileFailure } from "./file-access.ts";
-import { attributesOf, typeOf } from "./inode.ts";
-import { createNameless, type Dropped, link, loadDirectory } from "./namespace.ts";
+import { attributesOf } from "./inode.ts";
+import { createNameless, type Dropped, link } from "./namespace.ts";
 import {
   type AttributeChanges,
   type Attributes,
@@ -34,7 +32,7 @@ import {
   SYMLINK_BYTES_MAX,
   XATTR_VALUE_BYTES_MAX,
 } from "./types.ts";
-import { getXattr, listXattrs, removeXattr, setXattr, xattrNameFault } from "./xattr.ts";
+import { removeXattr, setXattr, xattrNameFault } from "./xattr.ts";
 
 /** Most that a transaction stages beside the value of an attribute. */
 const XATTR_OVERHEAD_BYTES = 4096;
@@ -133,22 +131,7 @@ export class View implements Filesystem {
   }
 
   readlink(inode: number): Fs<Uint8Array> {
-    return toFs(
-      this.run((tx) => {
-        const row = this.live(tx, inode);
-        if (row instanceof FsError) return row;
-        if (typeOf(row.mode) !== FileType.symlink) return new FsError("InvalidArgument", "not a symlink");
-        if (row.sizeBytes > SYMLINK_BYTES_MAX) throw new Malformed(`a link to ${row.sizeBytes} bytes`);
-        const target = new Uint8Array(row.sizeBytes);
-        for (const { start, extent } of rowsIn(tx, inode, 0, row.sizeBytes, Number.POSITIVE_INFINITY)) {
-          if (extent.kind !== "inline" || start < 0 || start + extent.bytes.length > target.length) {
-            throw new Malformed("a link has something else than its target");
-          }
-          target.set(extent.bytes, start);
-        }
-        return target;
-      }),
-    );
+    return toFs(this.run((tx) => this.changes.readlink(tx, inode)));
   }
 
   link(inode: number, newParent: number, newName: Uint8Array): Fs<Attributes> {
@@ -230,21 +213,11 @@ export class View implements Filesystem {
   }
 
   readdir(inode: number, cookie: number, countMax: number): Fs<ReadonlyArray<DirectoryEntry>> {
-    return toFs(
-      this.run((tx) => {
-        const directory = loadDirectory(tx, inode);
-        return directory instanceof FsError ? directory : listNames(tx, inode, cookie, countMax);
-      }),
-    );
+    return toFs(this.run((tx) => this.changes.readdir(tx, inode, cookie, countMax)));
   }
 
   parentOf(directory: number): Fs<number> {
-    return toFs(
-      this.run((tx) => {
-        const row = loadDirectory(tx, directory);
-        return row instanceof FsError ? row : row.parent;
-      }),
-    );
+    return toFs(this.run((tx) => this.changes.parentOf(tx, directory)));
   }
 
   open(inode: number): Fs<void> {
@@ -303,7 +276,7 @@ export class View implements Filesystem {
   getxattr(inode: number, name: Uint8Array): Fs<Uint8Array> {
     const fault = xattrNameFault(name);
     if (fault !== undefined) return this.fail(fault);
-    return toFs(this.run((tx) => this.onLive(tx, inode, () => getXattr(tx, inode, name))));
+    return toFs(this.run((tx) => this.changes.getxattr(tx, inode, name)));
   }
 
   setxattr(inode: number, name: Uint8Array, value: Uint8Array, mode: "set" | "create" | "replace"): Fs<void> {
@@ -321,7 +294,7 @@ export class View implements Filesystem {
   }
 
   listxattr(inode: number): Fs<ReadonlyArray<Uint8Array>> {
-    return toFs(this.run((tx) => this.onLive(tx, inode, () => listXattrs(tx, inode))));
+    return toFs(this.run((tx) => this.changes.listxattr(tx, inode)));
   }
 
   removexattr(inode: number, name: Uint8Array): Fs<void> {

@@ -3,16 +3,18 @@
  *
  * A walk also holds the filesystem against itself: what `readdir` lists must be found by `lookup`, a directory has one
  * place and knows its parent. What does not fit is a problem of its own, before any comparison with a history. Where
- * the caller expects damage, `InputOutput` makes things unknown instead.
+ * the caller expects damage, `InputOutput` makes things unknown instead. Given the calls that are answered at once, it
+ * asks those first, and waits only for what is not in memory.
  */
 import * as Effect from "effect/Effect";
+import type { AtOnce } from "../../engine/fs/at-once.ts";
 import {
   type Attributes,
   type DirectoryEntry,
   FileType,
   type Filesystem,
   type Fs,
-  type FsError,
+  FsError,
   ROOT_INODE,
 } from "../../engine/fs/types.ts";
 import { PAGE_BYTES } from "./file-content.ts";
@@ -51,13 +53,39 @@ interface Visit {
   readonly attributes: Attributes;
 }
 
+export interface WalkOptions {
+  /** What cannot be read is no problem. */
+  readonly damageExpected?: boolean;
+  /** Asked first. */
+  readonly atOnce?: WalksAtOnce | undefined;
+}
+
+/** What a walk asks without waiting. */
+export type WalksAtOnce = Pick<
+  AtOnce,
+  "getattr" | "listxattr" | "getxattr" | "readlink" | "parentOf" | "readdir" | "lookup" | "read"
+>;
+
 /** Reads the whole tree. Never fails: what fails is a problem, or unreadable where `damageExpected`. */
-export function collectTree(fs: Filesystem, damageExpected = false): Effect.Effect<FoundTree> {
-  return Effect.suspend(() => new Walk(fs, damageExpected).all());
+export function collectTree(fs: Filesystem, options: WalkOptions = {}): Effect.Effect<FoundTree> {
+  return Effect.gen(() => new Walk(fs, options).all());
+}
+
+/** The bytes in one piece. */
+function joined(pieces: ReadonlyArray<Uint8Array>): Uint8Array {
+  if (pieces.length === 1) return pieces[0]!;
+  const whole = new Uint8Array(pieces.reduce((length, piece) => length + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
 }
 
 class Walk {
   private readonly fs: Filesystem;
+  private readonly atOnce: WalksAtOnce | undefined;
   private readonly damageExpected: boolean;
   private readonly nodes = new Map<number, FoundNode>();
   private readonly problems: Array<string> = [];
@@ -65,38 +93,46 @@ class Walk {
   private readonly visits: Array<Visit> = [];
   private readonly met = new Set<number>([ROOT_INODE]);
 
-  constructor(fs: Filesystem, damageExpected: boolean) {
+  constructor(fs: Filesystem, { atOnce, damageExpected = false }: WalkOptions) {
     this.fs = fs;
+    this.atOnce = atOnce;
     this.damageExpected = damageExpected;
   }
 
-  all(): Effect.Effect<FoundTree> {
-    const self = this;
-    return Effect.gen(function* () {
-      const root = yield* self.attempt("/", "getattr", self.fs.getattr(ROOT_INODE));
-      if (root !== undefined) self.visits.push({ path: "", parent: ROOT_INODE, attributes: root });
-      for (let visit = self.visits.pop(); visit !== undefined; visit = self.visits.pop()) {
-        const node = yield* self.node(visit);
-        self.nodes.set(node.number, node);
-      }
-      return { nodes: self.nodes, problems: self.problems, unreadable: self.unreadable };
-    });
+  *all(): Effect.fn.Return<FoundTree> {
+    const { fs, atOnce } = this;
+    const known = atOnce?.getattr(ROOT_INODE);
+    const root = yield* this.asked("/", "getattr", known, () => fs.getattr(ROOT_INODE));
+    if (root !== undefined) this.visits.push({ path: "", parent: ROOT_INODE, attributes: root });
+    for (let visit = this.visits.pop(); visit !== undefined; visit = this.visits.pop()) {
+      const node = yield* this.reading(visit);
+      this.nodes.set(node.number, node);
+    }
+    return { nodes: this.nodes, problems: this.problems, unreadable: this.unreadable };
   }
 
-  private attempt<A>(path: string, what: string, operation: Fs<A>): Effect.Effect<A | undefined> {
-    return Effect.catch(operation, (error: FsError) => {
-      const told = `${path}: ${what} fails with ${error.reason}${error.detail === "" ? "" : ` (${error.detail})`}`;
-      if (this.damageExpected && error.reason === "InputOutput") this.unreadable.push(told);
-      else this.problems.push(told);
-      return Effect.succeed(undefined);
-    });
+  private failed(path: string, what: string, error: FsError): void {
+    const told = `${path}: ${what} fails with ${error.reason}${error.detail === "" ? "" : ` (${error.detail})`}`;
+    if (this.damageExpected && error.reason === "InputOutput") this.unreadable.push(told);
+    else this.problems.push(told);
   }
 
-  private node(visit: Visit): Effect.Effect<FoundNode> {
-    return Effect.gen(() => this.reading(visit));
+  /** An answer, if there is one: the one that is `known`, or that somebody waits for. */
+  private *asked<A>(
+    path: string,
+    what: string,
+    known: A | FsError | undefined,
+    later: () => Fs<A>,
+  ): Effect.fn.Return<A | undefined> {
+    let answer: A | FsError | undefined = known;
+    if (answer === undefined) answer = yield* Effect.catch(later(), (error: FsError) => Effect.succeed(error));
+    if (!(answer instanceof FsError)) return answer;
+    this.failed(path, what, answer);
+    return undefined;
   }
 
   private *reading(visit: Visit): Effect.fn.Return<FoundNode> {
+    const { fs, atOnce } = this;
     const { path, attributes } = visit;
     const number = attributes.inode;
     const type = typeOf(attributes.mode);
@@ -108,7 +144,7 @@ class Walk {
     if (type === FileType.directory) {
       entries = yield* this.directory(visit);
     } else if (type === FileType.symlink) {
-      const bytes = yield* this.attempt(path, "readlink", this.fs.readlink(number));
+      const bytes = yield* this.asked(path, "readlink", atOnce?.readlink(number), () => fs.readlink(number));
       target = bytes === undefined ? undefined : textOf(bytes);
     } else if (type === FileType.regular) {
       const ranges = yield* this.rangesToRead(path, attributes);
@@ -117,39 +153,32 @@ class Walk {
     return { number, path: path === "" ? "/" : path, attributes, entries, xattrs, target, pages, unreadablePages };
   }
 
-  private xattrs(path: string, number: number): Effect.Effect<ReadonlyMap<string, Uint8Array> | undefined> {
-    return Effect.gen(() => this.readingXattrs(path, number));
-  }
-
-  private *readingXattrs(path: string, number: number): Effect.fn.Return<ReadonlyMap<string, Uint8Array> | undefined> {
-    const xattrs = new Map<string, Uint8Array>();
-    const names = yield* this.attempt(path, "listxattr", this.fs.listxattr(number));
+  private *xattrs(path: string, number: number): Effect.fn.Return<ReadonlyMap<string, Uint8Array> | undefined> {
+    const { fs, atOnce } = this;
+    const names = yield* this.asked(path, "listxattr", atOnce?.listxattr(number), () => fs.listxattr(number));
     if (names === undefined) return undefined;
+    const xattrs = new Map<string, Uint8Array>();
     for (const name of names) {
-      const value = yield* this.attempt(path, `getxattr ${textOf(name)}`, this.fs.getxattr(number, name));
+      const known = atOnce?.getxattr(number, name);
+      const value = yield* this.asked(path, `getxattr ${textOf(name)}`, known, () => fs.getxattr(number, name));
       if (value === undefined) return undefined;
       xattrs.set(textOf(name), value);
     }
     return xattrs;
   }
 
-  private directory(visit: Visit): Effect.Effect<ReadonlyMap<string, number> | undefined> {
-    return Effect.gen(() => this.readingDirectory(visit));
-  }
-
-  private *readingDirectory(visit: Visit): Effect.fn.Return<ReadonlyMap<string, number> | undefined> {
+  private *directory(visit: Visit): Effect.fn.Return<ReadonlyMap<string, number> | undefined> {
+    const { fs, atOnce } = this;
     const { path, parent, attributes } = visit;
     const number = attributes.inode;
-    const above = yield* this.attempt(path, "parentOf", this.fs.parentOf(number));
+    const above = yield* this.asked(path, "parentOf", atOnce?.parentOf(number), () => fs.parentOf(number));
     if (above !== undefined && above !== parent) this.problems.push(`${path}: its parent is ${above}, not ${parent}`);
     const entries = new Map<string, number>();
     let cookie = 0;
     for (;;) {
-      const found: ReadonlyArray<DirectoryEntry> | undefined = yield* this.attempt(
-        path,
-        "readdir",
-        this.fs.readdir(number, cookie, ENTRIES_AT_ONCE),
-      );
+      const known = atOnce?.readdir(number, cookie, ENTRIES_AT_ONCE);
+      const later = (): Fs<ReadonlyArray<DirectoryEntry>> => fs.readdir(number, cookie, ENTRIES_AT_ONCE);
+      const found: ReadonlyArray<DirectoryEntry> | undefined = yield* this.asked(path, "readdir", known, later);
       if (found === undefined) return undefined;
       const last = found[found.length - 1];
       if (last === undefined) return entries;
@@ -158,66 +187,52 @@ class Walk {
     }
   }
 
-  private entry(visit: Visit, entry: DirectoryEntry, entries: Map<string, number>): Effect.Effect<void> {
+  private *entry(visit: Visit, entry: DirectoryEntry, entries: Map<string, number>): Effect.fn.Return<void> {
+    const { fs, atOnce } = this;
+    const directory = visit.attributes.inode;
     const name = textOf(entry.name);
     const path = `${visit.path}/${name}`;
     if (entries.has(name)) this.problems.push(`${path}: listed twice`);
     entries.set(name, entry.inode);
-    return Effect.map(
-      this.attempt(path, "lookup", this.fs.lookup(visit.attributes.inode, entry.name)),
-      (attributes) => {
-        if (attributes === undefined) return;
-        const type = typeOf(attributes.mode);
-        if (attributes.inode !== entry.inode) {
-          this.problems.push(`${path}: readdir says inode ${entry.inode}, lookup ${attributes.inode}`);
-        }
-        if (type !== entry.type) this.problems.push(`${path}: readdir says type 0o${entry.type.toString(8)}`);
-        if (!this.met.has(attributes.inode)) {
-          this.met.add(attributes.inode);
-          this.visits.push({ path, parent: visit.attributes.inode, attributes });
-        } else if (type === FileType.directory) {
-          this.problems.push(`${path}: the directory is in two places`);
-        }
-      },
-    );
+    const known = atOnce?.lookup(directory, entry.name);
+    const attributes = yield* this.asked(path, "lookup", known, () => fs.lookup(directory, entry.name));
+    if (attributes === undefined) return;
+    const type = typeOf(attributes.mode);
+    if (attributes.inode !== entry.inode) {
+      this.problems.push(`${path}: readdir says inode ${entry.inode}, lookup ${attributes.inode}`);
+    }
+    if (type !== entry.type) this.problems.push(`${path}: readdir says type 0o${entry.type.toString(8)}`);
+    if (!this.met.has(attributes.inode)) {
+      this.met.add(attributes.inode);
+      this.visits.push({ path, parent: directory, attributes });
+    } else if (type === FileType.directory) {
+      this.problems.push(`${path}: the directory is in two places`);
+    }
   }
 
-  private rangesToRead(
+  private *rangesToRead(
     path: string,
     { inode, sizeBytes }: Attributes,
-  ): Effect.Effect<ReadonlyArray<{ readonly from: number; readonly to: number }>> {
-    if (sizeBytes === 0) return Effect.succeed([]);
-    if (sizeBytes <= WHOLE_FILE_BYTES_MAX) return Effect.succeed([{ from: 0, to: sizeBytes }]);
-    const self = this;
-    return Effect.gen(function* () {
-      const ranges: Array<{ from: number; to: number }> = [];
-      for (let at = 0; at < sizeBytes;) {
-        const from = yield* Effect.catch(self.fs.seek(inode, at, "data"), () => Effect.succeed(sizeBytes));
-        if (from >= sizeBytes) break;
-        const to = yield* self.attempt(path, "seek", self.fs.seek(inode, from, "hole"));
-        if (to === undefined || to <= from) break;
-        ranges.push({
-          from: from - (from % PAGE_BYTES),
-          to: Math.min(sizeBytes, Math.ceil(to / PAGE_BYTES) * PAGE_BYTES),
-        });
-        at = to;
-      }
-      return ranges;
-    });
+  ): Effect.fn.Return<ReadonlyArray<{ readonly from: number; readonly to: number }>> {
+    if (sizeBytes === 0) return [];
+    if (sizeBytes <= WHOLE_FILE_BYTES_MAX) return [{ from: 0, to: sizeBytes }];
+    const { fs } = this;
+    const ranges: Array<{ from: number; to: number }> = [];
+    for (let at = 0; at < sizeBytes;) {
+      const from = yield* Effect.catch(fs.seek(inode, at, "data"), () => Effect.succeed(sizeBytes));
+      if (from >= sizeBytes) break;
+      const to: number | undefined = yield* this.asked(path, "seek", undefined, () => fs.seek(inode, from, "hole"));
+      if (to === undefined || to <= from) break;
+      ranges.push({
+        from: from - (from % PAGE_BYTES),
+        to: Math.min(sizeBytes, Math.ceil(to / PAGE_BYTES) * PAGE_BYTES),
+      });
+      at = to;
+    }
+    return ranges;
   }
 
-  private contents(
-    path: string,
-    number: number,
-    from: number,
-    to: number,
-    pages: Map<number, Uint8Array>,
-    unreadablePages: Set<number>,
-  ): Effect.Effect<void> {
-    return Effect.gen(() => this.readingContents(path, number, from, to, pages, unreadablePages));
-  }
-
-  private *readingContents(
+  private *contents(
     path: string,
     number: number,
     from: number,
@@ -225,9 +240,12 @@ class Walk {
     pages: Map<number, Uint8Array>,
     unreadablePages: Set<number>,
   ): Effect.fn.Return<void> {
+    const { fs, atOnce } = this;
     for (let at = from; at < to; at += READ_BYTES) {
       const length = Math.min(READ_BYTES, to - at);
-      const bytes = yield* this.attempt(path, `read of ${length} bytes at ${at}`, this.fs.read(number, at, length));
+      const known = atOnce?.read(number, at, length);
+      const pieces = known === undefined || known instanceof FsError ? known : joined(known);
+      const bytes = yield* this.asked(path, `read at ${at}`, pieces, () => fs.read(number, at, length));
       if (bytes !== undefined && bytes.length !== length) {
         this.problems.push(`${path}: read of ${length} bytes at ${at} gives ${bytes.length}`);
       }

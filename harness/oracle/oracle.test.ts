@@ -382,7 +382,7 @@ describe("crash check", () => {
       read: (number, offset, length) =>
         offset < 100_000 ? Effect.fail(new FsError("InputOutput")) : fs.read(number, offset, length),
     };
-    const tree = Effect.runSync(collectTree(damaged, true));
+    const tree = Effect.runSync(collectTree(damaged, { damageExpected: true }));
     expect(tree.unreadable).toHaveLength(1);
     expect(run.oracle.judge(run.oracle.mark(), tree).problems).toEqual([]);
     expect(run.oracle.judge(run.oracle.mark(), Effect.runSync(collectTree(damaged))).problems).not.toEqual([]);
@@ -390,7 +390,7 @@ describe("crash check", () => {
       ...damaged,
       read: (_number, _offset, length) => Effect.succeed(new Uint8Array(length)),
     };
-    expect(run.oracle.judge(run.oracle.mark(), Effect.runSync(collectTree(lying, true))).problems).not.toEqual([]);
+    expect(run.oracle.judge(run.oracle.mark(), Effect.runSync(collectTree(lying, { damageExpected: true }))).problems).not.toEqual([]);
   });
 
   it("goes on from what a crash left", () => {
