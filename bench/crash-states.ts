@@ -23,10 +23,12 @@ export const crashStates: Workload = {
     const start = now();
     const before = process.cpuUsage();
     let states = 0;
+    let equal = 0;
     let failures = 0;
     for (let seed = 1; seed <= seeds; seed++) {
       const result = runSeed(scenario, seed);
       states += result.crashStates;
+      equal += result.equalStates;
       if (result.failure !== undefined) failures++;
     }
     const { user, system } = process.cpuUsage(before);
@@ -35,6 +37,7 @@ export const crashStates: Workload = {
     progress(`crash-states: ${value} a second and thread`);
     return Promise.resolve([
       { name: "crash states verified", value: states, unit: "" },
+      { name: "of which by equality", value: equal, unit: "" },
       { name: "rate", value, unit: "states/s and thread" },
       { name: "rate by processor time", value: rate(states, (user + system) / 1e6), unit: "states/s and core" },
       { name: "failing seeds", value: failures, unit: "" },

@@ -128,6 +128,11 @@ export interface Device {
   readonly name: string;
   readonly geometry: Geometry;
   readonly read: (offsetBytes: number, lengthBytes: number) => Effect<Uint8Array, DeviceError>;
+  /**
+   * The same of a device that has the bytes at hand. `undefined` says nothing but that `read` is to be asked. Whoever
+   * wraps `read` must wrap or leave out this one too.
+   */
+  readonly readAtOnce?: ((offsetBytes: number, lengthBytes: number) => Uint8Array | undefined) | undefined;
   readonly write: (offsetBytes: number, bytes: Uint8Array) => Effect<void, DeviceError>;
   /** Memory from which this device writes best; whoever asks keeps it for many writes. Any other memory will do, too. */
   readonly writeBuffer?: (lengthBytes: number) => Uint8Array;

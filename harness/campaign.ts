@@ -54,6 +54,8 @@ export interface CampaignOptions {
 export interface Totals {
   failures: number;
   crashStates: number;
+  /** Those of them whose recovery was known from another one of their seed. */
+  equalStates: number;
   events: number;
   simulatedMs: number;
 }
@@ -70,6 +72,8 @@ export interface CampaignResult {
   readonly scenarios: ReadonlyArray<string>;
   readonly failures: ReadonlyArray<CampaignFailure>;
   readonly crashStates: number;
+  /** Those of them whose recovery was known from another one of their seed. */
+  readonly equalStates: number;
   readonly events: number;
   readonly marks: Readonly<Record<string, number>>;
   readonly hash: string;
@@ -131,6 +135,7 @@ const ended = ({ scenario, seed }: Job, message: string): SeedResult => ({
   hash: "",
   events: 0,
   crashStates: 0,
+  equalStates: 0,
   simulatedMs: 0,
   marks: {},
   failure: { where: "run", message },
@@ -154,12 +159,13 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
   const started = performance.now();
   const jobs = jobsOf(options);
   const results: Array<SeedResult> = [];
-  const totals: Totals = { failures: 0, crashStates: 0, events: 0, simulatedMs: 0 };
+  const totals: Totals = { failures: 0, crashStates: 0, equalStates: 0, events: 0, simulatedMs: 0 };
   let twice = 0;
   let stop = false;
   const done = (result: SeedResult, job: Job): void => {
     results.push(result);
     totals.crashStates += result.crashStates;
+    totals.equalStates += result.equalStates;
     totals.events += result.events;
     totals.simulatedMs += result.simulatedMs;
     if (job.twice) twice++;
@@ -203,6 +209,7 @@ function summarise(
       failure === undefined ? [] : [{ scenario, seed, message: failure.message, replay: replay(scenario, seed) }],
     ),
     crashStates: totals.crashStates,
+    equalStates: totals.equalStates,
     events: totals.events,
     marks: Object.fromEntries([...marks].sort(([a], [b]) => (a < b ? -1 : 1))),
     hash: hashOf([...hashes].map(([key, hash]) => `${key}=${hash}`)),

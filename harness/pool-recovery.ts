@@ -30,13 +30,20 @@ export interface PoolRecoveryOptions {
 /** Who need not be told when a call takes effect. */
 const NOBODY = { linearized: () => {} };
 
+export interface Verified {
+  readonly problems: ReadonlyArray<string>;
+  /** Those that are some whatever its history is. */
+  readonly ofItself: ReadonlyArray<string>;
+  readonly tree: FoundTree;
+}
+
 /** Everything that a recovered or reopened pool must fulfil at a mark; `tries`: calls are tried at once first. */
 export const verifyPool = Effect.fnUntraced(function* (
   pool: Pool,
   oracle: Oracle,
   mark: Mark,
   tries: boolean = false,
-): Effect.fn.Return<{ readonly problems: Array<string>; readonly tree: FoundTree }, unknown> {
+): Effect.fn.Return<Verified, unknown> {
   const tree = yield* collectTree(pool.filesystem, tries ? { atOnce: pool.atOnceFor(NOBODY) } : {});
   const { problems } = oracle.judge(mark, tree);
   const { inodes } = yield* pool.filesystem.statfs;
@@ -45,7 +52,8 @@ export const verifyPool = Effect.fnUntraced(function* (
   const orphans = lost === 0 ? [] : [`${lost} inodes are kept that no name leads to`];
   const report = yield* pool.check();
   const checked = report.problems.map(({ pass, what }) => `check, ${pass}: ${what}`);
-  return { problems: [...problems, ...orphans, ...checked], tree };
+  const ofItself = [...orphans, ...checked];
+  return { problems: [...problems, ...ofItself], ofItself, tree };
 });
 
 /** Another process takes over and shows everything; then it hands over, so that a cold start finds the same. */
@@ -120,11 +128,16 @@ export class PoolRecovery implements Recoverable<Mark> {
         }
         const pool = yield* openPool([disk], open);
         if (lossy) return yield* verifyWhatIsLeft(pool, oracle, mark);
-        const { problems, tree } = yield* verifyPool(pool, oracle, mark, atOnce);
-        const begin = onward.through(problems);
+        const { problems, ofItself, tree } = yield* verifyPool(pool, oracle, mark, atOnce);
+        const begin = onward.through(problems, (other) => {
+          // What a process before this one left in memory is not on the disk.
+          if (mark.ram !== undefined || other.ram !== undefined) return undefined;
+          return [...ofItself, ...oracle.judge(other, tree).problems];
+        });
         if (begin === undefined) return problems;
         // Who uses it now interleaves as the seed wants it.
         pool.runtime.supervisor.inlineAsks = options.open.inlineAsks ?? true;
+        disk.answersAtOnce = false;
         const life = new NextLife(tree, options.tolerance, begin.random, begin);
         if (options.clockJumps) life.oracle.model.clock = onward.clock;
         onward.lives({

@@ -16,6 +16,7 @@ import { timeAt } from "./clock-jumps.ts";
 import { type CrashPath, type CrashPoint, describeSurvival, isAt, type LaterCrash, survivalOf } from "./crash-point.ts";
 import type { Entropy, Prng } from "./entropy.ts";
 import { drawChoice } from "./harvest.ts";
+import { type JudgeAgain, KnownRecoveries } from "./known-recoveries.ts";
 import type { Life } from "./scenario.ts";
 import type { Trace } from "./trace.ts";
 import type { Living, Onward, Recoverable } from "./trial.ts";
@@ -33,8 +34,10 @@ export interface Judged {
   /** Of what is wrong: the crash that followed this one, if it took another, and what the pool was used for. */
   readonly next?: LaterCrash;
   readonly lives: ReadonlyArray<Life>;
-  /** States that were recovered and judged: one, or two if the recovery was crashed. */
+  /** States that were judged: one, or two if the recovery was crashed, and those of later lives. */
   readonly states: number;
+  /** Those of them whose recovery was known from another state. */
+  readonly equalStates: number;
   readonly simulatedMs: number;
   readonly events: number;
 }
@@ -56,6 +59,8 @@ export interface RecoveryOptions {
   /** What recovered pools are used for, life after life, instead of what is drawn. */
   readonly scripts?: ReadonlyArray<Life> | undefined;
   readonly lifeStatesMax?: number | undefined;
+  /** What is known of states recovered before; none without. */
+  readonly known?: KnownRecoveries<unknown> | undefined;
   /** This crash: those that it names as following it are taken, and no others. */
   readonly path?: CrashPath | undefined;
 }
@@ -116,6 +121,15 @@ function crashRecovery(disk: SimDisk, random: Prng, wanted: LaterCrash | undefin
   return () => taken;
 }
 
+/** What is read of the disk from now on. */
+function readsOf(disk: SimDisk): ReadonlyArray<readonly [from: number, to: number]> {
+  const reads: Array<readonly [number, number]> = [];
+  disk.setObserver((phase, operation, offsetBytes, lengthBytes) => {
+    if (phase === "issue" && operation === "read") reads.push([offsetBytes, offsetBytes + lengthBytes]);
+  });
+  return reads;
+}
+
 const describeRecoveryCrash = ({ operation, index, survives }: CrashPoint): string =>
   `recovery crashed at ${operation} ${index}: ${describeSurvival(survives)}`;
 
@@ -152,17 +166,27 @@ export function judgeCrashState<M>(
   let life: Living<M> | undefined;
   const faults = options.faults?.reseeded(entropy.number(`${name}, faults`));
   const behaviour = { name: "disk0", seed: random.u32(), statistics: false, ...(faults && { faults }) };
-  const disk = SimDisk.fromImage(image, behaviour);
+  const atOnce = (behaviour.seed & WAITS_BITS) !== 0;
+  const known = faults === undefined && KnownRecoveries.covers(image) ? options.known : undefined;
+  if (atOnce && !crashIt && !used && known?.isRight(recoverable, image, options.startMs, mark)) {
+    trace.event("equal recovery");
+    return { problems: [], lives: [], states: 1, equalStates: 1, simulatedMs: 0, events: 0 };
+  }
+  const disk = SimDisk.fromImage(image, { ...behaviour, answersAtOnce: atOnce });
   const again = crashIt ? crashRecovery(disk, random, next) : undefined;
+  const reads = crashIt || known === undefined ? undefined : readsOf(disk);
   const seed = random.u32();
   const world = new World({ seed, preemptShare: 0.01, startMs: options.startMs });
   const start = world.nowMs;
   const begin = { random, script: options.scripts?.[options.lives], statesMax: options.lifeStatesMax, crash: next };
   const onward: Onward<M> = {
-    atOnce: (seed & WAITS_BITS) !== 0,
-    through: (problems) => {
+    atOnce,
+    through: (problems, judge) => {
       // A crash behind the recovery is another crash: what is done from here on may survive it or not.
       disk.setObserver(undefined);
+      if (judge !== undefined && reads !== undefined && problems.length === 0) {
+        known?.keep(recoverable, image, options.startMs, reads, judge as JudgeAgain<unknown>);
+      }
       return used && problems.length === 0 ? begin : undefined;
     },
     clock: () => timeAt(world),
@@ -178,6 +202,7 @@ export function judgeCrashState<M>(
     problems: [...(wentAway ? [] : (told ?? found)), ...misuseOf(disk)],
     lives: life === undefined ? [] : [life.lived()],
     states: 1,
+    equalStates: 0,
     simulatedMs: world.nowMs - start,
     events: world.trace.events,
   };
@@ -210,6 +235,7 @@ function judgeNext<M>(
   const { problems, ...judged } = judgeCrashState(image, mark, recoverable, options);
   const totals = {
     states: before.states + judged.states,
+    equalStates: before.equalStates + judged.equalStates,
     simulatedMs: before.simulatedMs + judged.simulatedMs,
     events: before.events + judged.events,
   };

@@ -25,6 +25,8 @@ export interface SeedResult {
   readonly hash: string;
   readonly events: number;
   readonly crashStates: number;
+  /** Those of them whose recovery was known from another one of the seed. */
+  readonly equalStates: number;
   readonly simulatedMs: number;
   readonly marks: Readonly<Record<string, number>>;
   readonly failure: SeedFailure | undefined;
@@ -52,7 +54,7 @@ function verdict<M>(session: Session<M>, trial: Trial<M>): SeedFailure | undefin
 
 interface Tried {
   readonly failure: SeedFailure | undefined;
-  readonly session: Pick<Session<unknown>, "events" | "crashStates" | "simulatedMs">;
+  readonly session: Pick<Session<unknown>, "events" | "crashStates" | "equalStates" | "simulatedMs">;
 }
 
 function tryScenario(scenario: AnyScenario, seed: number, trace: Trace, options: RunOptions): Tried {
@@ -80,6 +82,7 @@ export function runSeed(scenario: AnyScenario, seed: number, options: RunOptions
       hash: trace.hash,
       events: trace.events + session.events,
       crashStates: session.crashStates,
+      equalStates: session.equalStates,
       simulatedMs: session.simulatedMs,
       marks: Object.fromEntries([...marks].sort(([a], [b]) => (a < b ? -1 : 1))),
       failure,

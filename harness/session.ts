@@ -12,6 +12,7 @@ import { jumps, timeAt } from "./clock-jumps.ts";
 import { type CrashPath, type IoPoint, survivalOf } from "./crash-point.ts";
 import { Entropy, type Prng } from "./entropy.ts";
 import { Harvest } from "./harvest.ts";
+import { KnownRecoveries } from "./known-recoveries.ts";
 import { digestOf } from "./media-digest.ts";
 import { judgeCrashState, runIn, stateOf } from "./recovery-check.ts";
 import { inRole, Role } from "./role.ts";
@@ -96,6 +97,8 @@ export class Session<M> {
   private endMs = EPOCH_MS;
   events = 0;
   crashStates = 0;
+  /** Those whose recovery was known from another one. */
+  equalStates = 0;
 
   /** `what`: as it is called where somebody waits for ever. */
   constructor(what: "pool" | "store", plan: DiskPlan, entropy: Entropy, trace: Trace, options: RunOptions) {
@@ -261,6 +264,7 @@ export class Session<M> {
     const { entropy, trace } = this;
     const { recoveryShare, livesShare = LIVES_SHARE, zoneLossShare = 0, faults } = this.plan.crash;
     const { lives: scripts, lifeStatesMax, only } = this.plan.crash;
+    const known = only === undefined ? new KnownRecoveries<unknown>() : undefined;
     const states = [...this.harvest.states, ...this.syncHarvest.states, ...(this.processHarvest?.states ?? [])];
     for (const [at, { image, mark, label, point }] of states.entries()) {
       const path = only === undefined ? undefined : (point as CrashPath);
@@ -270,11 +274,13 @@ export class Session<M> {
       const judged = judgeCrashState(crashed, mark, recoverable, {
         ...{ entropy, name, recoveryShare, livesShare, trace, lives: 0, scripts, lifeStatesMax, path },
         faults,
+        known,
         startMs: this.endMs,
       });
       this.simulatedMs += judged.simulatedMs;
       this.events += judged.events;
       this.crashStates += judged.states;
+      this.equalStates += judged.equalStates;
       if (judged.problems.length > 0) {
         const { next, lives } = judged;
         const { phase, operation, index: io, survives } = point;

@@ -12,6 +12,7 @@ import type { Timestamp } from "../engine/fs/types.ts";
 import type { LaterCrash } from "./crash-point.ts";
 import type { Prng } from "./entropy.ts";
 import type { Harvest } from "./harvest.ts";
+import type { JudgeAgain } from "./known-recoveries.ts";
 import type { Life } from "./scenario.ts";
 
 /** What the next life is made of: drawn from `random` where it is not said. */
@@ -42,8 +43,11 @@ export interface Living<M> {
 export interface Onward<M> {
   /** What need not wait is done at once, as far as that can be asked for, and nobody else gets a turn meanwhile. */
   readonly atOnce: boolean;
-  /** How the next life begins; undefined if there is none. To be asked once, when all has been looked at. */
-  readonly through: (problems: ReadonlyArray<string>) => NextLifeBegin | undefined;
+  /**
+   * How the next life begins; undefined if there is none. To be asked once, when all has been looked at. `judge` holds what
+   * was seen against another mark.
+   */
+  readonly through: (problems: ReadonlyArray<string>, judge?: JudgeAgain<M>) => NextLifeBegin | undefined;
   readonly lives: (life: Living<M>) => void;
   /** What the clock on the wall says. */
   readonly clock: () => Timestamp;

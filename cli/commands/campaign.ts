@@ -120,7 +120,7 @@ function summary(output: Output, result: CampaignResult, { address }: Chosen["re
     for (const line of message.split("\n").slice(0, 6)) output.print(`    ${line}`);
     output.print(`    see it again: ${replay.replace(/^varve/, varve)}`);
   }
-  const { seeds, crashStates, wallSeconds, failures, verified, marks } = result;
+  const { seeds, crashStates, equalStates, wallSeconds, failures, verified, marks } = result;
   output.print();
   output.print(failures.length === 0 ? "No failure." : `${failures.length} of ${seeds} seeds failed.`);
   output.table([
@@ -128,8 +128,10 @@ function summary(output: Output, result: CampaignResult, { address }: Chosen["re
     ["  seeds", `${formatCount(seeds)}, ${formatCount(verified)} of them run twice with the same hash`],
     [
       "  crash states",
-      `${formatCount(crashStates)} recovered and judged, ${formatCount(Math.round(crashStates / wallSeconds))} a second`,
+      `${formatCount(crashStates)} judged, ${formatCount(Math.round(crashStates / wallSeconds))} a second`,
     ],
+    ["    recovered", formatCount(crashStates - equalStates)],
+    ["    by equality", `${formatCount(equalStates)} that differ from one recovered in nothing it read`],
     ["  simulated", `${formatCount(Math.round(result.simulatedSeconds))} s in ${wallSeconds} s`],
     ["  hash", result.hash],
   ]);

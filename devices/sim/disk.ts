@@ -33,6 +33,8 @@ export interface SimDiskBehaviour extends RunnerOptions {
   readonly seed?: number;
   /** Remembers what blocks held before, which faults may then give back. */
   readonly keepsEarlier?: boolean;
+  /** Reads that take no time are answered without an effect where they are asked for so; not unless told. */
+  readonly answersAtOnce?: boolean;
   /** Counts writes; on unless told, off is a little faster. */
   readonly statistics?: boolean;
 }
@@ -58,6 +60,8 @@ export class SimDisk implements Device {
   private readonly runner: OperationRunner;
   private readonly zoneFaults: ZoneFaults;
   private flushBroken = false;
+  /** Reads may be answered without an effect; may change at any time. */
+  answersAtOnce: boolean;
 
   private constructor(image: CrashImage, behaviour: SimDiskBehaviour) {
     this.name = behaviour.name;
@@ -66,6 +70,7 @@ export class SimDisk implements Device {
     this.seed = behaviour.seed ?? 0;
     this.stream = faultStream(behaviour.name);
     this.counting = behaviour.statistics ?? true;
+    this.answersAtOnce = behaviour.answersAtOnce ?? false;
     this.runner = new OperationRunner(
       image.geometry,
       behaviour,
@@ -175,6 +180,19 @@ export class SimDisk implements Device {
       }
       return this.accept(VolatileOperation.discard(index, offsetBytes, lengthBytes, key));
     });
+
+  /** Reads of a disk that answers at once and has nothing against this one. */
+  readonly readAtOnce = (offsetBytes: number, lengthBytes: number): Uint8Array | undefined => {
+    const { content } = this;
+    if (!this.answersAtOnce || content.bad.failsRead(offsetBytes, lengthBytes)) return undefined;
+    if (this.touchesOffline(offsetBytes, lengthBytes)) return undefined;
+    if (!this.runner.readsAtOnce(offsetBytes, lengthBytes)) return undefined;
+    if (this.counting) {
+      this.statistics.reads++;
+      this.statistics.readBytes += lengthBytes;
+    }
+    return content.live.read(offsetBytes, lengthBytes);
+  };
 
   private issueRead(
     offsetBytes: number,

@@ -250,6 +250,11 @@ export class BadRanges {
     this.unwritable.push([offsetBytes, offsetBytes + lengthBytes]);
   }
 
+  /** Can every place be read and written? */
+  get isNone(): boolean {
+    return this.unreadable.length === 0 && this.unwritable.length === 0;
+  }
+
   /** Is there a place that can no longer be written? */
   get refusesWrites(): boolean {
     return this.unwritable.length > 0;

@@ -142,6 +142,17 @@ export class OperationRunner {
     });
   }
 
+  /** Numbers and tells of a read that takes no time and that nothing strikes; false, and nothing has happened, if not. */
+  readsAtOnce(offsetBytes: number, lengthBytes: number): boolean {
+    if (this.gone || this.faults.faults.length > 0 || !this.timing.instant || this.yields) return false;
+    if (rangeError(this.name, this.geometry, offsetBytes, lengthBytes) !== undefined) return false;
+    const index = this.count++;
+    this.kindCounts.read++;
+    this.observer?.("issue", "read", offsetBytes, lengthBytes, index);
+    this.observer?.("complete", "read", offsetBytes, lengthBytes, index);
+    return true;
+  }
+
   private strikes(io: IoIdentity): ReadonlyArray<Strike> {
     if (this.faults.faults.length === 0) return UNTOUCHED;
     return this.respites.filter(this.faults.strikes(this.stream, io), io);

@@ -83,10 +83,12 @@ export class BtreeActor implements Transactor {
   peek<A>(body: (tx: Transaction) => A): A | undefined {
     if (!this.actor.idle) return undefined;
     const { staging, services } = this;
-    staging.reset();
     let answer: A;
     try {
-      answer = body(staging);
+      answer = this.complemented(() => {
+        staging.reset();
+        return body(staging);
+      });
     } catch {
       // Whoever asks the other way loads what is missing, or finds out what is wrong.
       return undefined;
@@ -116,7 +118,7 @@ export class BtreeActor implements Transactor {
     return this.actor.now(() => {
       let answer: A | Abort<E>;
       try {
-        answer = this.stage(body);
+        answer = this.complemented(() => this.stage(body));
       } catch (reason) {
         // Whoever asks the other way loads what is missing, or is told what is wrong.
         if (reason === NOT_RESIDENT || reason instanceof Malformed) return undefined;
@@ -129,10 +131,21 @@ export class BtreeActor implements Transactor {
     });
   }
 
+  /** Runs a step again for each node that it misses and that a device has at hand. */
+  private complemented<A>(step: () => A): A {
+    for (;;) {
+      try {
+        return step();
+      } catch (reason) {
+        if (reason !== NOT_RESIDENT || !this.services.loader.fetchAtOnce(this.staging.missing!)) throw reason;
+      }
+    }
+  }
+
   private attempt(request: Request): void {
     let answer: unknown;
     try {
-      answer = this.stage(request.body);
+      answer = this.complemented(() => this.stage(request.body));
     } catch (reason) {
       if (reason === NOT_RESIDENT) return this.load(request);
       if (!(reason instanceof Malformed)) throw reason;

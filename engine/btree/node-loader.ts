@@ -60,7 +60,25 @@ export class NodeLoader {
     return Effect.gen(() => this.fetching(node));
   }
 
+  /** Loads a node from devices that have its records at hand; false if it is left to `fetch`. */
+  fetchAtOnce(node: Node): boolean {
+    const { pointer } = node;
+    if (pointer === undefined) return false;
+    const records: Array<Uint8Array> = [];
+    for (const { device, addressBytes, lengthBytes } of pointer.records) {
+      const bytes = this.io.readAtOnce(device, addressBytes, lengthBytes);
+      if (bytes === undefined) return false;
+      records.push(bytes);
+    }
+    const rows = this.rowsOf(node, pointer, records);
+    if (typeof rows === "string") return false;
+    reached("node read at once");
+    this.loads++;
+    return this.attached(node, rows) === undefined;
+  }
+
   private *fetching(node: Node): Effect.fn.Return<void, PoolFailed> {
+    if (node.resident || this.fetchAtOnce(node)) return;
     let tries = 0;
     while (!node.resident) {
       const pointer = node.pointer!;
@@ -100,20 +118,22 @@ export class NodeLoader {
     const reads = pointer.records.map((record) => this.io.read(record.device, record.addressBytes, record.lengthBytes));
     const records =
       reads.length === 1 ? Effect.map(reads[0]!, (bytes) => [bytes]) : Effect.all(reads, { concurrency: 4 });
-    return Effect.map(records, (bytes) => {
-      const { uuid } = this;
-      const { table, level } = node;
-      const base = pointer.records[0]!;
-      const leaf = decodeNodeImage(bytes[0]!, { uuid, checksum: base.checksum, table, level }, () => new Leaf());
-      if (leaf === undefined) return "the base record does not verify";
-      for (let index = 1; index < bytes.length; index++) {
-        const { checksum } = pointer.records[index]!;
-        if (applyNodeDelta(leaf, bytes[index]!, { uuid, checksum, table, level })) continue;
-        leaf.free();
-        return `delta record ${index} does not verify`;
-      }
-      return leaf;
-    });
+    return Effect.map(records, (bytes) => this.rowsOf(node, pointer, bytes));
+  }
+
+  private rowsOf(node: Node, pointer: NodePointer, bytes: ReadonlyArray<Uint8Array>): Leaf | string {
+    const { uuid } = this;
+    const { table, level } = node;
+    const base = pointer.records[0]!;
+    const leaf = decodeNodeImage(bytes[0]!, { uuid, checksum: base.checksum, table, level }, () => new Leaf());
+    if (leaf === undefined) return "the base record does not verify";
+    for (let index = 1; index < bytes.length; index++) {
+      const { checksum } = pointer.records[index]!;
+      if (applyNodeDelta(leaf, bytes[index]!, { uuid, checksum, table, level })) continue;
+      leaf.free();
+      return `delta record ${index} does not verify`;
+    }
+    return leaf;
   }
 
   /**

@@ -22,6 +22,8 @@ export interface ExtentStore {
   /** The commit of what went there has happened, or never will; or what was held for reading has been read. */
   readonly release: (placements: ReadonlyArray<Placement>) => void;
   readonly read: (device: number, addressBytes: number, lengthBytes: number) => Effect<Uint8Array, DeviceError>;
+  /** The same of a device that has the bytes at hand; `undefined`: `read` tells. */
+  readonly readAtOnce?: (device: number, addressBytes: number, lengthBytes: number) => Uint8Array | undefined;
   /** The bucket that an address lies in: where it begins, and how long it is. */
   readonly bucketAround: (
     device: number,

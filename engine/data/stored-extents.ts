@@ -50,11 +50,22 @@ export class StoredExtents {
     return this.underWay.has(key) || this.cache.has(key);
   }
 
-  /** The decoded bytes, verified, if no device must be asked for them. */
+  /** The decoded bytes, verified, if no device must be waited for. */
   atHand(extent: DataExtent): Uint8Array | undefined {
     const found = this.cache.touch(keyOf(extent)) ?? this.inWindow(extent, this.windows.around(extent));
     this.cache.count(found !== undefined);
-    return found;
+    return found ?? this.readAtOnce(extent);
+  }
+
+  /** From a device that has them at hand; what does not verify is left to who can wait. */
+  private readAtOnce(extent: DataExtent): Uint8Array | undefined {
+    const { device, addressBytes } = extent.pointers[0]!;
+    const stored = this.services.store.readAtOnce?.(device, addressBytes, extent.storedBytes);
+    const raw = stored && decode(stored, extent);
+    if (raw === undefined) return undefined;
+    reached("extent read at once");
+    this.cache.put(keyOf(extent), raw);
+    return raw;
   }
 
   private inWindow(extent: DataExtent, window: Window | undefined): Uint8Array | undefined {

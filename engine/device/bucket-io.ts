@@ -124,6 +124,27 @@ export class BucketIo {
 
   /** Bytes at any byte address; fewer blocks than the range touches are never read. */
   read(device: number, addressBytes: number, lengthBytes: number): Effect.Effect<Uint8Array, DeviceError> {
+    if (this.members[device]?.device.readAtOnce === undefined) return this.reading(device, addressBytes, lengthBytes);
+    return Effect.suspend(() => {
+      const bytes = this.readAtOnce(device, addressBytes, lengthBytes);
+      return bytes === undefined ? this.reading(device, addressBytes, lengthBytes) : Effect.succeed(bytes);
+    });
+  }
+
+  /** The same of a device that has the bytes at hand; `undefined`: `read` tells. */
+  readAtOnce(device: number, addressBytes: number, lengthBytes: number): Uint8Array | undefined {
+    const member = this.members[device];
+    if (member?.device.readAtOnce === undefined || this.gone !== undefined) return undefined;
+    const { device: disk, layout } = member;
+    const { blockBytes } = layout;
+    const from = addressBytes - (addressBytes % blockBytes);
+    const length = layout.roundUp(addressBytes + lengthBytes - from);
+    const bytes = disk.readAtOnce!(from, length);
+    if (bytes === undefined || length === lengthBytes) return bytes;
+    return bytes.subarray(addressBytes - from, addressBytes - from + lengthBytes);
+  }
+
+  private reading(device: number, addressBytes: number, lengthBytes: number): Effect.Effect<Uint8Array, DeviceError> {
     const member = this.members[device];
     if (member === undefined) return Effect.fail(new OutOfRange(`device ${device}`, addressBytes, lengthBytes));
     const { device: disk, layout } = member;

@@ -59,11 +59,23 @@ const readTwice = Effect.fnUntraced(function* (device: Device, offsetBytes: numb
   }
 });
 
+/** The same from a device that has the bytes at hand, if the first two reads agree. */
+function readTwiceAtOnce(device: Device, offsetBytes: number): Uint8Array | undefined {
+  const size = slotBytes(device);
+  const first = device.readAtOnce?.(offsetBytes, size);
+  const second = first && device.readAtOnce!(offsetBytes, size);
+  return second !== undefined && sameBytes(first!, second) ? first : undefined;
+}
+
+function slotOf(bytes: Uint8Array): Slot {
+  const decoded = decodeSuperblock(bytes);
+  return decoded.ok === undefined ? decoded.bad : { superblock: decoded.ok };
+}
+
 function readSlot(device: Device, offsetBytes: number): Effect.Effect<Slot, DeviceError> {
-  const slot = Effect.map(readTwice(device, offsetBytes), (bytes): Slot => {
-    const decoded = decodeSuperblock(bytes);
-    return decoded.ok === undefined ? decoded.bad : { superblock: decoded.ok };
-  });
+  const atHand = readTwiceAtOnce(device, offsetBytes);
+  if (atHand !== undefined) return Effect.succeed(slotOf(atHand));
+  const slot = Effect.map(readTwice(device, offsetBytes), slotOf);
   return Effect.catch(slot, (error): Effect.Effect<Slot, DeviceError> => {
     if (error._tag !== "MediumError" || !error.permanent) return Effect.fail(error);
     reached("superblock bucket unreadable");

@@ -63,10 +63,14 @@ class BucketScan {
     if (this.shows(at, lengthBytes)) return Effect.void;
     const wanted = Math.min(lengthBytes, this.usableBytes - at);
     const length = Math.min(Math.max(wanted, at === 0 ? FIRST_SCAN_BYTES : SCAN_BYTES), this.usableBytes - at);
-    return Effect.map(this.io.read(this.device, this.startBytes + at, length), (bytes) => {
+    const take = (bytes: Uint8Array): void => {
       this.window = bytes;
       this.windowAt = at;
-    });
+    };
+    const atHand = this.io.readAtOnce(this.device, this.startBytes + at, length);
+    if (atHand === undefined) return Effect.map(this.io.read(this.device, this.startBytes + at, length), take);
+    take(atHand);
+    return Effect.void;
   }
 
   /** What is looked at next is read from the device again. */
@@ -75,14 +79,7 @@ class BucketScan {
   }
 
   /** What begins at `at`: an entry that verifies, zeros, or something else that seems to be an entry or does not. */
-  look(at: number): Effect.Effect<Look, DeviceError> {
-    // Entry after entry stands in the window: then there is nothing to wait for.
-    const seen = this.see(at);
-    if (typeof seen !== "number" && seen !== "claim") return Effect.succeed(seen);
-    return Effect.gen(() => this.looking(at));
-  }
-
-  private *looking(at: number): Effect.fn.Return<Look, DeviceError> {
+  *look(at: number): Effect.fn.Return<Look, DeviceError> {
     for (let tries = 1; ;) {
       const now = this.see(at);
       if (typeof now === "number") yield* this.show(at, now);
@@ -92,11 +89,7 @@ class BucketScan {
   }
 
   /** What two looks at a place agree on; `first` is the one already taken. */
-  lookTwice(at: number, first: Look): Effect.Effect<Look, DeviceError> {
-    return Effect.gen(() => this.lookingTwice(at, first));
-  }
-
-  private *lookingTwice(at: number, first: Look): Effect.fn.Return<Look, DeviceError> {
+  *lookTwice(at: number, first: Look): Effect.fn.Return<Look, DeviceError> {
     for (const seen = [first]; ;) {
       this.forget();
       const now = yield* this.look(at);
@@ -117,18 +110,16 @@ class BucketScan {
   }
 
   /** The next block from `at` on that is not all zeros, or `end`. */
-  behindZeros(at: number, end: number): Effect.Effect<number, DeviceError> {
-    const self = this;
-    return Effect.gen(function* () {
-      let next = at;
-      while (next < end) {
-        yield* self.show(next, Math.min(ZEROS_SCAN_BYTES, end - next));
-        const windowEnd = Math.min(end, self.windowAt + self.window.length);
-        while (next < windowEnd && self.isZeroBlock(next)) next += self.blockBytes;
-        if (next < windowEnd) return next;
-      }
-      return end;
-    });
+  *behindZeros(at: number, end: number): Effect.fn.Return<number, DeviceError> {
+    let next = at;
+    while (next < end) {
+      yield* this.show(next, Math.min(ZEROS_SCAN_BYTES, end - next));
+      const windowEnd = Math.min(end, this.windowAt + this.window.length);
+      const zeroBytes = zerosAt(this.window, next - this.windowAt, windowEnd - next);
+      next += zeroBytes - (zeroBytes % this.blockBytes);
+      if (next < windowEnd) return next;
+    }
+    return end;
   }
 
   /** Length of the entry that seems to begin here. Only decides what is read. */
@@ -142,19 +133,20 @@ class BucketScan {
   }
 
   private isZeroBlock(at: number): boolean {
-    return isZeros(this.window, at - this.windowAt, this.blockBytes);
+    return zerosAt(this.window, at - this.windowAt, this.blockBytes) >= this.blockBytes;
   }
 }
 
-/** Looks at four bytes at a time where they are aligned. */
-function isZeros(bytes: Uint8Array, from: number, lengthBytes: number): boolean {
+/** How many bytes are zeros from `from` on, `lengthBytes` at most. Looks at four at a time where they are aligned. */
+function zerosAt(bytes: Uint8Array, from: number, lengthBytes: number): number {
   const address = bytes.byteOffset + from;
+  const unitBytes = (address | lengthBytes) % 4 === 0 ? 4 : 1;
   const units =
-    (address | lengthBytes) % 4 === 0
-      ? new Int32Array(bytes.buffer, address, lengthBytes / 4)
-      : bytes.subarray(from, from + lengthBytes);
-  for (let index = 0; index < units.length; index++) if (units[index] !== 0) return false;
-  return true;
+    unitBytes === 4 ? new Int32Array(bytes.buffer, address, lengthBytes / 4) : bytes.subarray(from, from + lengthBytes);
+  const count = units.length;
+  let index = 0;
+  while (index < count && units[index] === 0) index++;
+  return index * unitBytes;
 }
 
 class JournalSearch {
@@ -178,11 +170,11 @@ class JournalSearch {
         const { device, bucket } = self.buckets[slot]!;
         // What is missing is for others to judge.
         if (self.io.zoneWatch.loss(device, bucket) === "offline") continue;
-        yield* self.bucket(slot, 0, false);
+        yield* self.walked(slot, 0, false);
       }
       for (let known = 0; known < self.found.length;) {
         known = self.found.length;
-        for (const slot of self.ends()) yield* self.bucket(slot, self.zerosFrom[slot]!, true);
+        for (const slot of self.ends()) yield* self.walked(slot, self.zerosFrom[slot]!, true);
       }
       return self.found;
     });
@@ -205,10 +197,6 @@ class JournalSearch {
   }
 
   /** Takes the entries of one bucket from `from` on, in the order in which they lie. */
-  private bucket(slot: number, from: number, behindZeros: boolean): Effect.Effect<void, DeviceError> {
-    return Effect.gen(() => this.walked(slot, from, behindZeros));
-  }
-
   private *walked(slot: number, from: number, behindZeros: boolean): Effect.fn.Return<void, DeviceError> {
     const { io, found } = this;
     const bucket = this.buckets[slot]!;

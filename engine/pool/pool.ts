@@ -259,6 +259,7 @@ const start = Effect.fnUntraced(function* (
       hold: (placements) => runtime.hold(placements),
       release: (placements) => runtime.unhold(placements),
       read: (device, addressBytes, lengthBytes) => io.read(device, addressBytes, lengthBytes),
+      readAtOnce: (device, addressBytes, lengthBytes) => io.readAtOnce(device, addressBytes, lengthBytes),
       bucketAround: (device, addressBytes) => {
         const { layout } = io.member(device);
         const fromBytes = layout.start(layout.bucketOf(addressBytes));

@@ -8,7 +8,7 @@ import { type CorpusState, SEED_MAX, startState } from "./state.ts";
 const NAMES = ["a", "b"];
 
 const result = (scenario: string, seed: number, marks: ReadonlyArray<string>, message?: string): SeedResult => ({
-  ...{ scenario, seed, hash: "", events: 1, crashStates: 10, simulatedMs: 1 },
+  ...{ scenario, seed, hash: "", events: 1, crashStates: 10, equalStates: 0, simulatedMs: 1 },
   marks: Object.fromEntries(marks.map((mark) => [mark, 2])),
   failure: message === undefined ? undefined : { where: "run", message },
 });

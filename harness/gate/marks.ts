@@ -37,6 +37,7 @@ export const RATES: Readonly<Record<string, number>> = {
   "extents read ahead": 3,
   "extents read together": 5,
   "extent found in a window": 20,
+  "extent read at once": 100,
   // Needs a read that goes wrong once, of an extent and not of a node.
   "extent that did not verify read again": 0.5,
   "extent trimmed at its end": 150,
@@ -77,6 +78,7 @@ export const RATES: Readonly<Record<string, number>> = {
   // Needs a read that goes wrong once, of a node.
   "node that did not verify read again": 0.03,
   // Needs a split whose new half is written, and a crash before the old one is.
+  "node read at once": 200,
   "node trimmed to its range": 0.04,
   // Needs rot in a node that is not in memory.
   "node unreadable": 0.15,

@@ -99,6 +99,18 @@ export const btreeMutants: ReadonlyArray<Mutant> = [
     scenarios: ["journal-wrap", "many-small-files", "small-memory"],
   },
   {
+    id: "node-at-once-without-deltas",
+    breaks: "of a node that a device has at hand only the first record is read",
+    file: "engine/btree/node-loader.js",
+    edits: [
+      {
+        find: "const { device, addressBytes, lengthBytes } of pointer.records)",
+        replace: "const { device, addressBytes, lengthBytes } of pointer.records.slice(0, 1))",
+      },
+    ],
+    scenarios: ["journal-wrap", "many-small-files", "concurrent-mixed"],
+  },
+  {
     id: "node-record-not-verified",
     breaks: "recovery does not look whether the nodes that an entry relies on arrived",
     file: "engine/btree/node-writer.js",
