@@ -163,7 +163,7 @@ function soFar({ counts, failing }: CorpusState): string {
 
 function summary(output: Output, corpus: Corpus, result: ContinuousResult): void {
   const varve = invocation();
-  const { canary, seeds, crashStates, failed, failures, ran, added, dropped, wallSeconds } = result;
+  const { canary, seeds, crashStates, equalStates, failed, failures, ran, added, dropped, wallSeconds } = result;
   if (!canary.failed) {
     output.print(
       `The canary ${canary.scenario}:${canary.seed} passed and must fail: the harness no longer sees failures.`,
@@ -184,7 +184,7 @@ function summary(output: Output, corpus: Corpus, result: ContinuousResult): void
       "  seeds",
       `${formatCount(seeds)}, ${perSecond(seeds, wallSeconds)} a second: ${formatCount(ran.failing)} that failed before, ${formatCount(ran.corpus)} of the corpus, ${formatCount(ran.fresh)} fresh`,
     ],
-    ["  crash states", `${formatCount(crashStates)} recovered and judged`],
+    ["  crash states", `${formatCount(crashStates)} judged, ${formatCount(equalStates)} of them by equality`],
     [
       "  corpus",
       `${formatCount(corpus.size)} seeds (${formatCount(added)} new, ${formatCount(dropped)} dropped) reach ${formatCount(corpus.marks)} marks and ${formatCount(corpus.pairs)} pairs of them`,

@@ -92,7 +92,7 @@ async function replay(
   output.table([
     ["  hash", result.hash],
     ["  events", formatCount(result.events)],
-    ["  crash states", formatCount(result.crashStates)],
+    ["  crash states", `${formatCount(result.crashStates)}, ${formatCount(result.equalStates)} of them by equality`],
     ["  simulated", `${(result.simulatedMs / 1000).toFixed(3)} s`],
   ]);
   if (result.failure === undefined) output.print("passed");

@@ -55,6 +55,8 @@ export interface SeedProblem {
 export interface Tally {
   seeds: number;
   crashStates: number;
+  /** Those of them whose recovery was known from another one of their seed. */
+  equalStates: number;
   /** By reason. */
   readonly ran: Record<Reason, number>;
   /** Into the corpus and out of it. */
@@ -114,6 +116,7 @@ class Continuous {
   readonly tally: Tally = {
     seeds: 0,
     crashStates: 0,
+    equalStates: 0,
     ran: { failing: 0, corpus: 0, fresh: 0 },
     added: 0,
     dropped: 0,
@@ -168,6 +171,7 @@ class Continuous {
     const fate = corpus.take(result, durationMs, replay);
     tally.seeds++;
     tally.crashStates += result.crashStates;
+    tally.equalStates += result.equalStates;
     tally.ran[reason]++;
     if (fate === "added") tally.added++;
     if (fate === "dropped") tally.dropped++;
