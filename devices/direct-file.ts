@@ -31,6 +31,7 @@ export class DirectFile {
   private refused = false;
   /** Buffers, last and in a row, that did not lie as they were supposed to. */
   private elsewhere = 0;
+  private writing = 0;
   private readonly slots = new AlignedSlots(READ_BYTES_MAX, READS_AT_ONCE);
 
   /** Opens what is open as `fd` once more. */
@@ -47,10 +48,19 @@ export class DirectFile {
     return this.fd !== undefined && !this.refused;
   }
 
+  /** Is a long write under way? */
+  get busy(): boolean {
+    return this.writing > 0;
+  }
+
   /** False if this is not its business: then nothing was done, and nobody is called back. */
   write(bytes: Uint8Array, offsetBytes: number, done: Transferred): boolean {
     if (this.fd === undefined || this.refused || bytes.length < DIRECT_BYTES_MIN || !isAligned(bytes)) return false;
-    fs.write(this.fd, bytes, 0, bytes.length, offsetBytes, (error, count) => this.tell(error, count, done));
+    this.writing++;
+    fs.write(this.fd, bytes, 0, bytes.length, offsetBytes, (error, count) => {
+      this.writing--;
+      this.tell(error, count, done);
+    });
     return true;
   }
 

@@ -1,7 +1,8 @@
 /**
  * A regular file or a block device of the system as a `Device`.
  *
- * Fault model: that of the kernel. Short transfers go through the page cache, long ones past it (`direct-file.ts`);
+ * Fault model: that of the kernel. Short transfers go through the page cache (writes often on the caller's stack:
+ * `prompt-file.ts`), long ones past it (`direct-file.ts`);
  * `flush` is fdatasync, which for a block device also empties the volatile cache of the disk. Once an fdatasync has
  * failed the kernel may have dropped what it could not write, so no later flush of the same device claims success. A
  * discard is a hint carried out in the background (`hole-puncher.ts`). The device is opened for one user alone: a block
@@ -21,6 +22,7 @@ import { DeviceGone, MediumError } from "./device.ts";
 import type { Device, DeviceError, DeviceOperation, Geometry } from "./device.ts";
 import { DirectFile } from "./direct-file.ts";
 import { HolePuncher } from "./hole-puncher.ts";
+import { PromptFile } from "./prompt-file.ts";
 import { rangeError } from "./range.ts";
 
 /**
@@ -180,6 +182,7 @@ class FileDevice implements Device {
   private readonly readOnly: boolean;
   private readonly puncher: HolePuncher;
   private readonly direct: DirectFile;
+  private readonly prompt: PromptFile;
   private inFlight = 0;
   private closing: (() => void) | undefined;
   private closed = false;
@@ -192,6 +195,7 @@ class FileDevice implements Device {
     this.readOnly = readOnly;
     this.puncher = new HolePuncher(fd);
     this.direct = new DirectFile(fd, readOnly);
+    this.prompt = new PromptFile(fd);
     this.flush = readOnly ? Exit.void : this.io("flush", 0, 0, (done) => this.startFlush(done));
     this.close = Effect.callback((resume) => this.startClose(() => resume(Exit.void)));
   }
@@ -218,7 +222,9 @@ class FileDevice implements Device {
           if (error === null) this.writePart(bytes, offsetBytes, count, done);
           else done(error, undefined);
         };
-        if (!this.direct.write(bytes, offsetBytes, direct)) this.writePart(bytes, offsetBytes, 0, done);
+        if (this.direct.write(bytes, offsetBytes, direct)) return;
+        const locked = this.puncher.punching || this.direct.busy;
+        this.writePart(bytes, offsetBytes, locked ? 0 : this.prompt.write(bytes, offsetBytes), done);
       });
     });
 
@@ -280,6 +286,7 @@ class FileDevice implements Device {
     if (this.flushFailed) return done(new Error("an earlier flush failed"), undefined);
     fs.fdatasync(this.fd, (error) => {
       if (error !== null) this.flushFailed = true;
+      else this.prompt.flushed();
       done(this.flushFailed ? (error ?? new Error("a flush failed meanwhile")) : null, undefined);
     });
   }

@@ -50,6 +50,10 @@ export class HolePuncher {
     this.schedule();
   }
 
+  get punching(): boolean {
+    return this.running !== undefined;
+  }
+
   /** Calls back, perhaps at once, when the range may be written. */
   beforeWrite(offsetBytes: number, lengthBytes: number, proceed: () => void): void {
     const end = offsetBytes + lengthBytes;
