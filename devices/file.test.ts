@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, w
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as Effect from "effect/Effect";
+import * as Fiber from "effect/Fiber";
 import type { Scope } from "effect/Scope";
 import { afterAll, describe, expect, it } from "vitest";
 import { isAligned } from "./aligned-memory.ts";
@@ -170,6 +171,26 @@ describe("a file device", () => {
         expect(yield* Effect.flip(device.read(4096, 8192))).toMatchObject({ _tag: "MediumError", operation: "read" });
       }),
     );
+  });
+
+  it("flushes on the stack where nothing else waits, once flushes were short, and nowhere else", async () => {
+    const immediate: Array<boolean> = [];
+    let alone = true;
+    await scoped(
+      Effect.gen(function* () {
+        const device = yield* openFileDevice(image(), { alone: () => alone });
+        const flush = Effect.suspend(() => {
+          const fiber = Effect.runFork(device.flush);
+          immediate.push(fiber.pollUnsafe() !== undefined);
+          return Fiber.join(fiber);
+        });
+        // Flushes of a busy machine may be long for a while.
+        for (let count = 0; count < 2000 && immediate.at(-1) !== true; count++) yield* flush;
+        alone = false;
+        yield* flush;
+      }),
+    );
+    expect([immediate[0], immediate.at(-2), immediate.at(-1)]).toEqual([false, true, false]);
   });
 
   it("answers no more once its scope is closed", async () => {

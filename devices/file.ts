@@ -1,7 +1,7 @@
 /**
  * A regular file or a block device of the system as a `Device`.
  *
- * Fault model: that of the kernel. Short transfers go through the page cache (writes often on the caller's stack:
+ * Fault model: that of the kernel. Short transfers go through the page cache (writes, and flushes, often on the caller's stack:
  * `prompt-file.ts`), long ones past it (`direct-file.ts`);
  * `flush` is fdatasync, which for a block device also empties the volatile cache of the disk. Once an fdatasync has
  * failed the kernel may have dropped what it could not write, so no later flush of the same device claims success. A
@@ -45,6 +45,11 @@ export interface FileDeviceOptions {
   readonly readOnly?: boolean;
   /** Together with `readOnly`: opens the device even while somebody else uses it. What is read may then be stale. */
   readonly force?: boolean;
+  /**
+   * Asked at each flush: does nothing else wait for this thread? Then a flush that should be short is made on it. Left
+   * out: never.
+   */
+  readonly alone?: () => boolean;
 }
 
 /** Opens a file or block device; it is closed with the scope. */
@@ -55,7 +60,7 @@ export function openFileDevice(
   const readOnly = options.readOnly ?? false;
   const shared = readOnly && (options.force ?? false);
   const acquire = Effect.suspend((): Effect.Effect<FileDevice, DeviceRefused> => {
-    const opened = openExclusively(path, readOnly, shared);
+    const opened = openExclusively(path, readOnly, shared, options.alone);
     return opened instanceof DeviceRefused ? Exit.fail(opened) : Exit.succeed(opened);
   });
   return Effect.acquireRelease(acquire, (device) => device.close);
@@ -108,7 +113,12 @@ function reason(error: unknown): string {
   return REASONS[codeOf(error)] ?? (error instanceof Error ? error.message : String(error));
 }
 
-function openExclusively(path: string, readOnly: boolean, shared: boolean): FileDevice | DeviceRefused {
+function openExclusively(
+  path: string,
+  readOnly: boolean,
+  shared: boolean,
+  alone?: () => boolean,
+): FileDevice | DeviceRefused {
   let fd = -1;
   const refuse = (why: string): DeviceRefused => {
     if (fd >= 0) fs.closeSync(fd);
@@ -127,7 +137,7 @@ function openExclusively(path: string, readOnly: boolean, shared: boolean): File
     const unlocked = opened.isFile() && !shared ? lock(fd) : undefined;
     if (unlocked !== undefined) return refuse(unlocked);
     const geometry = geometryOf(opened);
-    return typeof geometry === "string" ? refuse(geometry) : new FileDevice(path, fd, geometry, readOnly);
+    return typeof geometry === "string" ? refuse(geometry) : new FileDevice(path, fd, geometry, readOnly, alone);
   } catch (error) {
     return refuse(reason(error));
   }
@@ -187,8 +197,10 @@ class FileDevice implements Device {
   private closing: (() => void) | undefined;
   private closed = false;
   private flushFailed = false;
+  private readonly alone: () => boolean;
 
-  constructor(name: string, fd: number, geometry: Geometry, readOnly: boolean) {
+  constructor(name: string, fd: number, geometry: Geometry, readOnly: boolean, alone: () => boolean = () => false) {
+    this.alone = alone;
     this.name = name;
     this.fd = fd;
     this.geometry = geometry;
@@ -222,9 +234,9 @@ class FileDevice implements Device {
           if (error === null) this.writePart(bytes, offsetBytes, count, done);
           else done(error, undefined);
         };
-        if (this.direct.write(bytes, offsetBytes, direct)) return;
-        const locked = this.puncher.punching || this.direct.busy;
-        this.writePart(bytes, offsetBytes, locked ? 0 : this.prompt.write(bytes, offsetBytes), done);
+        if (this.direct.write(bytes, offsetBytes, direct)) return this.prompt.wroteElsewhere(bytes.length);
+        if (this.locked) this.prompt.wroteElsewhere(bytes.length);
+        this.writePart(bytes, offsetBytes, this.locked ? 0 : this.prompt.write(bytes, offsetBytes), done);
       });
     });
 
@@ -284,11 +296,16 @@ class FileDevice implements Device {
 
   private startFlush(done: Done<void>): void {
     if (this.flushFailed) return done(new Error("an earlier flush failed"), undefined);
-    fs.fdatasync(this.fd, (error) => {
+    const onStack = this.alone() && this.prompt.flushesShortly && !this.locked;
+    this.prompt.flush(onStack, (error) => {
       if (error !== null) this.flushFailed = true;
-      else this.prompt.flushed();
       done(this.flushFailed ? (error ?? new Error("a flush failed meanwhile")) : null, undefined);
     });
+  }
+
+  /** Would a call that writes have to wait for another? */
+  private get locked(): boolean {
+    return this.puncher.punching || this.direct.busy;
   }
 
   private startClose(closed: () => void): void {

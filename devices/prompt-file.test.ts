@@ -2,7 +2,7 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
-import { PROMPT_BYTES_MAX, PROMPT_BYTES_UNFLUSHED_MAX, PromptFile } from "./prompt-file.ts";
+import { PROMPT_BYTES_MAX, PROMPT_BYTES_UNFLUSHED_MAX, PROMPT_FLUSH_BYTES_MAX, PromptFile } from "./prompt-file.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "varve-prompt-"));
 const path = join(folder, "file");
@@ -17,6 +17,13 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
+/** What a flush on the stack told; it has told by the end of the call. */
+function flush(file: PromptFile): unknown {
+  let told: unknown = "nothing";
+  file.flush(true, (error) => (told = error));
+  return told;
+}
+
 describe("writes on the caller's stack", () => {
   it("are made when the call returns", () => {
     expect(new PromptFile(fd).write(BLOCK, 4096)).toBe(4096);
@@ -27,10 +34,11 @@ describe("writes on the caller's stack", () => {
     const file = new PromptFile(fd);
     const long = new Uint8Array(PROMPT_BYTES_MAX);
     expect(file.write(new Uint8Array(PROMPT_BYTES_MAX + 4096), 0)).toBe(0);
+    flush(file);
     for (let left = PROMPT_BYTES_UNFLUSHED_MAX; left > 0; left -= long.length)
       expect(file.write(long, 0)).toBe(long.length);
     expect(file.write(BLOCK, 0)).toBe(0);
-    file.flushed();
+    flush(file);
     expect(file.write(BLOCK, 0)).toBe(4096);
   });
 
@@ -43,7 +51,7 @@ describe("writes on the caller's stack", () => {
     expect(file.write(BLOCK, 0)).toBe(4096);
     tookMs = 0.1;
     expect(file.write(BLOCK, 0)).toBe(0);
-    file.flushed();
+    flush(file);
     expect(file.write(BLOCK, 0)).toBe(4096);
   });
 
@@ -51,5 +59,62 @@ describe("writes on the caller's stack", () => {
     const unwritable = openSync(path, "r");
     expect(new PromptFile(unwritable).write(BLOCK, 0)).toBe(0);
     closeSync(unwritable);
+  });
+});
+
+describe("flushes", () => {
+  /** A flush takes so long by the clock that it is given. */
+  const clocked = (): { readonly file: PromptFile; readonly takes: (milliseconds: number) => void } => {
+    let milliseconds = 0;
+    let tookMs = 0.1;
+    return { file: new PromptFile(fd, () => (milliseconds += tookMs)), takes: (each) => (tookMs = each) };
+  };
+  const flushOften = (file: PromptFile): void => {
+    for (let count = 0; count < 50; count++) expect(flush(file)).toBe(null);
+  };
+
+  it("are expected to be short when they were, and no longer when they are not in the mean", () => {
+    const { file, takes } = clocked();
+    expect(file.flushesShortly).toBe(false);
+    flushOften(file);
+    expect(file.flushesShortly).toBe(true);
+    takes(8);
+    flush(file);
+    expect(file.flushesShortly).toBe(true);
+    flushOften(file);
+    expect(file.flushesShortly).toBe(false);
+    takes(0.1);
+    flush(file);
+    expect(file.flushesShortly).toBe(false);
+    flushOften(file);
+    expect(file.flushesShortly).toBe(true);
+  });
+
+  it("are not when there is much to flush, in whatever way it was written", () => {
+    const { file } = clocked();
+    flushOften(file);
+    expect(file.write(BLOCK, 0)).toBe(4096);
+    expect(file.flushesShortly).toBe(true);
+    file.wroteElsewhere(PROMPT_FLUSH_BYTES_MAX);
+    expect(file.flushesShortly).toBe(false);
+    flush(file);
+    expect(file.flushesShortly).toBe(true);
+  });
+
+  it("tell the same by the thread pool", async () => {
+    const { file } = clocked();
+    for (let count = 0; count < 50; count++) {
+      expect(await new Promise((resolve) => file.flush(false, resolve))).toBe(null);
+    }
+    expect(file.flushesShortly).toBe(true);
+  });
+
+  it("that fail tell so in both ways", async () => {
+    // A character device has nothing that could be flushed.
+    const nothing = openSync("/dev/null", "r");
+    const file = new PromptFile(nothing);
+    expect(flush(file)).toMatchObject({ code: "EINVAL" });
+    expect(await new Promise((resolve) => file.flush(false, resolve))).toMatchObject({ code: "EINVAL" });
+    closeSync(nothing);
   });
 });

@@ -6,6 +6,7 @@
  * no data never waits. One alone is always let through, however large.
  */
 import type * as Effect from "effect/Effect";
+import type { Company } from "./company.ts";
 import type { MessageTransport } from "./direct-session.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Notifier } from "./notifier.ts";
@@ -13,6 +14,8 @@ import { IN_HEADER_BYTES, Opcode, OUT_HEADER_BYTES } from "./protocol/opcodes.ts
 
 /** In a read and a write alike, the length stands behind handle and offset. */
 const LENGTH_AT = IN_HEADER_BYTES + 16;
+/** In the header, behind length, operation, number, inode, user and group. */
+const THREAD_AT = 32;
 
 type AnswerParts = ReadonlyArray<Uint8Array>;
 type Answer = (...parts: AnswerParts) => boolean;
@@ -32,14 +35,16 @@ export class MeteredTransport implements MessageTransport {
   private readonly transport: MessageTransport;
   private readonly metrics: Metrics;
   private readonly inFlightBytesMax: number;
+  private readonly company: Company | undefined;
   private inFlightBytes = 0;
   private starting = false;
   private readonly queue: Array<Waiting> = [];
 
-  constructor(transport: MessageTransport, metrics: Metrics, inFlightBytesMax: number) {
+  constructor(transport: MessageTransport, metrics: Metrics, inFlightBytesMax: number, company?: Company) {
     this.transport = transport;
     this.metrics = metrics;
     this.inFlightBytesMax = inFlightBytesMax;
+    this.company = company;
   }
 
   connected(notifier: Notifier): void {
@@ -53,6 +58,7 @@ export class MeteredTransport implements MessageTransport {
   take(message: Uint8Array, answer: Answer): void {
     const startedMs = performance.now();
     const opcode = u32(message, 4);
+    this.company?.asked(u32(message, THREAD_AT));
     const bytes = opcode === Opcode.read || opcode === Opcode.write ? u32(message, LENGTH_AT) : 0;
     if (bytes > 0 && (this.queue.length > 0 || !this.fits(bytes))) {
       this.metrics.waiting++;

@@ -13,6 +13,7 @@ import type { DeviceRefused } from "../devices/file.ts";
 import type { PoolFailed } from "../engine/actor.ts";
 import type { PoolError } from "../engine/pool/errors.ts";
 import { openPool, type Pool } from "../engine/pool/pool.ts";
+import { Company } from "./company.ts";
 import { type Control, listen, type Questions, type ServerEnd } from "./control.ts";
 import { directObstacle, startDirect } from "./direct-session.ts";
 import { DirectTransport, WRITE_BYTES_MAX, READAHEAD_BYTES } from "./direct.ts";
@@ -124,7 +125,9 @@ function serveIn(
   const { devices: paths, directory, options, memory, handed } = request;
   return Effect.gen(function* () {
     const { readOnly } = options;
-    const opened = yield* openDevices(paths, readOnly, handed);
+    const [metrics, company] = [new Metrics(), new Company()];
+    const alone = (): boolean => company.aloneAtFlush(metrics.inFlight);
+    const opened = yield* openDevices(paths, readOnly, handed, alone);
     const devices = opened.map((device) => watchDevice(device, log.say));
     const { nodeCacheBytes, dirtyBytesMax, readCacheBytes } = memory;
     const limits = { nodeCacheBytes, dirtyBytesMax, readCacheBytes };
@@ -134,9 +137,8 @@ function serveIn(
     yield* Effect.forkScoped(Effect.interruptible(watchMemory(pool, control, processMemory, log.say)));
     const outliving = outlivingOf(pool, survivors);
     const services: TransportServices = { run: yield* runner, report: log.say, outliving };
-    const metrics = new Metrics();
     const transport = yield* chooseTransport(options);
-    const session = yield* startSession(request, pool, services, transport, metrics);
+    const session = yield* startSession(request, pool, services, transport, metrics, company);
     let failure: string | undefined;
     services.run(pool.died, (exit) => {
       if (!Exit.isSuccess(exit)) return;
@@ -216,6 +218,7 @@ function startSession(
   services: TransportServices,
   transport: "direct" | "fuse-native",
   metrics: Metrics,
+  company: Company,
 ): Effect.Effect<Session, MountPointError | TransportMissing> {
   const source = devices.join(",");
   if (transport === "direct") {
@@ -224,7 +227,7 @@ function startSession(
     const backgroundMax = Math.max(BACKGROUND_MIN, Math.floor(memory.inFlightBytesMax / WRITE_BYTES_MAX));
     const kept = { entrySeconds, attributeSeconds, acls, writebackCache, backgroundMax };
     const direct = new DirectTransport(pool, services, kept);
-    const metered = new MeteredTransport(direct, metrics, memory.inFlightBytesMax);
+    const metered = new MeteredTransport(direct, metrics, memory.inFlightBytesMax, company);
     const { connection, device } = handed ?? {};
     log(device === undefined ? `mounting ${source} on ${directory}, directly` : `taking ${directory} over`);
     const mount = { directory, source, options: kernelOptions(options), report: log, reader, spinMs };

@@ -24,14 +24,17 @@ export function openDevices(
   devices: ReadonlyArray<string>,
   readOnly: boolean,
   handed: Handed | undefined,
+  alone: () => boolean,
   tries = OPEN_TRIES_MAX,
 ): Effect.Effect<ReadonlyArray<Device>, DeviceRefused, Scope.Scope> {
-  const opened = Effect.forEach(devices, (path) => openFileDevice(path, { readOnly }));
+  // Several are flushed at the same time.
+  const options = devices.length === 1 ? { readOnly, alone } : { readOnly };
+  const opened = Effect.forEach(devices, (path) => openFileDevice(path, options));
   if (handed?.device === undefined || tries === 0) return opened;
   return Effect.catch(opened, () =>
     Effect.andThen(
       Effect.sleep(OPEN_RETRY_MS),
-      Effect.suspend(() => openDevices(devices, readOnly, handed, tries - 1)),
+      Effect.suspend(() => openDevices(devices, readOnly, handed, alone, tries - 1)),
     ),
   );
 }
