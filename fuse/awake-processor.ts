@@ -9,7 +9,7 @@
  * that is halted rather than where the thread is.
  */
 import { Worker } from "node:worker_threads";
-import { BusyWait } from "./busy-wait.ts";
+import { type Company, WaitBetweenSyncs } from "./company.ts";
 
 /** How long to stay awake behind a request, and what share of it each request earns. */
 const WINDOW_MS = 5;
@@ -47,12 +47,13 @@ export class AwakeUntil {
 
 export class AwakeProcessor {
   private readonly until = new AwakeUntil();
-  private readonly wait = new BusyWait({ windowMs: WINDOW_MS, earned: EARNED });
+  private readonly wait: WaitBetweenSyncs;
   private readonly report: (line: string) => void;
   private thread: Worker | undefined;
   private over = false;
 
-  constructor(report: (line: string) => void) {
+  constructor(company: Company, report: (line: string) => void) {
+    this.wait = new WaitBetweenSyncs(company, { windowMs: WINDOW_MS, earned: EARNED });
     this.report = report;
   }
 

@@ -10,7 +10,7 @@ import * as fs from "node:fs";
 import { availableParallelism } from "node:os";
 import * as Effect from "effect/Effect";
 import { AwakeProcessor } from "./awake-processor.ts";
-import { BusyWait } from "./busy-wait.ts";
+import { Company, WaitBetweenSyncs } from "./company.ts";
 import { type DirectTransport, WRITE_BYTES_MAX } from "./direct.ts";
 import {
   CONNECTION,
@@ -55,6 +55,8 @@ export interface DirectMount {
   readonly spareBuffers?: number;
   /** The connection, if somebody else opened it, and keeps it. */
   readonly connection?: number | undefined;
+  /** Knows of whoever asks; while syncs come fast nobody looks for requests. */
+  readonly company?: Company;
   /** Device number of the mount, if it stands: what another server has not answered is sent again. */
   readonly device?: string | undefined;
 }
@@ -64,6 +66,7 @@ interface ConnectionOptions {
   /** The event loop reads, and looks for requests so long; or the thread pool does. */
   readonly spinMs: number | undefined;
   readonly spareBuffers: number;
+  readonly company: Company;
 }
 
 class Connection implements MessageSink {
@@ -80,24 +83,25 @@ class Connection implements MessageSink {
   private idle: (() => void) | undefined;
   private readonly waiting: Array<() => void> = [];
 
-  constructor({ fd, spinMs, spareBuffers }: ConnectionOptions, transport: MessageTransport, report: Report) {
+  constructor(options: ConnectionOptions, transport: MessageTransport, report: Report) {
+    const { fd, spinMs, spareBuffers, company } = options;
     this.transport = transport;
     this.report = report;
     this.spareBuffers = spareBuffers;
-    this.reader = spinMs === undefined ? new ThreadPoolReader(fd, this) : this.eventLoopReader(fd, spinMs);
+    this.reader = spinMs === undefined ? new ThreadPoolReader(fd, this) : this.eventLoopReader(fd, spinMs, company);
     this.notifier = new Notifier(fd);
     transport.connected?.(this.notifier);
   }
 
-  private eventLoopReader(fd: number, spinMs: number): EventLoopReader {
+  private eventLoopReader(fd: number, spinMs: number, company: Company): EventLoopReader {
     const processors = availableParallelism();
     // Alone on a processor, whoever looks keeps the others from asking.
-    const busyWait = new BusyWait({ windowMs: processors > 1 ? spinMs : 0, timesTaken });
+    const busyWait = new WaitBetweenSyncs(company, { windowMs: processors > 1 ? spinMs : 0, timesTaken });
     return new EventLoopReader(
       fd,
       this,
       busyWait,
-      processors === 2 && spinMs > 0 ? new AwakeProcessor(this.report) : undefined,
+      processors === 2 && spinMs > 0 ? new AwakeProcessor(company, this.report) : undefined,
     );
   }
 
@@ -213,7 +217,7 @@ function timesTaken(): number {
 /** Mounts, and serves from then on. */
 export function startDirect(mount: DirectMount, transport: MessageTransport): Effect.Effect<Session, MountPointError> {
   const { directory, source, options, report, connection: given, device } = mount;
-  const { reader = "auto", spinMs = 0, spareBuffers = SPARE_BUFFERS } = mount;
+  const { reader = "auto", spinMs = 0, spareBuffers = SPARE_BUFFERS, company = new Company() } = mount;
   return Effect.gen(function* () {
     const eventLoop = reader === "event-loop" || (reader === "auto" && (yield* Effect.promise(eventLoopReads)));
     if (!eventLoop) report("requests are read by the thread pool");
@@ -221,7 +225,8 @@ export function startDirect(mount: DirectMount, transport: MessageTransport): Ef
       try: () => given ?? openConnection(eventLoop),
       catch: (error) => new MountPointError(`${CONNECTION}: ${String(error)}`),
     });
-    const connection = new Connection({ fd, spinMs: eventLoop ? spinMs : undefined, spareBuffers }, transport, report);
+    const ways = { fd, spinMs: eventLoop ? spinMs : undefined, spareBuffers, company };
+    const connection = new Connection(ways, transport, report);
     const quiesce = Effect.promise(() => connection.quiesce());
     const { close } = transport;
     const ended = Effect.callback<void>((resume) => connection.whenOver(() => resume(Effect.void)));

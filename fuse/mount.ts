@@ -126,7 +126,7 @@ function serveIn(
   return Effect.gen(function* () {
     const { readOnly } = options;
     const [metrics, company] = [new Metrics(), new Company()];
-    const alone = (): boolean => company.aloneAtFlush(metrics.inFlight);
+    const alone = (): boolean => company.aloneAtFlush(performance.now(), metrics.inFlight);
     const opened = yield* openDevices(paths, readOnly, handed, alone);
     const devices = opened.map((device) => watchDevice(device, log.say));
     const { nodeCacheBytes, dirtyBytesMax, readCacheBytes } = memory;
@@ -230,7 +230,7 @@ function startSession(
     const metered = new MeteredTransport(direct, metrics, memory.inFlightBytesMax, company);
     const { connection, device } = handed ?? {};
     log(device === undefined ? `mounting ${source} on ${directory}, directly` : `taking ${directory} over`);
-    const mount = { directory, source, options: kernelOptions(options), report: log, reader, spinMs };
+    const mount = { directory, source, options: kernelOptions(options), report: log, reader, spinMs, company };
     const started = startDirect({ ...mount, spareBuffers: backgroundMax, connection, device }, metered);
     return Effect.tap(started, ({ device }) => Effect.sync(() => raiseReadAhead(device, READAHEAD_BYTES, log)));
   }
