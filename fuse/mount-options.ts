@@ -4,7 +4,7 @@
  * Unknown names are refused, with the known ones said. Pure.
  */
 import type { OpenOptions } from "../engine/pool/pool.ts";
-import { COMPRESSION_WORDS, parseCompression } from "./compression-option.ts";
+import { COMPRESSION_WORDS, parseCompression } from "../engine/data/compression-words.ts";
 
 /** `direct`: the kernel's protocol itself, as root. `auto`: that where it can be had, else `fuse-native`. */
 export type TransportChoice = "auto" | "direct" | "fuse-native";

@@ -191,13 +191,14 @@ export const generalStories: ReadonlyArray<Story> = [
   ),
   story(
     "attributes",
-    "modes, owners and times change among everything else",
+    "modes, owners, times and compression change among everything else",
     {
       create: 6,
       mkdir: 3,
       symlink: 3,
       mknod: 4,
       setattr: 30,
+      compress: 10,
       getattr: 8,
       write: 6,
       fsync: 5,

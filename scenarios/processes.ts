@@ -64,6 +64,7 @@ export const processStories: ReadonlyArray<Story> = [
           release: 2,
           unlink: 2,
           setattr: 3,
+          compress: 3,
         };
         const data = profile({ weights, fileNames: ["x", "y", "z"], handlesMax: 3 });
         return Array.from({ length: random.pick([1, 2]) }, () => ({ profile: data, operations: 60 }));

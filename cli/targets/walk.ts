@@ -115,6 +115,7 @@ function attributesOf(inode: number, stats: fs.Stats): Attributes {
     uid: stats.uid,
     gid: stats.gid,
     rdev: stats.rdev,
+    compression: 0,
     sizeBytes: stats.size,
     allocatedBytes: stats.blocks * 512,
     accessed: time(stats.atimeMs),

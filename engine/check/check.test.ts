@@ -122,6 +122,12 @@ const damages: ReadonlyArray<readonly [string, string, RegExp, (tx: Transaction,
     (tx, { file }) => changeInode(tx, file, (v) => ({ ...v, rdev: 7 })),
   ],
   [
+    "a fifo with a compression of its own",
+    "inodes",
+    /compression 1, but it has no data/,
+    (tx, { fifo }) => changeInode(tx, fifo, (v) => ({ ...v, compression: 1 })),
+  ],
+  [
     "a fifo with a size",
     "inodes",
     /special file of 5/,

@@ -28,7 +28,8 @@ function faultsOf(value: InodeValue): Array<string> {
   const faults: Array<string> = [];
   const type = value.mode & FileTypeBits.mask;
   if (!KNOWN_TYPES.has(type)) faults.push(`mode ${value.mode.toString(8)} has no known type`);
-  if (value.flags !== 0) faults.push(`flags ${value.flags}`);
+  const holdsData = type === FileTypeBits.regular || type === FileTypeBits.directory;
+  if (!holdsData && value.compression !== 0) faults.push(`compression ${value.compression}, but it has no data`);
   const isNode = type === FileTypeBits.block || type === FileTypeBits.character;
   if (!isNode && value.rdev !== 0) faults.push(`a device number, but it is no device node`);
   for (const name of ["accessed", "modified", "changed", "born"] as const) {

@@ -1,8 +1,9 @@
 /**
  * Copying collection: moves what is live in a bucket elsewhere, found through the backpointers of its addresses.
  *
- * A row that shows a whole stored extent gets a copy of the stored bytes; one that shows a part gets just that part,
- * encoded anew, so that dead bytes are left behind. The row is changed only if it still points to the old place when
+ * A row that shows a whole stored extent gets all of its bytes, one that shows a part just that part, so that dead bytes
+ * are left behind. They are encoded anew, and as they were: what was compressed is again, what was not is left alone,
+ * whatever the mount or the file says by now. The row is changed only if it still points to the old place when
  * the copy is written: whatever was overwritten or removed meanwhile wins. Bytes that do not verify are left where they
  * are, and so is their bucket.
  */
@@ -15,8 +16,9 @@ import { Table } from "../format/tables.ts";
 import { decodeBackpointer } from "../format/values/backpointer.ts";
 import { type DataExtent, decodeExtent, encodeExtent, extentBytes } from "../format/values/extent.ts";
 import { reached } from "../marks.ts";
-import { uncompressed } from "./compression.ts";
+import { type CompressionChoice, uncompressed, unpacked } from "./compression.ts";
 import { encode, type Encoded } from "./encode.ts";
+import { loadInode } from "./inode-rows.ts";
 import type { Reader } from "./reader.ts";
 import type { EngineServices } from "./services.ts";
 import { Tail } from "./tail.ts";
@@ -31,6 +33,8 @@ interface LiveRow {
   readonly snapshot: number;
   readonly addressBytes: number;
   readonly extent: DataExtent;
+  /** How it is to be encoded. */
+  readonly choice: CompressionChoice;
 }
 
 /** A row's bytes, encoded anew: in several pieces where one would not fit into the open bucket. */
@@ -51,14 +55,16 @@ export function collectExtents(
     let next: { address: number; rawOffset: number } = { address: from, rawOffset: 0 };
     for (;;) {
       const start = next;
-      const rows = yield* transactor.transact<Array<LiveRow>, never>((tx) => liveRows(tx, device, start, to));
+      const rows = yield* transactor.transact<Array<LiveRow>, never>((tx) =>
+        liveRows(tx, device, start, to, services.compression),
+      );
       const last = rows.at(-1);
       if (last === undefined) return;
       next = { address: last.addressBytes, rawOffset: last.extent.rawOffset + 1 };
       const copies: Array<Copy> = [];
       const tail = new Tail(store.tailBytes("collected"));
       for (const row of rows) {
-        const copy = yield* copyOf(services, reader, row, tail);
+        const copy = yield* copyOf(reader, row, tail);
         if (copy !== undefined) copies.push(copy);
       }
       const stored = copies.flatMap(({ pieces }) => pieces.map((piece) => piece.stored));
@@ -88,6 +94,7 @@ function liveRows(
   device: number,
   start: { readonly address: number; readonly rawOffset: number },
   to: number,
+  compression: CompressionChoice,
 ): Array<LiveRow> {
   const rows: Array<LiveRow> = [];
   const scan = tx.scan(Table.backpointers, device, start.address, start.rawOffset);
@@ -97,13 +104,20 @@ function liveRows(
     if (!tx.find(Table.extents, inode, offset, snapshot)) throw new Malformed("a backpointer leads to no extent");
     const extent = decodeExtent(tx.view, tx.at, tx.length);
     if (extent.kind !== "data") throw new Malformed("a backpointer leads to an extent without a pointer");
-    rows.push({ inode, offset, snapshot, addressBytes, extent });
+    const choice = extent.compression === Compression.none ? uncompressed : againAs(tx, inode, compression);
+    rows.push({ inode, offset, snapshot, addressBytes, extent, choice });
   }
   return rows;
 }
 
-function copyOf(services: EngineServices, reader: Reader, row: LiveRow, tail: Tail): Effect.Effect<Copy | undefined> {
-  const { extent } = row;
+/** What was compressed pays again, at the level of whoever says one. */
+function againAs(tx: Transaction, inode: number, otherwise: CompressionChoice): CompressionChoice {
+  const { level } = unpacked(loadInode(tx, inode)?.compression ?? 0) ?? otherwise;
+  return { codec: Compression.zstd, level, adaptive: false };
+}
+
+function copyOf(reader: Reader, row: LiveRow, tail: Tail): Effect.Effect<Copy | undefined> {
+  const { extent, choice } = row;
   return Effect.gen(function* () {
     const raw = yield* reader.stored.read(extent);
     if (raw === undefined) {
@@ -112,9 +126,6 @@ function copyOf(services: EngineServices, reader: Reader, row: LiveRow, tail: Ta
     }
     const part = raw.subarray(extent.rawOffset, extent.rawOffset + extent.lengthBytes);
     if (part.length < raw.length) reached("partly live extent collected");
-    // What was left as it is, because it did not shrink, is not tried again.
-    const left = services.compression.adaptive && extent.compression === Compression.none;
-    const choice = left ? uncompressed : services.compression;
     const pieces: Array<Encoded> = [];
     let at = 0;
     while (at < part.length) {

@@ -3,10 +3,12 @@
  *
  * Adaptive compression tries what looks as if it would shrink, and learns: of a file whose extents were tried and gave
  * too little, the next ones are stored as they are, twice as many each time, before one is tried again. What a reader
- * needs stands in each extent, so the choice may differ from mount to mount. Pure.
+ * needs stands in each extent, so the choice may differ from mount to mount, and from file to file: a file's own, in its
+ * row, comes before the mount's. Pure.
  */
 import { Compression } from "../format/superblock.ts";
-import { ZSTD_LEVEL } from "../format/zstd.ts";
+import { levelOf, OwnCompression, ownCompression, wayOf } from "../format/values/own-compression.ts";
+import { ZSTD_LEVEL, ZSTD_LEVEL_MAX } from "../format/zstd.ts";
 import { reached } from "../marks.ts";
 
 export interface CompressionChoice {
@@ -18,13 +20,26 @@ export interface CompressionChoice {
   readonly adaptive: boolean;
 }
 
-export const LEVEL_MAX = 19;
+export const LEVEL_MAX = ZSTD_LEVEL_MAX;
 
 export const uncompressed: CompressionChoice = { codec: Compression.none, level: ZSTD_LEVEL, adaptive: false };
 
 /** What a pool asks for when a mount does not. */
 export const choiceOf = (codec: number): CompressionChoice =>
   codec === Compression.none ? uncompressed : { codec, level: ZSTD_LEVEL, adaptive: true };
+
+/** A choice as rows of inodes have it. */
+export function packed({ codec, level, adaptive }: CompressionChoice): number {
+  if (codec === Compression.none) return OwnCompression.none;
+  return ownCompression(adaptive ? OwnCompression.adaptive : OwnCompression.zstd, level);
+}
+
+/** What a row says; undefined if it leaves the choice to the mount. */
+export function unpacked(own: number): CompressionChoice | undefined {
+  if (own === OwnCompression.unset) return undefined;
+  if (own === OwnCompression.none) return uncompressed;
+  return { codec: Compression.zstd, level: levelOf(own), adaptive: wayOf(own) === OwnCompression.adaptive };
+}
 
 /** Extents in a row that gave too little before the next is left alone. */
 const DISAPPOINTMENTS_MAX = 2;

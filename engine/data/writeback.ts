@@ -15,8 +15,10 @@ import type { AppendError, Placement } from "../allocator/write-point.ts";
 import type { Transaction } from "../btree/transaction.ts";
 import { Compression } from "../format/superblock.ts";
 import type { ExtentValue } from "../format/values/extent.ts";
+import { OwnCompression } from "../format/values/own-compression.ts";
 import { later, loadInode, storeInode } from "./inode-rows.ts";
 import { reached } from "../marks.ts";
+import { type CompressionChoice, unpacked } from "./compression.ts";
 import { DirtyBytes, type DirtyRange } from "./dirty.ts";
 import { encode, type Encoded } from "./encode.ts";
 import { layOver, rowsIn } from "./extent-map.ts";
@@ -122,12 +124,13 @@ export class Writeback {
         const done = yield* self.writeInlineFile(state, taken, size);
         if (done) return self.files.countWritten("inline", size, size);
       }
+      const choice = yield* self.choiceOf(state);
       const underWay: Array<AppendedBatch> = [];
       let batch: Array<Piece> = [];
       let batchBytes = 0;
       const tail = new Tail(self.services.store.tailBytes("data"));
       for (const range of taken.ranges()) {
-        for (const piece of self.pieces(state, taken, range, tail)) {
+        for (const piece of self.pieces(state, taken, range, tail, choice)) {
           batch.push(piece);
           batchBytes += piece.end - piece.start;
         }
@@ -189,7 +192,24 @@ export class Writeback {
     });
   }
 
-  private pieces(state: FileState, taken: DirtyBytes, range: DirtyRange, tail: Tail): Array<Piece> {
+  /** The file's own choice, or the mount's. */
+  private choiceOf({ inode }: FileState): Effect.Effect<CompressionChoice, PoolFailed> {
+    const { transactor, compression } = this.services;
+    const own = transactor.transact<number, never>((tx) => loadInode(tx, inode)?.compression ?? OwnCompression.unset);
+    return Effect.map(own, (packed) => {
+      if (packed === OwnCompression.unset) return compression;
+      reached("written as the file's own compression says");
+      return unpacked(packed) ?? compression;
+    });
+  }
+
+  private pieces(
+    state: FileState,
+    taken: DirtyBytes,
+    range: DirtyRange,
+    tail: Tail,
+    choice: CompressionChoice,
+  ): Array<Piece> {
     const pieces: Array<Piece> = [];
     let at = range.start;
     while (at < range.end) {
@@ -202,7 +222,7 @@ export class Writeback {
         pieces.push({ ...piece, inline: bytes, encoded: undefined });
         continue;
       }
-      const encoded = encode(bytes, this.services.compression, state.history);
+      const encoded = encode(bytes, choice, state.history);
       tail.take(encoded.stored.length);
       pieces.push({ ...piece, inline: undefined, encoded });
     }

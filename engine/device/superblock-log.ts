@@ -24,6 +24,8 @@ export interface FoundSuperblock {
   readonly superblock: Superblock;
   /** Bucket, 0 or 1, that holds it. */
   readonly bucket: number;
+  /** Version of the oldest of the newest records of both. */
+  readonly versionMin: number;
 }
 
 export type SearchResult = FoundSuperblock | SuperblockFault;
@@ -136,7 +138,7 @@ export const findSuperblock = Effect.fnUntraced(function* (
   let found: FoundSuperblock | undefined;
   if (typeof first !== "string") {
     const newest = yield* newestIn(device, 0, limit ?? strides[0]!);
-    if (typeof newest !== "string") found = { superblock: newest.superblock, bucket: 0 };
+    if (typeof newest !== "string") found = foundIn(0, newest.superblock, undefined);
   }
   for (const stride of strides) {
     if (stride + size > device.geometry.capacityBytes) continue;
@@ -146,12 +148,17 @@ export const findSuperblock = Effect.fnUntraced(function* (
       continue;
     }
     if (strideOf(device, newest.superblock) !== stride) continue;
-    if (found === undefined || newest.superblock.sequence > found.superblock.sequence) {
-      found = { superblock: newest.superblock, bucket: 1 };
-    }
+    found = foundIn(1, newest.superblock, found);
   }
   return found ?? fault;
 });
+
+/** What is found with a record of a bucket, beside what was found before. */
+function foundIn(bucket: number, superblock: Superblock, before: FoundSuperblock | undefined): FoundSuperblock {
+  const versionMin = Math.min(superblock.version, before?.versionMin ?? superblock.version);
+  const newest = before === undefined || superblock.sequence > before.superblock.sequence;
+  return newest ? { superblock, bucket, versionMin } : { ...before, versionMin };
+}
 
 const strideOf = (device: Device, superblock: Superblock): number =>
   device.geometry.zones?.zoneBytes ?? superblock.bucketBytes;
@@ -160,7 +167,8 @@ const strideOf = (device: Device, superblock: Superblock): number =>
 export class SuperblockLog {
   private readonly io: BucketIo;
   private readonly device: number;
-  private bucket: number;
+  /** That holds the newest record, unless a write failed. */
+  bucket: number;
   private fillBytes = Number.POSITIVE_INFINITY;
 
   /** `newestBucket` holds the newest record; -1 on a device that has none. */
@@ -184,6 +192,12 @@ export class SuperblockLog {
       yield* self.io.write(self.device, layout.start(self.bucket) + self.fillBytes, padded);
       self.fillBytes += size;
     });
+  }
+
+  /** The same at the front of the other bucket, which held nothing that is still needed. */
+  writeInOther(superblock: Superblock): Effect.Effect<void, DeviceError> {
+    this.fillBytes = Number.POSITIVE_INFINITY;
+    return this.write(superblock);
   }
 
   /**

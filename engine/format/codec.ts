@@ -14,7 +14,9 @@ const TWO32 = 0x1_0000_0000;
 /** High words of integers below 2^53 are below this. */
 const HIGH_MAX = 0x1f_ffff;
 
-export const FORMAT_VERSION = 3;
+export const FORMAT_VERSION = 4;
+/** Pools of versions from here on are read; opening one for writing makes it one of `FORMAT_VERSION`. */
+export const FORMAT_VERSION_OLDEST = 3;
 /** "VARV" as the bytes lie on disk. */
 export const MAGIC = 0x5652_4156;
 export const UUID_BYTES = 16;
@@ -24,7 +26,7 @@ export const Kind = { superblock: 1, journalEntry: 2, nodeImage: 3, nodeDelta: 4
 export const RecordHeader = layout("record header", "Every record begins with it.", [
   checksum64("checksum", "xxh64, seed 0, of the bytes from 8 to `lengthBytes`"),
   u32("magic", '`56 41 52 56`, "VARV"'),
-  u16("version", `of the format; ${FORMAT_VERSION}`),
+  u16("version", `of the format: ${FORMAT_VERSION}, or ${FORMAT_VERSION_OLDEST} of what was written before`),
   u16("kind", "of the record: 1 superblock, 2 journal entry, 3 node image, 4 node delta"),
   u32("lengthBytes", "of the whole record, this header included, padding behind it excluded"),
   u32("reserved", "0"),
@@ -344,6 +346,8 @@ export function openRecordOfAnyVersion(
   return new Verified(view, at, lengthBytes, version, readU53(view, at + header.sequence), checksum);
 }
 
+export const isReadable = (version: number): boolean => version >= FORMAT_VERSION_OLDEST && version <= FORMAT_VERSION;
+
 /** The record at `at` if one is there that this version can read. */
 export function openRecord(
   data: Uint8Array,
@@ -353,5 +357,5 @@ export function openRecord(
   lengthMax: number,
 ): Verified | undefined {
   const record = openRecordOfAnyVersion(data, at, kind, uuid, lengthMax);
-  return record?.version === FORMAT_VERSION ? record : undefined;
+  return record !== undefined && isReadable(record.version) ? record : undefined;
 }

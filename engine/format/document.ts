@@ -3,7 +3,7 @@
  *
  * A test compares the page with what this prints, so the page cannot say anything else than the code does.
  */
-import { FORMAT_VERSION, RecordHeader } from "./codec.ts";
+import { FORMAT_VERSION, FORMAT_VERSION_OLDEST, RecordHeader } from "./codec.ts";
 import { EntryBody, EntryRefLayout, EntryRootHead, LEVEL_MAX, UpdateHead } from "./journal-entry.ts";
 import type { Field, Layout, VariableField } from "./layout.ts";
 import { NODE_BYTES_MAX, NodeBody } from "./node.ts";
@@ -105,6 +105,17 @@ function introduction(): Array<string> {
       "the checksum covers stay the same in all versions. Zeros behind a record up to the end of a block belong to no record.",
     ),
     ...layoutLines(RecordHeader),
+    ...paragraph("## Versions"),
+    ...paragraph(
+      `Records of versions ${FORMAT_VERSION_OLDEST} to ${FORMAT_VERSION} are read; a superblock of another version is refused, and any other record of one is none.`,
+      "What a program writes has its own version, so that a pool may hold records of several. The superblock's is that of",
+      "the newest: a program that opens a pool of an earlier version for writing first writes the superblock with its own into",
+      "both buckets of the log, one after the other, each flushed. An earlier program then finds no record that it can read,",
+      "and refuses the pool.",
+    ),
+    ...paragraph(
+      "Version 4 gave inodes a compression of their own, where version 3 has zeros. It changed nothing else.",
+    ),
   ];
 }
 

@@ -37,7 +37,7 @@ const pointer: pointers.NodePointer = {
 
 const superblock: superblocks.Superblock = {
   uuid,
-  version: 3,
+  version: 4,
   label: "höhle",
   sequence: 7,
   bucketBytes: 1 << 20,
@@ -116,7 +116,7 @@ const anInode: inode.InodeValue = {
   uid: 1000,
   gid: 100,
   rdev: 0x0103,
-  flags: 0,
+  compression: 0x0902,
   generation: 5,
   sizeBytes: 2 ** 45 + 3,
   allocatedBytes: 8192,
@@ -388,7 +388,7 @@ test("the constants of the format stay what they are", () => {
         "subvolumes": 6,
         "xattrs": 2,
       },
-      "version": 3,
+      "version": 4,
     }
   `);
 });

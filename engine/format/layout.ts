@@ -77,5 +77,7 @@ export function layout<const F extends ReadonlyArray<Field>>(
     at[field.name] = offset;
     offset += field.bytes;
   }
-  return { name, doc, fields, variable: variableFields, at: at as Layout<F[number]["name"]>["at"], bytes: offset };
+  // A copy: an object that got more than some eighteen keys one by one is a table of hashes to V8, and slow to read.
+  const offsets = { ...at } as Layout<F[number]["name"]>["at"];
+  return { name, doc, fields, variable: variableFields, at: offsets, bytes: offset };
 }

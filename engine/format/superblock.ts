@@ -6,6 +6,7 @@
  */
 import {
   FORMAT_VERSION,
+  isReadable,
   hasMagic,
   Kind,
   openRecordOfAnyVersion,
@@ -201,7 +202,7 @@ export function decodeSuperblock(data: Uint8Array): DecodedSuperblock {
   if (!hasMagic(data, 0)) return { bad: "not a pool" };
   const record = openRecordOfAnyVersion(data, 0, Kind.superblock, undefined, SUPERBLOCK_BYTES_MAX);
   if (record === undefined) return { bad: "damaged" };
-  if (record.version !== FORMAT_VERSION) return { bad: "unsupported version" };
+  if (!isReadable(record.version)) return { bad: "unsupported version" };
   const reader = record.body();
   const bucketBytes = reader.u32();
   const blockBytes = reader.u32();

@@ -8,6 +8,8 @@ import binding from "zstd-napi/binding.js";
 
 /** Fast, and what is used unless somebody asks for another. */
 export const ZSTD_LEVEL = 1;
+/** Small, and slow; what lies above takes more memory than it is worth. */
+export const ZSTD_LEVEL_MAX = 19;
 
 const compression = new binding.CCtx();
 const decompression = new binding.DCtx();

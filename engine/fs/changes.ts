@@ -10,11 +10,12 @@ import { rowsIn } from "../data/extent-map.ts";
 import type { EngineServices } from "../data/services.ts";
 import { Malformed } from "../format/malformed.ts";
 import type { InodeValue } from "../format/values/inode.ts";
+import { isOwnCompression } from "../format/values/own-compression.ts";
 import { reached } from "../marks.ts";
 import type { InodeNumbers } from "./core.ts";
 import { findName, listNames, type NamePlace, offsetOfHash } from "./directory.ts";
 import type { FileOperations } from "./file.ts";
-import { attributesOf, inodeThere, isRegular, loadLive, storeInode, typeOf } from "./inode.ts";
+import { attributesOf, isCompressible, inodeThere, isRegular, loadLive, storeInode, typeOf } from "./inode.ts";
 import { create, type Dropped, loadDirectory, rename, unlink } from "./namespace.ts";
 import { nameFault, nameHash } from "./names.ts";
 import {
@@ -156,6 +157,9 @@ export class Changes {
     const { files, services, now } = this.parts;
     const row = this.live(tx, inode);
     if (row instanceof FsError) return row;
+    if (changes.compression !== undefined && !(isCompressible(row) && isOwnCompression(changes.compression))) {
+      return new FsError("InvalidArgument", "compression");
+    }
     const after = changed({ ...row, changed: now() }, changes);
     storeInode(tx, inode, after);
     const attributes = this.attributes(inode, after);
@@ -250,6 +254,7 @@ export function changed(row: InodeValue, changes: AttributeChanges): InodeValue 
     mode: changes.mode === undefined ? row.mode : typeOf(row.mode) | (changes.mode & PERMISSION_BITS),
     uid: changes.uid ?? row.uid,
     gid: changes.gid ?? row.gid,
+    compression: changes.compression ?? row.compression,
     accessed: changes.accessed ?? row.accessed,
     modified: changes.modified ?? row.modified,
     changed: changes.changed ?? row.changed,

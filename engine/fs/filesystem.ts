@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect";
 import type { PoolFailed } from "../actor.ts";
 import type { Transaction } from "../btree/transaction.ts";
 import type { InodeValue } from "../format/values/inode.ts";
+import { isOwnCompression } from "../format/values/own-compression.ts";
 import { reached } from "../marks.ts";
 import { changed, Changes, type Making, PERMISSION_BITS, type ViewParts } from "./changes.ts";
 import type { NamePlace } from "./directory.ts";
@@ -96,7 +97,8 @@ export class View implements Filesystem {
   setattr(inode: number, changes: AttributeChanges): Fs<Attributes> {
     const { files, services } = this.parts;
     if (services.readOnly) return this.fail(new FsError("ReadOnly"));
-    const { sizeBytes } = changes;
+    const { sizeBytes, compression = 0 } = changes;
+    if (!isOwnCompression(compression)) return this.fail(new FsError("InvalidArgument", "compression"));
     if (sizeBytes !== undefined) {
       const apply = (row: InodeValue): InodeValue => changed(row, changes);
       // At that moment nothing was newer than the row.

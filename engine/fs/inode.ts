@@ -2,7 +2,7 @@
  * New inode rows, and how attributes follow from a row and the file's state in memory.
  */
 import type { FileState } from "../data/files.ts";
-import { later } from "../data/inode-rows.ts";
+import { isDirectory, isRegular, later } from "../data/inode-rows.ts";
 import type { InodeValue } from "../format/values/inode.ts";
 import type { Attributes, Owner, Timestamp } from "./types.ts";
 
@@ -17,6 +17,9 @@ export {
   typeOf,
 } from "../data/inode-rows.ts";
 
+/** May it have a compression of its own? Files, and directories on behalf of what is made in them. */
+export const isCompressible = (row: InodeValue): boolean => isRegular(row) || isDirectory(row);
+
 export function newInode(mode: number, owner: Owner, rdev: number, now: Timestamp, links = 1, parent = 0): InodeValue {
   return {
     mode,
@@ -24,7 +27,7 @@ export function newInode(mode: number, owner: Owner, rdev: number, now: Timestam
     uid: owner.uid,
     gid: owner.gid,
     rdev,
-    flags: 0,
+    compression: 0,
     generation: 0,
     sizeBytes: 0,
     allocatedBytes: 0,
@@ -49,6 +52,7 @@ export function attributesOf(inode: number, row: InodeValue, state: FileState | 
     uid: row.uid,
     gid: row.gid,
     rdev: row.rdev,
+    compression: row.compression,
     sizeBytes,
     allocatedBytes: Math.max(row.allocatedBytes, soon),
     ...(newer?.unwritten === true ? { unsettled: true } : {}),

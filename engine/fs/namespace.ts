@@ -57,6 +57,15 @@ export interface Creation {
   readonly now: Timestamp;
 }
 
+/** What is made in a directory is compressed as that says; nothing else than files and directories is at all. */
+function inherited({ compression }: InodeValue, mode: number): number {
+  if (compression === 0) return 0;
+  const type = typeOf(mode);
+  if (type !== FileType.regular && type !== FileType.directory) return 0;
+  reached("compression inherited");
+  return compression;
+}
+
 export function create(tx: Transaction, what: Creation): InodeValue | FsError {
   const { place, inode, mode, now } = what;
   const parent = loadDirectory(tx, place.directory);
@@ -69,7 +78,8 @@ export function create(tx: Transaction, what: Creation): InodeValue | FsError {
   if (directory && parent.links >= LINKS_MAX) return new FsError("TooManyLinks");
   const fresh = newInode(mode, what.owner, what.rdev, now, directory ? 2 : 1, directory ? place.directory : 0);
   const length = what.target?.length ?? 0;
-  const row = { ...fresh, sizeBytes: length, allocatedBytes: length };
+  const compression = inherited(parent, mode);
+  const row = { ...fresh, compression, sizeBytes: length, allocatedBytes: length };
   storeInode(tx, inode, row);
   for (let at = 0; at < length; at += TARGET_ROW_BYTES) {
     const bytes = what.target!.slice(at, at + TARGET_ROW_BYTES);
@@ -87,7 +97,7 @@ export function createNameless(
   const parent = loadDirectory(tx, what.directory);
   if (parent instanceof FsError) return parent;
   if (parent.links === 0) return new FsError("NoEntry");
-  const row = newInode(what.mode, what.owner, 0, what.now, 0);
+  const row = { ...newInode(what.mode, what.owner, 0, what.now, 0), compression: inherited(parent, what.mode) };
   storeInode(tx, what.inode, row);
   putOrphan(tx, what.inode);
   return row;

@@ -43,6 +43,8 @@ export interface Attributes {
   readonly gid: number;
   /** Device number of a device node, as Linux encodes it in 32 bits. */
   readonly rdev: number;
+  /** The inode's own choice, as `engine/data/compression.ts` packs one; 0: none, so that of the pool as it is open. */
+  readonly compression: number;
   readonly sizeBytes: number;
   /** Bytes of the file that are backed by data (holes excluded, before compression). */
   readonly allocatedBytes: number;
@@ -66,6 +68,8 @@ export interface AttributeChanges {
   readonly uid?: number;
   readonly gid?: number;
   readonly sizeBytes?: number;
+  /** Of regular files, and of directories for what is made in them. Only what is written back from now on heeds it. */
+  readonly compression?: number;
   readonly accessed?: Timestamp;
   readonly modified?: Timestamp;
   /** Given by a kernel that keeps a file's times itself; otherwise it is the time of the call. */

@@ -2,7 +2,8 @@
  * Extended attributes inside transactions.
  *
  * An attribute takes a slot of its inode: a head row with its name and the beginning of the value, and as many further
- * rows as the value needs. Inodes have few attributes, so a name is found by looking through the heads.
+ * rows as the value needs. Inodes have few attributes, so a name is found by looking through the heads. One attribute
+ * has no slot: `compression-attribute.ts`.
  */
 import type { Transaction } from "../btree/transaction.ts";
 import { SNAPSHOT_ROOT, Table } from "../format/tables.ts";
@@ -17,9 +18,18 @@ import {
   xattrHeadBytes,
   xattrHeadRoomBytes,
 } from "../format/values/xattr.ts";
-import { loadInode, storeInode } from "./inode.ts";
+import type { InodeValue } from "../format/values/inode.ts";
+import {
+  COMPRESSION_ATTRIBUTE,
+  compressionOfValue,
+  compressionValue,
+  isCompressionAttribute,
+} from "./compression-attribute.ts";
+import { isCompressible, loadInode, storeInode } from "./inode.ts";
 import { sameName } from "./names.ts";
 import { FsError, type Timestamp, XATTR_NAME_BYTES_MAX, XATTR_VALUE_BYTES_MAX } from "./types.ts";
+
+const encoder = new TextEncoder();
 
 interface Slot {
   readonly slot: number;
@@ -66,7 +76,9 @@ export function xattrNameFault(name: Uint8Array): FsError | undefined {
 }
 
 export function getXattr(tx: Transaction, inode: number, name: Uint8Array): Uint8Array | FsError {
-  if (loadInode(tx, inode) === undefined) return new FsError("NoEntry", `inode ${inode}`);
+  const row = loadInode(tx, inode);
+  if (row === undefined) return new FsError("NoEntry", `inode ${inode}`);
+  if (isCompressionAttribute(name)) return compressionValue(row.compression) ?? new FsError("NoAttribute");
   const slot = heads(tx, inode).find(({ head }) => sameName(head.name, name));
   if (slot === undefined) return new FsError("NoAttribute");
   const value = new Uint8Array(slot.head.totalValueBytes);
@@ -83,8 +95,11 @@ export function getXattr(tx: Transaction, inode: number, name: Uint8Array): Uint
 }
 
 export function listXattrs(tx: Transaction, inode: number): Array<Uint8Array> | FsError {
-  if (loadInode(tx, inode) === undefined) return new FsError("NoEntry", `inode ${inode}`);
-  return heads(tx, inode).map(({ head }) => head.name);
+  const row = loadInode(tx, inode);
+  if (row === undefined) return new FsError("NoEntry", `inode ${inode}`);
+  // A version before this one took the name for any other.
+  const names = heads(tx, inode).flatMap(({ head }) => (isCompressionAttribute(head.name) ? [] : [head.name]));
+  return row.compression === 0 ? names : [...names, encoder.encode(COMPRESSION_ATTRIBUTE)];
 }
 
 export function setXattr(
@@ -98,6 +113,7 @@ export function setXattr(
   const row = loadInode(tx, inode);
   if (row === undefined) return new FsError("NoEntry", `inode ${inode}`);
   if (value.length > XATTR_VALUE_BYTES_MAX) return new FsError("ResultTooLarge", "attribute value");
+  if (isCompressionAttribute(name)) return setCompression(tx, inode, row, value, mode, now);
   const slots = heads(tx, inode);
   const known = slots.find(({ head }) => sameName(head.name, name));
   if (known === undefined && mode === "replace") return new FsError("NoAttribute");
@@ -110,9 +126,30 @@ export function setXattr(
   return undefined;
 }
 
+function setCompression(
+  tx: Transaction,
+  inode: number,
+  row: InodeValue,
+  value: Uint8Array,
+  mode: "set" | "create" | "replace",
+  now: Timestamp,
+): FsError | undefined {
+  const compression = compressionOfValue(value);
+  if (compression === undefined || !isCompressible(row)) return new FsError("InvalidArgument", "compression");
+  if (row.compression === 0 && mode === "replace") return new FsError("NoAttribute");
+  if (row.compression !== 0 && mode === "create") return new FsError("Exists");
+  storeInode(tx, inode, { ...row, compression, changed: now });
+  return undefined;
+}
+
 export function removeXattr(tx: Transaction, inode: number, name: Uint8Array, now: Timestamp): FsError | undefined {
   const row = loadInode(tx, inode);
   if (row === undefined) return new FsError("NoEntry", `inode ${inode}`);
+  if (isCompressionAttribute(name)) {
+    if (row.compression === 0) return new FsError("NoAttribute");
+    storeInode(tx, inode, { ...row, compression: 0, changed: now });
+    return undefined;
+  }
   const slot = heads(tx, inode).find(({ head }) => sameName(head.name, name));
   if (slot === undefined) return new FsError("NoAttribute");
   removeSlot(tx, inode, slot);

@@ -49,6 +49,7 @@ import {
   supersedeRejected,
 } from "./runtime.ts";
 import { type FormatOptions, shapeFault, shapeOf } from "./shape.ts";
+import { ofThisVersion } from "./this-version.ts";
 import { type Survival, survivalOf, takeOver } from "./survival.ts";
 
 export interface OpenOptions extends Partial<RuntimeOptions> {
@@ -381,13 +382,14 @@ export const openPool = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Pool, PoolError | PoolFailed, Scope.Scope> {
   const readOnly = options.readOnly ?? false;
   if (!readOnly) for (const device of devices) yield* deviceFailed(retrying(device.flush));
-  const { superblock, bucket } = yield* findPool(devices);
-  const io = bucketIo(devices, superblock.bucketBytes);
+  const found = yield* findPool(devices);
+  const io = bucketIo(devices, found.superblock.bucketBytes);
   yield* deviceFailed(lookAtZones(io, readOnly));
-  const recovered = yield* deviceFailed(readJournal(io, superblock));
+  const recovered = yield* deviceFailed(readJournal(io, found.superblock));
   const { survivors } = options;
-  const survival = survivors === undefined ? undefined : survivalOf(survivors, recovered, superblock.uuid);
+  const survival = survivors === undefined ? undefined : survivalOf(survivors, recovered, found.superblock.uuid);
   if (typeof survival === "string") return yield* Effect.fail(new NotTakenOver(survival));
+  const { superblock, bucket } = readOnly ? found : yield* deviceFailed(ofThisVersion(io, found));
   const { runtime, core } = yield* notMalformed(start(io, superblock, recovered, options, survival));
   if (!readOnly) {
     yield* Effect.mapError(afterCrash(runtime, core, survivors, survival), (error) =>

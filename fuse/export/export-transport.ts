@@ -168,6 +168,7 @@ export class ExportTransport {
       uid: 0,
       gid: 0,
       rdev: 0,
+      compression: 0,
       sizeBytes: file ? this.served.sizeBytes : 0,
       allocatedBytes: file ? this.served.sizeBytes : 0,
       accessed: NEVER,

@@ -25,6 +25,7 @@ const attributes: Attributes = {
   uid: 1000,
   gid: 1001,
   rdev: 0,
+  compression: 0,
   sizeBytes: 2 ** 40 + 1,
   allocatedBytes: 513,
   accessed: { seconds: -1, nanoseconds: 500_000_000 },

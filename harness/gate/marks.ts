@@ -23,6 +23,8 @@ export const RATES: Readonly<Record<string, number>> = {
   // Needs clients that fill entries faster than a slow journal takes them.
   "commit waited for the journal to write": 0.02,
   "change refused by a frozen pool": 0.1,
+  // Needs a directory that was given one.
+  "compression inherited": 4,
   // Needs bytes that look compressible and are not; few are drawn.
   "compression gave too little": 0.1,
   "device gone": 0.5,
@@ -118,6 +120,7 @@ export const RATES: Readonly<Record<string, number>> = {
   "writeback failed for a removed file": 0.05,
   "writeback began before the limit": 3,
   "writer waited for writeback": 80,
+  "written as the file's own compression says": 10,
   // Zones that are lost, and commands on them that fail: three scenarios alone tell of them.
   "bucket that cannot be reset retired": 0.6,
   "journal bucket dropped from the superblock": 0.6,

@@ -5,6 +5,37 @@ import type { Mutant } from "./mutant.ts";
 
 export const namesMutants: ReadonlyArray<Mutant> = [
   {
+    id: "compression-not-inherited",
+    breaks: "what is made in a directory has no compression of its own, whatever the directory has",
+    file: "engine/fs/namespace.js",
+    edits: [{ find: 'reached("compression inherited");', replace: "return 0;" }],
+    scenarios: ["attributes", "zoned/attributes"],
+  },
+  {
+    id: "compression-lost-in-writeback",
+    breaks: "a file's own compression is gone once data of it was written back",
+    file: "engine/data/writeback.js",
+    edits: [
+      {
+        find: "sizeBytes: Math.max(row.sizeBytes, done)",
+        replace: "compression: 0, sizeBytes: Math.max(row.sizeBytes, done)",
+      },
+    ],
+    scenarios: ["attributes", "zoned/attributes"],
+  },
+  {
+    id: "compression-lost-in-truncate",
+    breaks: "a truncate takes a file's own compression away",
+    file: "engine/fs/ranges.js",
+    edits: [
+      {
+        find: "const stored = { ...after, sizeBytes: size,",
+        replace: "const stored = { ...after, compression: 0, sizeBytes: size,",
+      },
+    ],
+    scenarios: ["process-crash-data"],
+  },
+  {
     id: "rename-at-once-before-data",
     breaks: "a rename that is answered at once does not wait for the data of what it puts in another file's place",
     file: "engine/fs/at-once.js",

@@ -6,7 +6,7 @@
  * fingerprint, then compared in full; several prefixes may look alike, any of them will do. If none does, the verdict
  * tells what is wrong against the closest one. Judging changes nothing; marks of one history may come in any order.
  */
-import { compareTimes, type Inode, type InodeState, sameBytes } from "./inode.ts";
+import { compareTimes, type Inode, type InodeState, sameBytes, shownXattrs } from "./inode.ts";
 import { wrongFile } from "./file-check.ts";
 import { Fingerprint } from "./fingerprint.ts";
 import type { FoundNode, FoundTree } from "./found-tree.ts";
@@ -114,7 +114,7 @@ function addTo(sum: Fingerprint, sign: 1 | -1, inode: Inode, state: InodeState |
   if (state === undefined || state.links === 0) return;
   const entries: Array<readonly [string, number]> = [];
   for (const [name, child] of state.entries ?? []) entries.push([name, child.number as number]);
-  sum.node(sign, inode.number as number, state, entries);
+  sum.node(sign, inode.number as number, { ...state, xattrs: shownXattrs(state) }, entries);
 }
 
 function fingerprintOf(tree: FoundTree): Fingerprint {
@@ -177,11 +177,12 @@ function compareNode(
     if (is !== expected) problems.push(`${path}: ${what} is ${String(is)}, expected ${String(expected)}`);
   };
   differ("mode", `0o${attributes.mode.toString(8)}`, `0o${state.mode.toString(8)}`);
-  for (const name of ["links", "uid", "gid", "rdev"] as const) differ(name, attributes[name], state[name]);
+  for (const name of ["links", "uid", "gid", "rdev", "compression"] as const)
+    differ(name, attributes[name], state[name]);
   // What could not be read is neither right nor wrong.
   if (found.target !== undefined) differ("target", found.target, state.target);
   if (state.entries !== undefined) differ("size", attributes.sizeBytes, state.entries.size);
-  if (found.xattrs !== undefined) compareXattrs(state.xattrs, found.xattrs, path, problems);
+  if (found.xattrs !== undefined) compareXattrs(shownXattrs(state), found.xattrs, path, problems);
   // A time that was set stands, unless something after the prefix may have changed it already.
   const { modified } = state;
   if (modified === undefined || inode.states.at(markMoment)?.modified !== modified) return;

@@ -10,6 +10,7 @@ export interface NodeFacts {
   readonly gid: number;
   readonly rdev: number;
   readonly links: number;
+  readonly compression: number;
   readonly target: string | undefined;
   readonly xattrs: ReadonlyMap<string, Uint8Array>;
 }
@@ -33,7 +34,7 @@ export class Fingerprint {
   node(sign: 1 | -1, number: number, facts: NodeFacts, entries: Iterable<readonly [string, number]>): void {
     let hash = mixNumber(mixNumber(mixNumber(0x51ed270b, number), facts.mode), facts.links);
     hash = mixNumber(mixNumber(mixNumber(hash, facts.uid), facts.gid), facts.rdev);
-    this.add(sign, mixText(hash, facts.target ?? ""));
+    this.add(sign, mixText(mixNumber(hash, facts.compression), facts.target ?? ""));
     for (const [name, value] of facts.xattrs) {
       let held = mixText(mixNumber(0x2545f491, number), name);
       for (let index = 0; index < value.length; index++) held = mix(held, value[index] as number);

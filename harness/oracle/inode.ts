@@ -5,6 +5,7 @@
  * `content`. The number that the engine gave the inode is learned from its answers (`number`), never invented.
  * Names and other byte strings are keyed by `textOf`, one character a byte.
  */
+import { COMPRESSION_ATTRIBUTE, compressionValue } from "../../engine/fs/compression-attribute.ts";
 import { FileType, type Timestamp } from "../../engine/fs/types.ts";
 import type { FileContent } from "./file-content.ts";
 import { Versions } from "./versions.ts";
@@ -16,6 +17,8 @@ export interface InodeState {
   readonly gid: number;
   readonly rdev: number;
   readonly links: number;
+  /** Its own, 0 if it has none. */
+  readonly compression: number;
   /** Of a symlink. */
   readonly target: string | undefined;
   readonly xattrs: ReadonlyMap<string, Uint8Array>;
@@ -58,6 +61,11 @@ export class Inode {
     return typeOf(this.state.mode) === FileType.directory;
   }
 
+  /** May it have a compression of its own? */
+  get isCompressible(): boolean {
+    return this.isDirectory || this.content !== undefined;
+  }
+
   /** Nothing keeps it any more: no name and nobody who holds it open. */
   get isGone(): boolean {
     return this.state.links === 0 && this.opens === 0;
@@ -84,6 +92,15 @@ export function bytesOf(text: string): Uint8Array {
   const bytes = new Uint8Array(text.length);
   for (let index = 0; index < text.length; index++) bytes[index] = text.charCodeAt(index);
   return bytes;
+}
+
+/** The xattrs that it shows: its own compression is one too. */
+export function shownXattrs({
+  xattrs,
+  compression,
+}: Pick<InodeState, "xattrs" | "compression">): ReadonlyMap<string, Uint8Array> {
+  const value = compressionValue(compression);
+  return value === undefined ? xattrs : new Map(xattrs).set(COMPRESSION_ATTRIBUTE, value);
 }
 
 export function sameBytes(one: Uint8Array, other: Uint8Array): boolean {

@@ -4,6 +4,7 @@
  * Same manner as `model.ts`: each is applied at the moment at which it took effect and returns what the engine must
  * answer. A write is no change of the namespace; truncate and fallocate are, because the engine orders them with it.
  */
+import { compressionOfValue, isCompressionAttribute } from "../../engine/fs/compression-attribute.ts";
 import {
   FILE_BYTES_MAX,
   type FallocateMode,
@@ -15,7 +16,7 @@ import {
 import { describeBytes } from "../workload/pattern.ts";
 import { type Expectation, fails, isRefusal, type Refusal, succeeds } from "./expectation.ts";
 import type { FileContent } from "./file-content.ts";
-import { type Inode, sameBytes, textOf } from "./inode.ts";
+import { type Inode, sameBytes, shownXattrs, textOf } from "./inode.ts";
 import type { Call, Model } from "./model.ts";
 
 interface OpenFile {
@@ -120,7 +121,7 @@ export function releaseInode(model: Model, number: number): Expectation<unknown>
 export function getxattr(model: Model, number: number, name: Uint8Array): Expectation<Uint8Array> {
   const inode = model.find(number);
   if (inode === undefined) return model.missing(number);
-  const expected = inode.state.xattrs.get(textOf(name));
+  const expected = shownXattrs(inode.state).get(textOf(name));
   if (expected === undefined) return fails(...wrongXattrName(name), "NoAttribute");
   return { verify: (found) => wrongBytes(found, expected, 0) };
 }
@@ -136,13 +137,19 @@ export function setxattr(
   const inode = model.find(number);
   if (inode === undefined) return model.missing(number);
   const reasons: Array<FsReason> = [...wrongXattrName(name)];
-  const exists = inode.state.xattrs.has(textOf(name));
+  const exists = shownXattrs(inode.state).has(textOf(name));
+  const compression = isCompressionAttribute(name) ? compressionOfValue(value) : undefined;
   if (value.length > XATTR_VALUE_BYTES_MAX) reasons.push("ResultTooLarge", "NoSpace", "InvalidArgument");
+  if (isCompressionAttribute(name) && (compression === undefined || !inode.isCompressible)) {
+    reasons.push("InvalidArgument");
+  }
   if (mode === "create" && exists) reasons.push("Exists");
   if (mode === "replace" && !exists) reasons.push("NoAttribute");
   if (reasons.length > 0) return fails(...reasons);
   const moment = model.history.advance(call.label, [inode]);
-  model.put(moment, inode, { xattrs: new Map(inode.state.xattrs).set(textOf(name), value) });
+  const after =
+    compression === undefined ? { xattrs: new Map(inode.state.xattrs).set(textOf(name), value) } : { compression };
+  model.put(moment, inode, after);
   return succeeds;
 }
 
@@ -150,16 +157,17 @@ export function removexattr(model: Model, call: Call, number: number, name: Uint
   const inode = model.find(number);
   if (inode === undefined) return model.missing(number);
   const xattrs = new Map(inode.state.xattrs);
-  if (!xattrs.delete(textOf(name))) return fails(...wrongXattrName(name), "NoAttribute");
+  const unset = isCompressionAttribute(name) && inode.state.compression !== 0;
+  if (!unset && !xattrs.delete(textOf(name))) return fails(...wrongXattrName(name), "NoAttribute");
   const moment = model.history.advance(call.label, [inode]);
-  model.put(moment, inode, { xattrs });
+  model.put(moment, inode, unset ? { compression: 0 } : { xattrs });
   return succeeds;
 }
 
 export function listxattr(model: Model, number: number): Expectation<ReadonlyArray<Uint8Array>> {
   const inode = model.find(number);
   if (inode === undefined) return model.missing(number);
-  const expected = [...inode.state.xattrs.keys()].toSorted().join("\0");
+  const expected = [...shownXattrs(inode.state).keys()].toSorted().join("\0");
   return {
     verify: (found) => {
       const names = found.map(textOf).toSorted().join("\0");

@@ -19,6 +19,7 @@ import {
   type RenameMode,
   type Timestamp,
 } from "../../engine/fs/types.ts";
+import { COMPRESSION_ATTRIBUTE } from "../../engine/fs/compression-attribute.ts";
 import { type Expectation, fails, isRefusal, type Refusal, succeeds } from "./expectation.ts";
 import { FileContent, PAGE_BYTES } from "./file-content.ts";
 import type { FoundNode, FoundTree } from "./found-tree.ts";
@@ -174,7 +175,8 @@ export class Model {
     const touched: Array<Inode> = [];
     const moment = this.history.advance(call.label, touched);
     const state = emptyState(FileType.regular | (mode & PERMISSION_BITS), owner, 0);
-    const inode = this.createInode(moment, { ...state, touched: this.clock?.() });
+    const { compression } = directory.found.state;
+    const inode = this.createInode(moment, { ...state, compression, touched: this.clock?.() });
     touched.push(inode);
     inode.nameless = true;
     inode.opens = 1;
@@ -285,11 +287,13 @@ export class Model {
       if (size < 0) return fails("InvalidArgument");
       if (size > FILE_BYTES_MAX) return fails("FileTooLarge", "InvalidArgument");
     }
+    if (changes.compression !== undefined && !inode.isCompressible) return fails("InvalidArgument");
     const moment = this.history.advance(call.label, [inode]);
     this.put(moment, inode, {
       mode: changes.mode === undefined ? inode.state.mode : typeOf(inode.state.mode) | (changes.mode & PERMISSION_BITS),
       uid: changes.uid ?? inode.state.uid,
       gid: changes.gid ?? inode.state.gid,
+      compression: changes.compression ?? inode.state.compression,
     });
     if (size !== undefined) this.touch(moment, inode);
     if (changes.modified !== undefined) {
@@ -333,8 +337,10 @@ export class Model {
   }
 
   private adopt({ attributes, target, xattrs, entries, pages }: FoundNode): Inode {
-    const { mode, uid, gid, rdev, links, sizeBytes } = attributes;
-    const state = { ...emptyState(mode, { uid, gid }, links), rdev, target, xattrs: xattrs ?? NO_XATTRS };
+    const { mode, uid, gid, rdev, links, compression, sizeBytes } = attributes;
+    const kept = new Map(xattrs);
+    kept.delete(COMPRESSION_ATTRIBUTE);
+    const state = { ...emptyState(mode, { uid, gid }, links), rdev, compression, target, xattrs: kept };
     const inode = this.createInode(0, entries === undefined ? state : { ...state, entries: new Map() });
     for (const [index, page] of pages) inode.content?.write(0, index * PAGE_BYTES, page);
     inode.content?.truncate(0, sizeBytes);
@@ -358,7 +364,10 @@ export class Model {
     if (reasons.length > 0 || isRefusal(directory)) return fails(...reasons);
     const touched: Array<Inode> = [directory.found];
     const moment = this.history.advance(call.label, touched);
-    const inode = this.createInode(moment, { ...state, touched: this.clock?.() });
+    const type = typeOf(state.mode);
+    const inherits = type === FileType.regular || type === FileType.directory;
+    const compression = inherits ? directory.found.state.compression : 0;
+    const inode = this.createInode(moment, { ...state, compression, touched: this.clock?.() });
     touched.push(inode);
     this.enter(moment, directory.found, name, inode);
     return this.attributesOf(inode);
@@ -372,6 +381,7 @@ export function emptyState(mode: number, owner: Owner, links: number): InodeStat
     gid: owner.gid,
     rdev: 0,
     links,
+    compression: 0,
     target: undefined,
     xattrs: NO_XATTRS,
     entries: typeOf(mode) === FileType.directory ? new Map<string, Inode>() : undefined,
@@ -429,6 +439,7 @@ function wrongAttributes(
     ["uid", state.uid],
     ["gid", state.gid],
     ["rdev", state.rdev],
+    ["compression", state.compression],
     ["sizeBytes", sizeBytes],
   ];
   for (const [name, value] of expected) {

@@ -15,7 +15,8 @@ import {
   ROOT_INODE,
   type Timestamp,
 } from "../../engine/fs/types.ts";
-import { bytesOf, textOf } from "./inode.ts";
+import { compressionOfValue, isCompressionAttribute } from "../../engine/fs/compression-attribute.ts";
+import { bytesOf, shownXattrs, textOf } from "./inode.ts";
 
 export interface ToyNode {
   mode: number;
@@ -23,6 +24,7 @@ export interface ToyNode {
   gid: number;
   rdev: number;
   links: number;
+  compression: number;
   opens: number;
   parent: number;
   bytes: Uint8Array;
@@ -49,8 +51,9 @@ export interface ToySync {
   readonly file: number | undefined;
 }
 
-const isDirectory = (node: ToyNode): boolean => (node.mode & FileType.mask) === FileType.directory;
-const isRegular = (node: ToyNode): boolean => (node.mode & FileType.mask) === FileType.regular;
+const isDirectory = (node: Pick<ToyNode, "mode">): boolean => (node.mode & FileType.mask) === FileType.directory;
+const isRegular = (node: Pick<ToyNode, "mode">): boolean => (node.mode & FileType.mask) === FileType.regular;
+const isCompressible = (node: Pick<ToyNode, "mode">): boolean => isDirectory(node) || isRegular(node);
 
 const at = (seconds: number): Timestamp => ({ seconds, nanoseconds: 0 });
 const TIMES = { accessed: at(0), modified: at(0) };
@@ -62,6 +65,7 @@ function freshNode(mode: number, owner: { uid: number; gid: number }, parent: nu
     mode,
     ...owner,
     rdev: 0,
+    compression: 0,
     links,
     opens: 0,
     parent,
@@ -178,9 +182,10 @@ export class ToyFilesystem {
   private attributes(number: number): Attributes {
     const node = this.node(number);
     const sizeBytes = isRegular(node) ? node.bytes.length : isDirectory(node) ? node.names.size : node.target.length;
-    const { mode, links, uid, gid, rdev, accessed, modified } = node;
+    const { mode, links, uid, gid, rdev, compression, accessed, modified } = node;
     const times = { accessed, modified, changed: at(++this.clock), born: at(0) };
-    return { inode: number, mode, links, uid, gid, rdev, sizeBytes, allocatedBytes: sizeBytes, ...times };
+    const owned = { uid, gid, rdev, compression };
+    return { inode: number, mode, links, ...owned, sizeBytes, allocatedBytes: sizeBytes, ...times };
   }
 
   private reading(
@@ -224,11 +229,11 @@ export class ToyFilesystem {
         }),
       getxattr: (inode, name) =>
         run(() => {
-          const value = this.node(inode).xattrs.get(textOf(name));
+          const value = shownXattrs(this.node(inode)).get(textOf(name));
           if (value === undefined) throw new FsError("NoAttribute");
           return value;
         }),
-      listxattr: (inode) => run(() => [...this.node(inode).xattrs.keys()].map(bytesOf)),
+      listxattr: (inode) => run(() => [...shownXattrs(this.node(inode)).keys()].map(bytesOf)),
       statfs: run(() => ({
         blockBytes: 4096,
         totalBytes: 2 ** 30,
@@ -246,8 +251,9 @@ export class ToyFilesystem {
     if (directory.names.has(key)) throw new FsError("Exists");
     if (directory.links === 0) throw new FsError("NoEntry");
     const number = ++this.numbers;
+    const compression = isCompressible(node) ? directory.compression : 0;
     this.changeNames([parent], undefined, (state) => {
-      state.set(number, { ...node, names: new Map(), xattrs: new Map() });
+      state.set(number, { ...node, compression, names: new Map(), xattrs: new Map() });
       const above = state.get(parent) as ToyNode;
       above.names.set(key, number);
       if ((node.mode & FileType.mask) === FileType.directory) above.links++;
@@ -352,10 +358,11 @@ export class ToyFilesystem {
         run(() => this.create(parent, name, { ...freshNode(FileType.symlink | 0o777, owner, parent), target })),
       tmpfile: (parent, mode, owner) =>
         run(() => {
-          if (this.directory(parent).links === 0) throw new FsError("NoEntry");
+          const { links, compression } = this.directory(parent);
+          if (links === 0) throw new FsError("NoEntry");
           const number = ++this.numbers;
           this.nameless.add(number);
-          const node = { ...freshNode(FileType.regular | mode, owner, parent), links: 0, opens: 1 };
+          const node = { ...freshNode(FileType.regular | mode, owner, parent), compression, links: 0, opens: 1 };
           this.change("namespace", undefined, (state) => {
             state.set(number, { ...node, names: new Map(), xattrs: new Map() });
           });
@@ -386,15 +393,26 @@ export class ToyFilesystem {
     return {
       setxattr: (inode, name, value, mode) =>
         run(() => {
-          const has = this.node(inode).xattrs.has(textOf(name));
+          const node = this.node(inode);
+          const has = shownXattrs(node).has(textOf(name));
+          const compression = isCompressionAttribute(name) ? compressionOfValue(value) : undefined;
+          if (isCompressionAttribute(name) && (compression === undefined || !isCompressible(node))) {
+            throw new FsError("InvalidArgument");
+          }
           if (mode === "create" && has) throw new FsError("Exists");
           if (mode === "replace" && !has) throw new FsError("NoAttribute");
-          this.change("namespace", undefined, (state) => void state.get(inode)?.xattrs.set(textOf(name), value));
+          this.change("namespace", undefined, (state) => {
+            if (compression === undefined) state.get(inode)?.xattrs.set(textOf(name), value);
+            else Object.assign(state.get(inode) ?? {}, { compression });
+          });
         }),
       removexattr: (inode, name) =>
         run(() => {
-          if (!this.node(inode).xattrs.has(textOf(name))) throw new FsError("NoAttribute");
-          this.change("namespace", undefined, (state) => void state.get(inode)?.xattrs.delete(textOf(name)));
+          if (!shownXattrs(this.node(inode)).has(textOf(name))) throw new FsError("NoAttribute");
+          this.change("namespace", undefined, (state) => {
+            if (isCompressionAttribute(name)) Object.assign(state.get(inode) ?? {}, { compression: 0 });
+            else state.get(inode)?.xattrs.delete(textOf(name));
+          });
         }),
       open: (inode) => run(() => void this.node(inode).opens++),
       release: (inode) =>
@@ -417,10 +435,11 @@ export class ToyFilesystem {
     const sync = (file: number | undefined): Fs<void> =>
       run(() => void this.syncs.push({ started: this.log.length, file }));
     return {
-      setattr: (inode, { sizeBytes, mode, uid, gid, accessed, modified }) =>
+      setattr: (inode, { sizeBytes, mode, uid, gid, compression, accessed, modified }) =>
         run(() => {
           if (sizeBytes !== undefined) this.regular(inode);
-          this.node(inode);
+          const before = this.node(inode);
+          if (compression !== undefined && !isCompressible(before)) throw new FsError("InvalidArgument");
           const now = at(++this.clock);
           this.change("namespace", sizeBytes === undefined ? undefined : inode, (state) => {
             const node = state.get(inode);
@@ -429,6 +448,7 @@ export class ToyFilesystem {
             node.mode = mode === undefined ? node.mode : (node.mode & FileType.mask) | mode;
             node.uid = uid ?? node.uid;
             node.gid = gid ?? node.gid;
+            node.compression = compression ?? node.compression;
             node.accessed = accessed ?? node.accessed;
             node.modified = modified ?? (sizeBytes === undefined ? node.modified : now);
           });

@@ -37,7 +37,7 @@ function treeAt(model: Model, moment: number, contentMoment = moment): FoundTree
     }
     const { mode, uid, gid, rdev, links, target } = state;
     const attributes: Attributes = {
-      ...{ inode: number, mode, uid, gid, rdev, links, sizeBytes, allocatedBytes: 0 },
+      ...{ inode: number, mode, uid, gid, rdev, links, sizeBytes, allocatedBytes: 0, compression: 0 },
       ...{ accessed: time, modified: time, changed: time, born: time },
     };
     const entries =

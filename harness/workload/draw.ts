@@ -4,6 +4,8 @@
  * All choices come from one stream, so a client's operations depend on the seed and on the state of the filesystem when
  * each is drawn. The space of names is small on purpose: collisions, replaced and reused names are what matters.
  */
+import { COMPRESSION_ATTRIBUTE } from "../../engine/fs/compression-attribute.ts";
+import { OwnCompression, ownCompression } from "../../engine/format/values/own-compression.ts";
 import type { Timestamp } from "../../engine/fs/types.ts";
 import type { Prng } from "../entropy.ts";
 import type { Inode } from "../oracle/inode.ts";
@@ -14,6 +16,14 @@ import type { Profile, WriteLengths } from "./profile.ts";
 const BLOCK_BYTES = 4096;
 const LARGE_BYTES_MAX = 300 * 1024;
 const FAR_BYTES_MAX = 2 ** 40;
+/** Of little effort, so that campaigns are not about zstd. */
+const COMPRESSIONS = [
+  OwnCompression.unset,
+  OwnCompression.none,
+  ownCompression(OwnCompression.zstd, 1),
+  ownCompression(OwnCompression.zstd, 5),
+  ownCompression(OwnCompression.adaptive, 2),
+];
 const XATTR_NAMES = ["user.a", "user.b", "user.long-name-of-an-attribute", "trusted.c"];
 
 /** What exists when an operation is drawn. */
@@ -109,11 +119,13 @@ export class Draw {
         return { kind, target: random.chance(0.2) ? this.directory() : this.file() };
       case "getxattr":
       case "removexattr":
-        return { kind, target: this.anything(), name: random.pick(XATTR_NAMES) };
+        return { kind, target: this.anything(), name: random.pick([...XATTR_NAMES, COMPRESSION_ATTRIBUTE]) };
       case "setxattr":
         return this.setxattr();
       case "setattr":
         return this.setattr();
+      case "compress":
+        return this.compress();
       default:
         return this.onBytes(kind);
     }
@@ -217,6 +229,12 @@ export class Draw {
       { accessed: time(), modified: time() },
     ]);
     return { kind: "setattr", target: this.anything(), changes };
+  }
+
+  private compress(): Operation {
+    const { random } = this;
+    const compression = random.pick(COMPRESSIONS);
+    return { kind: "compress", target: this.anything(), compression, inWords: random.chance(0.5) };
   }
 
   private setxattr(): Operation {

@@ -17,6 +17,7 @@ import {
   type RenameMode,
   ROOT_INODE,
 } from "../../engine/fs/types.ts";
+import { COMPRESSION_ATTRIBUTE, compressionValue } from "../../engine/fs/compression-attribute.ts";
 import { bytesOf } from "../oracle/inode.ts";
 import { patternBytes, type Texture } from "./pattern.ts";
 
@@ -61,6 +62,8 @@ export type Operation =
   | { readonly kind: "seek"; readonly target: Target; readonly offsetBytes: number; readonly what: "data" | "hole" }
   | { readonly kind: "getattr"; readonly target: Target }
   | { readonly kind: "setattr"; readonly target: Target; readonly changes: AttributeChanges }
+  /** A file's own compression, as rows have it; set as an attribute in words or as a number. */
+  | { readonly kind: "compress"; readonly target: Target; readonly compression: number; readonly inWords: boolean }
   | { readonly kind: "readlink"; readonly target: Target }
   | { readonly kind: "readdir"; readonly target: Target; readonly countMax: number }
   | { readonly kind: "fsync"; readonly target: Target }
@@ -215,6 +218,15 @@ function onInode(operation: InodeOperation, inode: number, fs: Filesystem): Fs<u
       return fs.getattr(inode);
     case "setattr":
       return fs.setattr(inode, operation.changes);
+    case "compress":
+      return operation.inWords
+        ? fs.setxattr(
+            inode,
+            bytesOf(COMPRESSION_ATTRIBUTE),
+            compressionValue(operation.compression) ?? new Uint8Array(0),
+            "set",
+          )
+        : fs.setattr(inode, { compression: operation.compression });
     case "readlink":
       return fs.readlink(inode);
     case "readdir":

@@ -58,6 +58,7 @@ export const GENERAL: Profile = {
     seek: 1,
     getattr: 3,
     setattr: 4,
+    compress: 2,
     readlink: 1,
     readdir: 2,
     fsync: 6,

@@ -5,8 +5,9 @@
  * symbolic link is an inline extent, not here. A malformed value throws: it comes from a node that verified.
  */
 import { readI54, readU53, writeI54, writeU53 } from "../codec.ts";
-import { i64, layout, u32, u64 } from "../layout.ts";
+import { i64, layout, u16, u32, u64, u8 } from "../layout.ts";
 import { Malformed } from "../malformed.ts";
+import { isOwnCompression } from "./own-compression.ts";
 
 /** A point in time; `seconds` may be negative, `nanoseconds` is in [0, 1e9). */
 export interface Timestamp {
@@ -21,7 +22,8 @@ export interface InodeValue {
   readonly uid: number;
   readonly gid: number;
   readonly rdev: number;
-  readonly flags: number;
+  /** Its own, as `own-compression.ts` has it; 0 if it has none. */
+  readonly compression: number;
   /** Tells inodes apart that had the same number one after the other. */
   readonly generation: number;
   readonly sizeBytes: number;
@@ -40,7 +42,9 @@ export const InodeLayout = layout("inode", "Row of `inodes`.", [
   u32("uid", "owner"),
   u32("gid", "group"),
   u32("rdev", "device number of a device node, else 0"),
-  u32("flags", "0"),
+  u8("compression", "of its data: 0 as the pool is opened, 1 none, 2 zstd, 3 zstd if it looks worth it"),
+  u8("compressionLevel", "of zstd: 1 to 19; else 0"),
+  u16("reserved", "0"),
   u32("generation", "tells inodes apart that had the same number one after the other"),
   u32("accessedNanoseconds", "below 10^9"),
   u32("modifiedNanoseconds", "below 10^9"),
@@ -67,15 +71,22 @@ function writeTime(view: DataView, seconds: number, nanoseconds: number, time: T
   view.setUint32(nanoseconds, time.nanoseconds, true);
 }
 
+/** One number in place of the fields from `compression` to `reserved`; it is 0 nearly always. */
+function assertKnown(compression: number): void {
+  if (!isOwnCompression(compression)) throw new Malformed(`compression ${compression} of an inode`);
+}
+
 export function decodeInode(view: DataView, at: number, length: number): InodeValue {
   if (length !== INODE_BYTES) throw new Malformed(`inode value of ${length} bytes`);
+  const compression = view.getUint32(at + field.compression, true);
+  if (compression !== 0) assertKnown(compression);
   return {
     mode: view.getUint32(at + field.mode, true),
     links: view.getUint32(at + field.links, true),
     uid: view.getUint32(at + field.uid, true),
     gid: view.getUint32(at + field.gid, true),
     rdev: view.getUint32(at + field.rdev, true),
-    flags: view.getUint32(at + field.flags, true),
+    compression,
     generation: view.getUint32(at + field.generation, true),
     sizeBytes: readU53(view, at + field.sizeBytes),
     allocatedBytes: readU53(view, at + field.allocatedBytes),
@@ -93,7 +104,8 @@ export function encodeInode(view: DataView, at: number, inode: InodeValue): void
   view.setUint32(at + field.uid, inode.uid, true);
   view.setUint32(at + field.gid, inode.gid, true);
   view.setUint32(at + field.rdev, inode.rdev, true);
-  view.setUint32(at + field.flags, inode.flags, true);
+  if (inode.compression !== 0) assertKnown(inode.compression);
+  view.setUint32(at + field.compression, inode.compression, true);
   view.setUint32(at + field.generation, inode.generation, true);
   writeU53(view, at + field.sizeBytes, inode.sizeBytes);
   writeU53(view, at + field.allocatedBytes, inode.allocatedBytes);

@@ -42,7 +42,10 @@ const inode: fc.Arbitrary<InodeValue> = fc.record({
   uid: u32,
   gid: u32,
   rdev: u32,
-  flags: u32,
+  compression: fc.oneof(
+    fc.constantFrom(0, 1),
+    fc.tuple(fc.constantFrom(2, 3), fc.integer({ min: 1, max: 19 })).map(([way, level]) => way | (level << 8)),
+  ),
   generation: u32,
   sizeBytes: u53,
   allocatedBytes: u53,

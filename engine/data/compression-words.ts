@@ -1,10 +1,11 @@
 /**
- * The value of the mount option `compression`, in words: which codec, how hard, and whether everything is tried.
+ * A choice of compression in words, as the mount option and the attribute of a file say it: `none`, `zstd:9`,
+ * `adaptive:3`.
  *
  * Only what the format knows can be asked for. Pure.
  */
-import { type CompressionChoice, choiceOf, LEVEL_MAX, uncompressed } from "../engine/data/compression.ts";
-import { Compression } from "../engine/format/superblock.ts";
+import { Compression } from "../format/superblock.ts";
+import { type CompressionChoice, choiceOf, LEVEL_MAX, uncompressed } from "./compression.ts";
 
 export const COMPRESSION_WORDS = "adaptive, zstd (each with a level: zstd:3) or none";
 
@@ -18,4 +19,9 @@ export function parseCompression(text: string): CompressionChoice | string {
   if (level === undefined) return choice;
   const number = /^\d{1,2}$/.test(level) ? Number(level) : 0;
   return number >= 1 && number <= LEVEL_MAX ? { ...choice, level: number } : `levels are 1 to ${LEVEL_MAX}`;
+}
+
+/** What `parseCompression` takes for it, with its level. */
+export function compressionWords({ codec, level, adaptive }: CompressionChoice): string {
+  return codec === Compression.none ? "none" : `${adaptive ? "adaptive" : "zstd"}:${level}`;
 }
