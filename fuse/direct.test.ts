@@ -190,6 +190,10 @@ it("answers those ioctls that have an answer, with no more bytes than programs h
     expect((await ioctl(getVersion, 0, 8))!.body.length).toBe(20);
     expect((await ioctl(setFlags, 4, 0, 0))!.errno).toBe(0);
     expect((await ioctl(setFlags, 4, 0, 0x10))!.errno).toBe(95);
+    expect((await ioctl(setFlags, 4, 0, 0x404))!.errno).toBe(22);
+    expect((await ioctl(setFlags, 0, 0))!.errno).toBe(22);
+    expect((await ioctl(setFlags, 4, 0, 0x400))!.errno).toBe(0);
+    expect((await ioctl(getFlags, 0, 4))!.body.readUInt32LE(16)).toBe(0x400);
     expect((await ioctl(trim, 24, 24, 0, 0, 0, 0, 0, 0))!.errno).toBe(25);
   }));
 

@@ -375,7 +375,7 @@ export class DirectTransport {
           name = request.name();
         }
         const kill = (more & SETXATTR_KILL_SET_GROUP_ID) !== 0;
-        const set = this.operations.setxattr(request.inode, name, request.data(length), flags, kill);
+        const set = this.operations.setxattr(request.inode, name, request.data(length), flags, kill, request.uid);
         return this.refused(name) ?? none(set);
       },
     ],
@@ -396,7 +396,7 @@ export class DirectTransport {
         return Effect.flatMap(list, fitting(room));
       },
     ],
-    [Opcode.removexattr, (request) => none(this.operations.removexattr(request.inode, request.name()))],
+    [Opcode.removexattr, (request) => none(this.operations.removexattr(request.inode, request.name(), request.uid))],
     [Opcode.statfs, () => Effect.map(this.operations.statfs, encodeStatistics)],
   ];
 

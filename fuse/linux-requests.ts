@@ -1,9 +1,9 @@
 /**
  * Requests that Linux has beyond POSIX: files without a name, copies inside the server, statx, ioctl.
  *
- * Of the ioctls the kernel passes on, those are answered that have a true answer: flags and project of a file (it has
- * none), and its generation (no inode number is used twice). Flags cannot be set, since rows of inodes have no place
- * for them; what is unknown is `ENOTTY`.
+ * Of the ioctls the kernel passes on, those are answered that have a true answer: a file's flags (`file-flags.ts`), its
+ * project and what else came from XFS (it has none), and its generation (no inode number is used twice). What is unknown
+ * is `ENOTTY`.
  */
 import * as Effect from "effect/Effect";
 import type { FsError } from "../engine/fs/types.ts";
@@ -34,11 +34,8 @@ const Ioctl = {
   getAttributes: 0x801c_581f,
   setAttributes: 0x401c_5820,
 } as const;
-const SETTERS: ReadonlySet<number> = new Set([Ioctl.setFlags, Ioctl.setFlagsShort, Ioctl.setAttributes]);
 /** Bytes of the answers. Of versions the requests say `long`, and programs have room for an `int`, as lsattr. */
 const ANSWER_BYTES: ReadonlyMap<number, number> = new Map([
-  [Ioctl.getFlags, 4],
-  [Ioctl.getFlagsShort, 4],
   [Ioctl.getVersion, 4],
   [Ioctl.getVersionShort, 4],
   [Ioctl.getAttributes, 28],
@@ -65,7 +62,7 @@ export function linuxRequests(
     [Opcode.statx, ({ inode }) => Effect.map(operations().getattr(inode), (found) => encodeStatx(found, lifetimes))],
     [Opcode.copyFileRange, (request) => Effect.map(copied(operations(), request), encodeCount)],
     [Opcode.copyFileRangeWide, (request) => Effect.map(copied(operations(), request), encodeOffset)],
-    [Opcode.ioctl, ioctl],
+    [Opcode.ioctl, (request) => ioctl(operations(), request)],
   ];
 }
 
@@ -78,7 +75,7 @@ function copied(operations: Operations, request: KernelRequest): Effect.Effect<n
   return operations.copyFileRange(from, { inode: toInode, offsetBytes: toOffset }, lengthBytes);
 }
 
-function ioctl(request: KernelRequest): Answer {
+function ioctl(operations: Operations, request: KernelRequest): Answer {
   request.skip(12);
   const command = request.u32();
   request.skip(8);
@@ -86,8 +83,24 @@ function ioctl(request: KernelRequest): Answer {
   request.skip(4);
   const answerBytes = ANSWER_BYTES.get(command);
   if (answerBytes !== undefined) return Effect.succeed(encodeIoctl(new Uint8Array(answerBytes)));
-  if (!SETTERS.has(command)) return Effect.fail(new Refused(Errno.ENOTTY));
-  // Setting what is set already is no change.
-  const unset = request.data(inBytes).every((byte) => byte === 0);
-  return unset ? Effect.succeed(encodeIoctl(new Uint8Array(0))) : Effect.fail(new Refused(Errno.EOPNOTSUPP));
+  switch (command) {
+    case Ioctl.getFlags:
+    case Ioctl.getFlagsShort:
+      return Effect.map(operations.fileFlags(request.inode), (flags) =>
+        encodeIoctl(new Uint8Array(Uint32Array.of(flags).buffer)),
+      );
+    case Ioctl.setFlags:
+    case Ioctl.setFlagsShort: {
+      if (inBytes < 4) return Effect.fail(new Refused(Errno.EINVAL));
+      const set = operations.setFileFlags(request.inode, request.u32(), request.uid);
+      return Effect.as(set, encodeIoctl(new Uint8Array(0)));
+    }
+    case Ioctl.setAttributes: {
+      // Setting what is set already is no change.
+      const unset = request.data(inBytes).every((byte) => byte === 0);
+      return unset ? Effect.succeed(encodeIoctl(new Uint8Array(0))) : Effect.fail(new Refused(Errno.EOPNOTSUPP));
+    }
+    default:
+      return Effect.fail(new Refused(Errno.ENOTTY));
+  }
 }

@@ -32,6 +32,8 @@ import {
   isMereMode,
   modeOfAcl,
 } from "./posix-acl.ts";
+import { isCompressionAttribute } from "../engine/fs/compression-attribute.ts";
+import { fileFlags, ownedBy, setFileFlags } from "./file-flags.ts";
 import { copyRange, type FilePlace } from "./copy-range.ts";
 import { type Caller, FallocateFlag, OpenFlag, OWNER_UNCHANGED, RenameFlag, Whence, XattrFlag } from "./requests.ts";
 
@@ -283,13 +285,25 @@ export class Operations {
     return this.fs.getxattr(inode, name);
   }
 
-  /** `killSetGroupId`: if it is an ACL, the set-group-ID bit goes. */
-  setxattr(inode: number, name: Uint8Array, value: Uint8Array, flags: number, killSetGroupId = false): Fs<void> {
+  /** `killSetGroupId`: if it is an ACL, the set-group-ID bit goes. `uid`: who asks, if that is known. */
+  setxattr(
+    inode: number,
+    name: Uint8Array,
+    value: Uint8Array,
+    flags: number,
+    killSetGroupId = false,
+    uid?: number,
+  ): Fs<void> {
     if (flags > XattrFlag.replace) return failure("InvalidArgument", `setxattr flags ${flags}`);
     const mode = flags === XattrFlag.create ? "create" : flags === XattrFlag.replace ? "replace" : "set";
-    return isAccessAcl(name)
-      ? this.setAcl(inode, value, mode, killSetGroupId)
-      : this.fs.setxattr(inode, name, value, mode);
+    if (isAccessAcl(name)) return this.setAcl(inode, value, mode, killSetGroupId);
+    return this.owning(inode, name, uid, this.fs.setxattr(inode, name, value, mode));
+  }
+
+  /** Of attributes that are not a user's, the kernel asks no more than whether the file may be written. */
+  private owning(inode: number, name: Uint8Array, uid: number | undefined, change: Fs<void>): Fs<void> {
+    if (uid === undefined || !isCompressionAttribute(name)) return change;
+    return Effect.andThen(ownedBy(this.fs, inode, uid), change);
   }
 
   /** An ACL sets the mode too, as `posix-acl.ts` has it; one that is a mere mode is not kept beside it. */
@@ -322,8 +336,16 @@ export class Operations {
     return this.fs.listxattr(inode);
   }
 
-  removexattr(inode: number, name: Uint8Array): Fs<void> {
-    return this.fs.removexattr(inode, name);
+  removexattr(inode: number, name: Uint8Array, uid?: number): Fs<void> {
+    return this.owning(inode, name, uid, this.fs.removexattr(inode, name));
+  }
+
+  fileFlags(inode: number): Fs<number> {
+    return fileFlags(this.fs, inode);
+  }
+
+  setFileFlags(inode: number, flags: number, uid: number): Fs<void> {
+    return setFileFlags(this.fs, inode, flags, uid);
   }
 
   get statfs(): Fs<FilesystemStatistics> {

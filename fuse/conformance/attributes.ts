@@ -73,6 +73,68 @@ const extended: ReadonlyArray<MountCase> = [
     },
   },
   {
+    title: "a file's own compression is an attribute, which what is made in a directory inherits",
+    programs: ["setfattr", "getfattr"],
+    run: async (at) => {
+      const script = [
+        'fails() { if "$@" 2> said; then exit 9; fi; }; put() { setfattr -n varve.compression "$@"; }',
+        "get() { getfattr -h --only-values -n varve.compression $1; }; is() { test $(get $1) = $2; }",
+        "touch file; fails get file; grep -qi 'no such attribute' said",
+        "getfattr -m - file > listed; fails grep varve listed; fails setfattr -x varve.compression file",
+        "put -v none file; is file none; getfattr -m - file | grep -qx varve.compression",
+        "put -v zstd:9 file; is file zstd:9; put -v adaptive file; is file adaptive:1",
+        "for wrong in gzip lz4 zstd:20 zstd:0 none:1 zstd:1:1 ' none' NONE; do",
+        '  fails put -v "$wrong" file; grep -q "Invalid argument" said; done',
+        "is file adaptive:1; put file; fails get file",
+        "put -v none file; setfattr -x varve.compression file; fails get file",
+        "mkdir d; touch d/before; put -v zstd:4 d; mkdir d/in; touch d/in/file; ln -s file d/link",
+        "is d zstd:4; is d/in zstd:4; is d/in/file zstd:4; fails get d/before",
+        "fails get d/link; mv d/in/file moved; is moved zstd:4; mkfifo pipe; fails put -v none pipe",
+      ];
+      await shell(script.join("\n"), { cwd: at });
+    },
+  },
+  {
+    title: "what is compressed by its own choice takes less space, and what is not takes its full size",
+    programs: ["setfattr", "getfattr"],
+    run: async (at) => {
+      const free = (): number => fs.statfsSync(at).bavail * fs.statfsSync(at).bsize;
+      const text = Buffer.alloc(4 * 1024 * 1024, "a line of text, as there are many\n");
+      const taken = async (words: string): Promise<number> => {
+        const file = join(at, `file-${words}`);
+        fs.closeSync(fs.openSync(file, "w"));
+        await shell(`setfattr -n varve.compression -v ${words} ${file}`);
+        const before = free();
+        const fd = fs.openSync(file, "r+");
+        fs.writeSync(fd, text);
+        fs.fsyncSync(fd);
+        fs.closeSync(fd);
+        assert.ok(fs.readFileSync(file).equals(text));
+        return before - free();
+      };
+      assert.ok((await taken("none")) >= text.length);
+      assert.ok((await taken("zstd:3")) < text.length / 2);
+    },
+  },
+  {
+    title: "only its owner, or root, says how a file is compressed",
+    programs: ["setpriv", "setfattr"],
+    notOn: { "fuse-native": "it does not say who asks" },
+    run: async (at) => {
+      fs.chmodSync(at, 0o777);
+      fs.writeFileSync(join(at, "shared"), "s");
+      fs.chmodSync(join(at, "shared"), 0o666);
+      const asNobody = async (script: string): Promise<string> => {
+        const words = ["--reuid=65534", "--regid=65534", "--clear-groups", "sh", "-c", script];
+        return (await run("setpriv", words, { cwd: at })).output;
+      };
+      const set = "setfattr -n varve.compression -v none";
+      assert.match(await asNobody(`${set} shared 2>&1`), /not permitted/);
+      assert.match(await asNobody("setfattr -x varve.compression shared 2>&1"), /not permitted/);
+      assert.equal(await asNobody(`touch mine && ${set} mine 2>&1`), "");
+    },
+  },
+  {
     title: "an extended attribute may have 64 KiB, and a small buffer is refused with ERANGE",
     programs: ["python3"],
     run: async (at) => {

@@ -129,13 +129,18 @@ const attributes: ReadonlyArray<MountCase> = [
     },
   },
   {
-    title: "lsattr shows that a file has no flags, and chattr is told that none are kept",
-    programs: ["lsattr", "chattr"],
+    title: "lsattr and chattr know how a file is compressed, and are told that no other flags are kept",
+    programs: ["lsattr", "chattr", "getfattr", "setfattr"],
     notOn: { "fuse-native": HIGH_LEVEL },
     run: async (at) => {
       const script = [
+        'fails() { if "$@" 2> said; then exit 9; fi; }; is() { getfattr --only-values -n varve.compression file | grep -qx "$1"; }',
         "touch file; mkdir d; lsattr -v file | grep -q '^0 *-* file'; lsattr -d d | grep -q '^-* d'",
-        "! chattr +i file 2> said; grep -q 'not supported' said; rm file said",
+        "for flag in i a d; do fails chattr +$flag file; grep -q 'not supported' said; done",
+        "chattr +m file; lsattr file | grep -q '^-*m-* file'; is none; fails chattr +c file",
+        "chattr -m +c file; lsattr file | grep -q '^-*c-* file'; chattr +c d; touch d/new; lsattr d/new | grep -q '^-*c-* d/new'",
+        "setfattr -n varve.compression -v zstd:7 file; chattr +c file; is zstd:7",
+        "chattr -c file; lsattr file | grep -q '^-* file'; fails getfattr -n varve.compression file; rm -r file d said",
       ];
       await shell(script.join("\n"), { cwd: at });
     },

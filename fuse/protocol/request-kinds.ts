@@ -31,6 +31,7 @@ export const CHANGES: ReadonlySet<number> = new Set([
   Opcode.fallocate,
   Opcode.rename2,
   Opcode.tmpfile,
+  Opcode.ioctl,
   Opcode.copyFileRange,
   Opcode.copyFileRangeWide,
 ]);
