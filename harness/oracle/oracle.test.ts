@@ -390,7 +390,9 @@ describe("crash check", () => {
       ...damaged,
       read: (_number, _offset, length) => Effect.succeed(new Uint8Array(length)),
     };
-    expect(run.oracle.judge(run.oracle.mark(), Effect.runSync(collectTree(lying, { damageExpected: true }))).problems).not.toEqual([]);
+    expect(
+      run.oracle.judge(run.oracle.mark(), Effect.runSync(collectTree(lying, { damageExpected: true }))).problems,
+    ).not.toEqual([]);
   });
 
   it("goes on from what a crash left", () => {
