@@ -14,7 +14,7 @@ import { Writeback } from "../data/writeback.ts";
 import type { InodeValue } from "../format/values/inode.ts";
 import { loadRegular } from "./inode.ts";
 import { reached } from "../marks.ts";
-import { FsError, type Timestamp } from "./types.ts";
+import { FILE_BYTES_MAX, FsError, type Timestamp } from "./types.ts";
 
 /** Files that are written back at the same time. */
 const WRITEBACK_FILES_AT_ONCE = 16;
@@ -37,6 +37,10 @@ export function asFsError(error: FileFailure | AppendError): FsError {
 
 export const isRange = (offset: number, length: number): boolean =>
   Number.isSafeInteger(offset) && Number.isSafeInteger(length) && offset >= 0 && length >= 0;
+
+/** What is told to who would change a file at a place that is none: too far away, or never one. */
+export const noSuchPlace = (offset: number): FsError =>
+  new FsError(Number.isInteger(offset) && offset > FILE_BYTES_MAX ? "FileTooLarge" : "InvalidArgument");
 
 export class FileAccess {
   readonly files: Files;

@@ -13,7 +13,7 @@ import type { EngineServices } from "../data/services.ts";
 import { SNAPSHOT_ROOT, Table } from "../format/tables.ts";
 import type { InodeValue } from "../format/values/inode.ts";
 import { reached } from "../marks.ts";
-import { FileAccess, type FileFailure, isRange } from "./file-access.ts";
+import { FileAccess, type FileFailure, isRange, noSuchPlace } from "./file-access.ts";
 import { removeRows } from "./file-rows.ts";
 import { isRegular, loadLive } from "./inode.ts";
 import type { Immediate, Peek } from "./at-once.ts";
@@ -92,7 +92,7 @@ export class FileOperations extends FileAccess {
     const { survivors } = this.services;
     if (offset !== "end" && !isRange(offset, bytes.length)) {
       observe();
-      return Effect.fail(new FsError("InvalidArgument"));
+      return Effect.fail(noSuchPlace(offset));
     }
     return this.withState(inode, observe, (state) =>
       Effect.gen(function* () {

@@ -445,7 +445,10 @@ for (const [store, on] of [
         yield* fails(fs.read(inode, -1, 1), "InvalidArgument");
         yield* fails(fs.write(inode, 0.5, n("x")), "InvalidArgument");
         yield* fails(fs.write(inode, Number.MAX_SAFE_INTEGER, n("xx")), "FileTooLarge");
+        yield* fails(fs.write(inode, 2 ** 60, n("x")), "FileTooLarge");
         yield* fails(fs.setattr(inode, { sizeBytes: -1 }), "InvalidArgument");
+        yield* fails(fs.setattr(inode, { sizeBytes: 2 ** 53 }), "FileTooLarge");
+        yield* fails(fs.fallocate(inode, "zero", 2 ** 60, 4096, true), "FileTooLarge");
         yield* fails(fs.fallocate(inode, "punch", 0, 0, true), "InvalidArgument");
         yield* fails(fs.fallocate(inode, "allocate", Number.MAX_SAFE_INTEGER, 5, false), "FileTooLarge");
         yield* fails(fs.seek(inode, 0, "data"), "NoSuchOffset");

@@ -17,7 +17,7 @@ import {
   LOGGED_OPERATION_BYTES,
 } from "../format/values/logged-operation.ts";
 import { reached } from "../marks.ts";
-import { type FileAccess, type FileFailure, isRange } from "./file-access.ts";
+import { type FileAccess, type FileFailure, isRange, noSuchPlace } from "./file-access.ts";
 import { fillHoles, putUnwritten } from "./file-rows.ts";
 import { loadInode, storeInode } from "./inode.ts";
 import { FILE_BYTES_MAX, FsError, type FallocateMode, type Timestamp } from "./types.ts";
@@ -41,7 +41,7 @@ export class RangeOperations {
   ): Effect.Effect<InodeValue, FileFailure> {
     if (!isRange(size, 0)) {
       observe();
-      return Effect.fail(new FsError("InvalidArgument"));
+      return Effect.fail(noSuchPlace(size));
     }
     return this.access.withState(inode, observe, (state) =>
       this.access.locked(state, () => this.truncateLocked(state, size, change, observe)),
@@ -165,10 +165,9 @@ export class RangeOperations {
     keepSize: boolean,
     observe: () => void,
   ): Effect.Effect<void, FileFailure> {
-    const bad = !isRange(offset, length) || length === 0 || !Number.isSafeInteger(offset + length);
-    if (bad) {
+    if (!isRange(offset, length) || length === 0 || !Number.isSafeInteger(offset + length)) {
       observe();
-      return Effect.fail(new FsError(isRange(offset, length) && length > 0 ? "FileTooLarge" : "InvalidArgument"));
+      return Effect.fail(length > 0 && offset >= 0 ? noSuchPlace(offset + length) : new FsError("InvalidArgument"));
     }
     return this.access.withState(inode, observe, (state) =>
       this.access.locked(state, () => this.fallocateLocked(state, mode, offset, offset + length, keepSize, observe)),

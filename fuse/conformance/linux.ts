@@ -100,6 +100,25 @@ const data: ReadonlyArray<MountCase> = [
       ]);
     },
   },
+  {
+    title: "what would reach behind the largest file is too large, and changes nothing",
+    programs: ["python3"],
+    notOn: { "fuse-native": "the kernel copies through the page cache, and takes what is written there at any offset" },
+    run: async (at) => {
+      await python(at, [
+        "import mmap",
+        "f = os.open('f', os.O_RDWR | os.O_CREAT | os.O_DIRECT); block = mmap.mmap(-1, 4096)",
+        "os.pwritev(f, [block], 0)",
+        "for far in (2**53, 2**60, 2**63 - 8192):",
+        "    fails(errno.EFBIG, lambda: os.ftruncate(f, far))",
+        "    fails(errno.EFBIG, lambda: os.pwritev(f, [block], far))",
+        "    fails(errno.EFBIG, lambda: os.copy_file_range(f, f, 1000, 0, far))",
+        "    for mode in (0, 1, 3, 16):",
+        "        fails(errno.EFBIG, lambda: check(libc.fallocate(f, mode, ctypes.c_long(far), ctypes.c_long(4096))))",
+        "    assert os.preadv(f, [block], far) == 0 and os.fstat(f).st_size == 4096",
+      ]);
+    },
+  },
 ];
 
 const attributes: ReadonlyArray<MountCase> = [

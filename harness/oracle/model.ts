@@ -285,7 +285,7 @@ export class Model {
     if (size !== undefined) {
       if (inode.content === undefined) return fails("IsDirectory", "InvalidArgument");
       if (size < 0) return fails("InvalidArgument");
-      if (size > FILE_BYTES_MAX) return fails("FileTooLarge", "InvalidArgument");
+      if (size > FILE_BYTES_MAX) return fails("FileTooLarge");
     }
     if (changes.compression !== undefined && !inode.isCompressible) return fails("InvalidArgument");
     const moment = this.history.advance(call.label, [inode]);
