@@ -140,6 +140,7 @@ export class DirectTransport {
         () => this.operations,
         options,
         (inode) => this.references.toldNameless(inode),
+        (inode) => void this.notifier?.attributesChanged(inode),
       ),
     ]);
     const { outliving } = services;
@@ -222,7 +223,7 @@ export class DirectTransport {
     const shared = this.operations;
     const view = this.services.outliving!.filesystemFor(request.number, this.references);
     // Handlers ask for all that they do before they return.
-    this.operations = new Operations(view, this.now, this.options.acls);
+    this.operations = new Operations(view, this.now, this.options.acls, this.filesystem);
     try {
       return this.effectOf(handle, request);
     } finally {
@@ -438,14 +439,6 @@ export class DirectTransport {
     ],
     [Opcode.fsync, ({ inode }) => none(this.operations.fsync(inode))],
     [
-      Opcode.fallocate,
-      (request) => {
-        request.skip(8);
-        const [offset, length, flags] = [request.u64(), request.u64(), request.u32()];
-        return none(this.operations.fallocate(request.inode, flags, offset, length));
-      },
-    ],
-    [
       Opcode.lseek,
       (request) => {
         request.skip(8);
@@ -472,8 +465,10 @@ export class DirectTransport {
       return this.operations.write(inode, offset, bytes, this.options.writebackCache);
     }
     if ((flags & WriteFlag.killPrivileges) === 0) return this.operations.write(inode, offset, bytes);
-    return Effect.map(this.operations.writeUnprivileged(inode, offset, bytes), (had) => {
+    const write = this.operations.write(inode, offset, bytes);
+    return Effect.flatMap(this.operations.dropPrivileges(inode), (had) => {
       if (had) void this.notifier?.attributesChanged(inode);
+      return write;
     });
   }
 

@@ -1,9 +1,12 @@
 /**
- * Requests that Linux has beyond POSIX: files without a name, copies inside the server, statx, ioctl.
+ * Requests that Linux has beyond POSIX: files without a name, fallocate, copies inside the server, statx, ioctl.
  *
  * Of the ioctls the kernel passes on, those are answered that have a true answer: a file's flags (`file-flags.ts`), its
  * project and what else came from XFS (it has none), and its generation (no inode number is used twice). What is unknown
  * is `ENOTTY`.
+ *
+ * Of fallocate and copies the kernel does not say, as it does of writes, whether the caller may keep a file's
+ * set-user-ID bits: only root may.
  */
 import * as Effect from "effect/Effect";
 import type { FsError } from "../engine/fs/types.ts";
@@ -41,13 +44,44 @@ const ANSWER_BYTES: ReadonlyMap<number, number> = new Map([
   [Ioctl.getAttributes, 28],
 ]);
 
-/** The answers by opcode; `operations` are those of the request at hand, `nameless` hears of each inode that the kernel is told of and that has no name. */
+const EMPTY = new Uint8Array(0);
+
+/** The answers by opcode; `operations` are those of the request at hand, `nameless` hears of each inode that the kernel is told of and that has no name, `bared` of each whose mode the kernel no longer knows. */
 export function linuxRequests(
   operations: () => Operations,
   lifetimes: Lifetimes,
   nameless: (inode: number) => void,
+  bared: (inode: number) => void,
 ): ReadonlyArray<readonly [number, Handle]> {
+  const changing = <A>(
+    { uid, gid }: KernelRequest,
+    inode: number,
+    change: Effect.Effect<A, FsError>,
+  ): typeof change => {
+    if (uid === 0) return change;
+    return Effect.flatMap(operations().dropPrivileges(inode, gid), (had) => {
+      if (had) bared(inode);
+      return change;
+    });
+  };
+  const copied = (request: KernelRequest): Effect.Effect<number, FsError> => {
+    request.skip(8);
+    const [fromOffset, toInode] = [request.u64(), request.u64()];
+    request.skip(8);
+    const [toOffset, lengthBytes] = [request.u64(), request.u64()];
+    const from = { inode: request.inode, offsetBytes: fromOffset };
+    const to = { inode: toInode, offsetBytes: toOffset };
+    return changing(request, toInode, operations().copyFileRange(from, to, lengthBytes));
+  };
   return [
+    [
+      Opcode.fallocate,
+      (request) => {
+        request.skip(8);
+        const [{ inode }, offset, length, flags] = [request, request.u64(), request.u64(), request.u32()];
+        return Effect.as(changing(request, inode, operations().fallocate(inode, flags, offset, length)), EMPTY);
+      },
+    ],
     [
       Opcode.tmpfile,
       (request) => {
@@ -60,19 +94,10 @@ export function linuxRequests(
       },
     ],
     [Opcode.statx, ({ inode }) => Effect.map(operations().getattr(inode), (found) => encodeStatx(found, lifetimes))],
-    [Opcode.copyFileRange, (request) => Effect.map(copied(operations(), request), encodeCount)],
-    [Opcode.copyFileRangeWide, (request) => Effect.map(copied(operations(), request), encodeOffset)],
+    [Opcode.copyFileRange, (request) => Effect.map(copied(request), encodeCount)],
+    [Opcode.copyFileRangeWide, (request) => Effect.map(copied(request), encodeOffset)],
     [Opcode.ioctl, (request) => ioctl(operations(), request)],
   ];
-}
-
-function copied(operations: Operations, request: KernelRequest): Effect.Effect<number, FsError> {
-  request.skip(8);
-  const [fromOffset, toInode] = [request.u64(), request.u64()];
-  request.skip(8);
-  const [toOffset, lengthBytes] = [request.u64(), request.u64()];
-  const from = { inode: request.inode, offsetBytes: fromOffset };
-  return operations.copyFileRange(from, { inode: toInode, offsetBytes: toOffset }, lengthBytes);
 }
 
 function ioctl(operations: Operations, request: KernelRequest): Answer {
@@ -93,12 +118,12 @@ function ioctl(operations: Operations, request: KernelRequest): Answer {
     case Ioctl.setFlagsShort: {
       if (inBytes < 4) return Effect.fail(new Refused(Errno.EINVAL));
       const set = operations.setFileFlags(request.inode, request.u32(), request.uid);
-      return Effect.as(set, encodeIoctl(new Uint8Array(0)));
+      return Effect.as(set, encodeIoctl(EMPTY));
     }
     case Ioctl.setAttributes: {
       // Setting what is set already is no change.
       const unset = request.data(inBytes).every((byte) => byte === 0);
-      return unset ? Effect.succeed(encodeIoctl(new Uint8Array(0))) : Effect.fail(new Refused(Errno.EOPNOTSUPP));
+      return unset ? Effect.succeed(encodeIoctl(EMPTY)) : Effect.fail(new Refused(Errno.EOPNOTSUPP));
     }
     default:
       return Effect.fail(new Refused(Errno.ENOTTY));

@@ -1,7 +1,9 @@
 import * as Effect from "effect/Effect";
 import { describe, expect, it } from "vitest";
+import { resumed } from "../engine/fs/resumed.ts";
 import { FileType, FsError, ROOT_INODE } from "../engine/fs/types.ts";
 import { Errno, errnoOf } from "./errno.ts";
+import { Operations } from "./operations.ts";
 import { FallocateFlag, OpenFlag, RenameFlag, Whence, XattrFlag } from "./requests.ts";
 import { bytes, NOW, withOperations } from "./test-pool.ts";
 
@@ -203,4 +205,35 @@ it("every failure has its number, and a defect is EIO", () => {
   expect(errnoOf(Effect.runSyncExit(Effect.fail({ _tag: "PoolFailed" })))).toBe(5);
   expect(errnoOf(Effect.runSyncExit(Effect.die(new Error("broken"))))).toBe(5);
   expect(errnoOf(Effect.runSyncExit(Effect.void))).toBe(0);
+});
+
+// How many privileges there still are says how much there is to take away: asked of the request's own view, this took a
+// step of the request for another one, and a write that was sent again was done twice, or not at all.
+describe("a request that is sent again", () => {
+  const capabilities = bytes("security.capability");
+
+  const again = (steps: ReadonlyArray<number>, privileged: boolean): Promise<string> =>
+    withOperations((operations, filesystem) =>
+      Effect.gen(function* () {
+        const { inode } = yield* operations.create(ROOT_INODE, bytes("file"), 0o755, ALICE);
+        yield* operations.write(inode, 0, bytes("later"));
+        yield* operations.setattr(inode, { mode: 0o4755 });
+        yield* operations.setxattr(inode, capabilities, bytes("all"), 0);
+        if (!privileged) yield* operations.dropPrivileges(inode);
+        const view = resumed(filesystem, filesystem, steps);
+        const retried = new Operations(view, () => NOW, true, filesystem);
+        expect(yield* retried.dropPrivileges(inode)).toBe(privileged);
+        expect(yield* errno(operations.getxattr(inode, capabilities))).toBe(Errno.ENODATA);
+        expect((yield* operations.getattr(inode)).mode & 0o7777).toBe(0o755);
+        yield* retried.write(inode, 0, bytes("first"));
+        return new TextDecoder().decode(yield* operations.read(inode, 0, 10));
+      }),
+    );
+
+  it("writes once, whatever privileges the file has left", async () => {
+    for (const privileged of [true, false]) {
+      expect(await again([], privileged)).toBe("first");
+      expect(await again([0], privileged)).toBe("later");
+    }
+  });
 });

@@ -65,12 +65,17 @@ export class Operations {
   private readonly fs: Filesystem;
   private readonly now: () => Timestamp;
   private readonly aclsEnforced: boolean;
+  private readonly aside: Filesystem;
 
-  /** `aclsEnforced`: the kernel was told that we have POSIX ACLs, and enforces them. */
-  constructor(filesystem: Filesystem, now: () => Timestamp, aclsEnforced: boolean) {
+  /**
+   * `aclsEnforced`: the kernel was told that we have POSIX ACLs, and enforces them. `aside`: for changes that depend on
+   * what there is, and may be done again; steps of a request that is sent again must be the same as before.
+   */
+  constructor(filesystem: Filesystem, now: () => Timestamp, aclsEnforced: boolean, aside: Filesystem = filesystem) {
     this.fs = filesystem;
     this.now = now;
     this.aclsEnforced = aclsEnforced;
+    this.aside = aside;
   }
 
   lookup(parent: number, name: Uint8Array): Fs<Attributes> {
@@ -99,15 +104,20 @@ export class Operations {
     );
   }
 
-  /** Takes the capabilities of a file away; its mode without the bits that must go, or nothing if it has none. */
-  private privilegesOf(inode: number): Fs<number | undefined> {
+  /**
+   * Takes the capabilities of a file away; its mode without the bits that must go, or nothing if it has none. Where no
+   * group may execute the file, its set-group-ID bit stays, unless `gid` says that the caller is of another group.
+   */
+  private privilegesOf(inode: number, gid?: number): Fs<number | undefined> {
     const bare = Effect.catchIf(
-      this.fs.removexattr(inode, CAPABILITIES),
+      this.aside.removexattr(inode, CAPABILITIES),
       ({ reason }) => reason === "NoAttribute",
       () => Effect.void,
     );
-    return Effect.flatMap(Effect.andThen(bare, this.fs.getattr(inode)), ({ mode }) => {
-      const gone = SET_USER_ID | ((mode & GROUP_EXECUTE) === 0 ? 0 : SET_GROUP_ID);
+    return Effect.flatMap(Effect.andThen(bare, this.aside.getattr(inode)), (found) => {
+      const { mode } = found;
+      const groupGoes = (mode & GROUP_EXECUTE) !== 0 || (gid !== undefined && gid !== found.gid);
+      const gone = SET_USER_ID | (groupGoes ? SET_GROUP_ID : 0);
       return Effect.succeed((mode & gone) === 0 ? undefined : mode & PERMISSION_BITS & ~gone);
     });
   }
@@ -216,14 +226,11 @@ export class Operations {
     return this.fs.write(inode, offsetBytes, bytes, keepTimes);
   }
 
-  /** A write by somebody who may not keep a file's privileges; true if it had any. */
-  writeUnprivileged(inode: number, offsetBytes: number, bytes: Uint8Array): Fs<boolean> {
-    return Effect.flatMap(this.privilegesOf(inode), (mode) => {
-      const write = this.fs.write(inode, offsetBytes, bytes);
-      return mode === undefined
-        ? Effect.as(write, false)
-        : Effect.as(Effect.andThen(this.fs.setattr(inode, { mode }), write), true);
-    });
+  /** Takes away what a file must not keep when somebody without the right to it changes its data; true if it had any. */
+  dropPrivileges(inode: number, gid?: number): Fs<boolean> {
+    return Effect.flatMap(this.privilegesOf(inode, gid), (mode) =>
+      mode === undefined ? Effect.succeed(false) : Effect.as(this.aside.setattr(inode, { mode }), true),
+    );
   }
 
   fsync(inode: number): Fs<void> {

@@ -155,6 +155,7 @@ export class Changes {
   /** Changes that leave the size as it is. */
   setattr(tx: Transaction, inode: number, changes: AttributeChanges): Attributes | FsError {
     const { files, services, now } = this.parts;
+    if (!areTimes(changes)) return new FsError("InvalidArgument", "time");
     const row = this.live(tx, inode);
     if (row instanceof FsError) return row;
     if (changes.compression !== undefined && !(isCompressible(row) && isOwnCompression(changes.compression))) {
@@ -246,6 +247,17 @@ export class Changes {
     if (held) this.user.orphaned?.(inode);
   }
 }
+
+const isTime = (time: Timestamp | undefined): boolean =>
+  time === undefined ||
+  (Number.isSafeInteger(time.seconds) &&
+    Number.isInteger(time.nanoseconds) &&
+    time.nanoseconds >= 0 &&
+    time.nanoseconds < 1e9);
+
+/** Are these times that a row has room for? Years go to some 285 million. */
+export const areTimes = ({ accessed, modified, changed: at }: AttributeChanges): boolean =>
+  isTime(accessed) && isTime(modified) && isTime(at);
 
 /** The row with the changes made, size excepted. */
 export function changed(row: InodeValue, changes: AttributeChanges): InodeValue {

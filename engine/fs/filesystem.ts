@@ -11,7 +11,7 @@ import type { Transaction } from "../btree/transaction.ts";
 import type { InodeValue } from "../format/values/inode.ts";
 import { isOwnCompression } from "../format/values/own-compression.ts";
 import { reached } from "../marks.ts";
-import { changed, Changes, type Making, PERMISSION_BITS, type ViewParts } from "./changes.ts";
+import { areTimes, changed, Changes, type Making, PERMISSION_BITS, type ViewParts } from "./changes.ts";
 import type { NamePlace } from "./directory.ts";
 import { asFsError, type FileFailure } from "./file-access.ts";
 import { attributesOf } from "./inode.ts";
@@ -100,6 +100,7 @@ export class View implements Filesystem {
     const { sizeBytes, compression = 0 } = changes;
     if (!isOwnCompression(compression)) return this.fail(new FsError("InvalidArgument", "compression"));
     if (sizeBytes !== undefined) {
+      if (!areTimes(changes)) return this.fail(new FsError("InvalidArgument", "time"));
       const apply = (row: InodeValue): InodeValue => changed(row, changes);
       // At that moment nothing was newer than the row.
       const truncated = Effect.suspend(() => files.ranges.truncate(inode, sizeBytes, apply, this.observe));

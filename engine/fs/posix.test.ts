@@ -448,6 +448,12 @@ for (const [store, on] of [
         yield* fails(fs.write(inode, 2 ** 60, n("x")), "FileTooLarge");
         yield* fails(fs.setattr(inode, { sizeBytes: -1 }), "InvalidArgument");
         yield* fails(fs.setattr(inode, { sizeBytes: 2 ** 53 }), "FileTooLarge");
+        const never = { seconds: 2 ** 53, nanoseconds: 0 };
+        yield* fails(fs.setattr(inode, { modified: never }), "InvalidArgument");
+        yield* fails(
+          fs.setattr(inode, { accessed: { seconds: 0, nanoseconds: 1e9 }, sizeBytes: 0 }),
+          "InvalidArgument",
+        );
         yield* fails(fs.fallocate(inode, "zero", 2 ** 60, 4096, true), "FileTooLarge");
         yield* fails(fs.fallocate(inode, "punch", 0, 0, true), "InvalidArgument");
         yield* fails(fs.fallocate(inode, "allocate", Number.MAX_SAFE_INTEGER, 5, false), "FileTooLarge");

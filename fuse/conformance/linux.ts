@@ -144,6 +144,9 @@ const attributes: ReadonlyArray<MountCase> = [
         "for t in (-(2**33), -(2**31) - 1, -1, 2**31, 2**32 + 5, 2**33):",
         "    os.utime('f', ns=(t * 10**9 + 7, t * 10**9 + 999999999))",
         "    s = os.stat('f'); assert (s.st_atime_ns, s.st_mtime_ns) == (t * 10**9 + 7, t * 10**9 + 999999999), (t, s)",
+        "for t in (2**53 - 1, 1 - 2**53): os.utime('f', (t, t)); assert os.stat('f').st_mtime_ns == t * 10**9",
+        "fails(errno.EINVAL, lambda: os.utime('f', (2**53, 2**53))); fails(errno.EINVAL, lambda: os.utime('f', (0, -(2**60))))",
+        "assert os.stat('f').st_mtime_ns == (1 - 2**53) * 10**9",
       ]);
     },
   },
