@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect";
 import { describe, expect, it } from "vitest";
 import { resumed } from "../engine/fs/resumed.ts";
-import { FileType, FsError, ROOT_INODE } from "../engine/fs/types.ts";
+import { type Filesystem, FileType, FsError, ROOT_INODE } from "../engine/fs/types.ts";
 import { Errno, errnoOf } from "./errno.ts";
 import { Operations } from "./operations.ts";
 import { FallocateFlag, OpenFlag, RenameFlag, Whence, XattrFlag } from "./requests.ts";
@@ -236,4 +236,36 @@ describe("a request that is sent again", () => {
       expect(await again([0], privileged)).toBe("later");
     }
   });
+
+  it("takes an ACL away and leaves the mode that was asked for, wherever it was cut off", () =>
+    withOperations((operations, filesystem) =>
+      Effect.gen(function* () {
+        const name = bytes("system.posix_acl_access");
+        // user::rwx user:12:rwx group::r-x mask::rwx other::---, and user::rw- group::r-- other::---
+        const acl = "0200000001000700ffffffff020007000c00000004000500ffffffff10000700ffffffff20000000ffffffff";
+        const mere = Uint8Array.from(Buffer.from("0200000001000600ffffffff04000400ffffffff20000000ffffffff", "hex"));
+        for (const taken of [0, 1, 2]) {
+          const { inode } = yield* operations.create(ROOT_INODE, bytes(`acl ${taken}`), 0o644, ALICE);
+          yield* operations.setxattr(inode, name, Uint8Array.from(Buffer.from(acl, "hex")), 0);
+          const first = counted(filesystem, taken);
+          yield* Effect.exit(new Operations(first, () => NOW, true, filesystem).setxattr(inode, name, mere, 0));
+          const view = resumed(filesystem, filesystem, new Array<number>(taken).fill(0));
+          yield* new Operations(view, () => NOW, true, filesystem).setxattr(inode, name, mere, 0);
+          expect((yield* filesystem.getattr(inode)).mode & 0o7777).toBe(0o640);
+          expect(yield* errno(operations.getxattr(inode, name))).toBe(Errno.ENODATA);
+        }
+      }),
+    ));
 });
+
+/** Takes so many changes and no more, as a process that dies does. */
+function counted(filesystem: Filesystem, changes: number): Filesystem {
+  let left = changes;
+  const limited = <A>(change: Effect.Effect<A, FsError>): Effect.Effect<A, FsError> =>
+    Effect.suspend(() => (left-- > 0 ? change : Effect.fail(new FsError("InputOutput"))));
+  return Object.assign(Object.create(filesystem) as Filesystem, {
+    setattr: (...of: Parameters<Filesystem["setattr"]>) => limited(filesystem.setattr(...of)),
+    setxattr: (...of: Parameters<Filesystem["setxattr"]>) => limited(filesystem.setxattr(...of)),
+    removexattr: (...of: Parameters<Filesystem["removexattr"]>) => limited(filesystem.removexattr(...of)),
+  });
+}

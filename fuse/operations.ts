@@ -334,7 +334,9 @@ export class Operations {
         }
         const keep = this.fs.setxattr(inode, ACCESS_ACL, value, how);
         const drop = before === undefined ? Effect.void : this.fs.removexattr(inode, ACCESS_ACL);
-        return Effect.andThen(isMereMode(acl) ? drop : keep, Effect.asVoid(this.fs.setattr(inode, { mode })));
+        const set = Effect.asVoid(this.fs.setattr(inode, { mode }));
+        // Sent again, it must find the old ACL as long as anything is left to do.
+        return isMereMode(acl) ? Effect.andThen(set, drop) : Effect.andThen(keep, set);
       },
     );
   }
