@@ -18,7 +18,7 @@ import type { Entropy, Prng } from "./entropy.ts";
 import { drawChoice } from "./harvest.ts";
 import { type JudgeAgain, KnownRecoveries } from "./known-recoveries.ts";
 import type { Life } from "./scenario.ts";
-import type { Trace } from "./trace.ts";
+import { EQUAL_RECOVERY, type Trace } from "./trace.ts";
 import type { Living, Onward, Recoverable } from "./trial.ts";
 import { Deadlock, World } from "./world.ts";
 
@@ -169,7 +169,7 @@ export function judgeCrashState<M>(
   const atOnce = (behaviour.seed & WAITS_BITS) !== 0;
   const known = faults === undefined && KnownRecoveries.covers(image) ? options.known : undefined;
   if (atOnce && !crashIt && !used && known?.isRight(recoverable, image, options.startMs, mark)) {
-    trace.event("equal recovery");
+    trace.event(EQUAL_RECOVERY);
     return { problems: [], lives: [], states: 1, equalStates: 1, simulatedMs: 0, events: 0 };
   }
   const disk = SimDisk.fromImage(image, { ...behaviour, answersAtOnce: atOnce });

@@ -10,6 +10,9 @@ export const EVENTS_RECORDED_MAX = 200_000;
 
 const kindCodes = new Map<string, number>();
 
+/** A crash state was judged without a recovery of its own: see `known-recoveries.ts`. */
+export const EQUAL_RECOVERY = "equal recovery";
+
 export class Trace {
   events = 0;
   private low = 0x811c9dc5;

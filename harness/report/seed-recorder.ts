@@ -12,7 +12,7 @@ import { marks } from "../../engine/marks.ts";
 import { describeCrash, type CrashPoint } from "../crash-point.ts";
 import type { History } from "../oracle/history.ts";
 import type { DiskPlan } from "../scenario.ts";
-import { Trace } from "../trace.ts";
+import { EQUAL_RECOVERY, Trace } from "../trace.ts";
 import { type ActorListener, ActorWatch, type Speaker } from "./actor-watch.ts";
 import type { EventKind, MediumChangeKind, TimelineEvent } from "./report-data.ts";
 import { Timeline } from "./timeline.ts";
@@ -155,6 +155,7 @@ export class SeedRecorder extends Trace {
     super.event(kind, a, b, c);
     if (kind === "s") return;
     if (kind === "t") return this.timePasses(a / 1000);
+    if (kind === EQUAL_RECOVERY) return this.recovered("known from an equal one");
     const [phase = "", operation = ""] = kind.split(" ");
     if (phase === "issue") this.issued(operation as DeviceOperation, a, b, c);
     else this.ended(phase === "fail" ? "fail" : "complete", operation, a, b, c);
@@ -220,8 +221,12 @@ export class SeedRecorder extends Trace {
 
   override fold(kind: string, other: Trace): void {
     super.fold(kind, other);
+    this.recovered(`${other.events} events`);
+  }
+
+  private recovered(how: string): void {
     const lane = this.timeline.lane("crash", "recoveries");
-    this.add(lane, "recovery", `recovery ${++this.recoveries} of a crash state, ${other.events} events`);
+    this.add(lane, "recovery", `recovery ${++this.recoveries} of a crash state, ${how}`);
   }
 
   /** The run is over. Faults ended with the clients: those told of later operations did not strike. */
