@@ -7,6 +7,7 @@
 import { resolve } from "node:path";
 import { findServer, type ServerEnd } from "../../fuse/control.ts";
 import { MOUNT_TYPE, mountAt, MountPointError, unmount } from "../../fuse/mount-point.ts";
+import { describeUsers, usersOf } from "../../fuse/mount-users.ts";
 import type { CommandSpec, Options } from "../command.ts";
 import { CannotError, Status } from "../exit.ts";
 import { Output } from "../output.ts";
@@ -34,8 +35,9 @@ async function umount(args: ReadonlyArray<string>, options: Options): Promise<nu
     await unmount(directory, manner);
   } catch (error) {
     server?.close();
-    if (error instanceof MountPointError) throw new CannotError(error.message);
-    throw error;
+    if (!(error instanceof MountPointError)) throw error;
+    const users = describeUsers(usersOf(directory));
+    throw new CannotError(users === "" ? error.message : `${error.message} It is used by ${users}`);
   }
   if (server === undefined) {
     output.print(`${directory} is unmounted; its server was gone already`);
