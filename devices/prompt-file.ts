@@ -67,10 +67,11 @@ export class PromptFile {
   /** Flushes the file, on the stack or by the thread pool. */
   flush(onStack: boolean, done: (error: unknown) => void): void {
     const began = this.now();
+    const before = this.unflushedBytes;
     const ended = (error: unknown): void => {
       this.flushMeanMs += (this.now() - began - this.flushMeanMs) * LAST_FLUSH_SHARE;
-      // What was written before is no longer in the way.
-      if (error === null) this.unflushedBytes = 0;
+      // What was written before is no longer in the way; what came meanwhile is.
+      if (error === null) this.unflushedBytes = Math.max(0, this.unflushedBytes - before);
       done(error);
     };
     if (!onStack) return fs.fdatasync(this.fd, ended);

@@ -14,6 +14,8 @@ import { type Company, WaitBetweenSyncs } from "./company.ts";
 /** How long to stay awake behind a request, and what share of it each request earns. */
 const WINDOW_MS = 5;
 const EARNED = 0.2;
+/** How long after the first reason for a thread one is made: making it takes the other processor from who asks. */
+const START_AFTER_MS = 1000;
 const NO_HEAP = { maxOldGenerationSizeMb: 8, maxYoungGenerationSizeMb: 1, stackSizeMb: 1 };
 
 /** What the two threads share. */
@@ -50,6 +52,8 @@ export class AwakeProcessor {
   private readonly wait: WaitBetweenSyncs;
   private readonly report: (line: string) => void;
   private thread: Worker | undefined;
+  /** When there was something for a thread to do for the first time. */
+  private wantedMs: number | undefined;
   private over = false;
 
   constructor(company: Company, report: (line: string) => void) {
@@ -65,6 +69,8 @@ export class AwakeProcessor {
   /** It is answered, or waits for something else. */
   done(nowMs: number): void {
     if (this.over || !this.wait.done(nowMs)) return;
+    this.wantedMs ??= nowMs;
+    if (this.thread === undefined && nowMs - this.wantedMs < START_AFTER_MS) return;
     this.thread ??= this.start();
     this.until.extend(nowMs, WINDOW_MS);
   }

@@ -194,6 +194,14 @@ it("locks keep two processes apart, on every mount anew", async ({ skip }) => {
   }
 }, 60_000);
 
+it("the kernel may read ahead and gather more for a mount than it does by itself", async () => {
+  await mount.mount();
+  const device = (await shell(`mountpoint -d ${mount.directory}`)).trim();
+  const of = (name: string): number => Number(fs.readFileSync(`/sys/class/bdi/${device}/${name}`, "utf8"));
+  expect([of("read_ahead_kb"), of("max_ratio")]).toEqual([4096, 50]);
+  await mount.umount();
+});
+
 it("a read-only mount writes nothing to the pool", async () => {
   await mount.mount();
   fs.writeFileSync(join(mount.directory, "file"), "x");

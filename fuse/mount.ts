@@ -17,7 +17,7 @@ import { Company } from "./company.ts";
 import { type Control, listen, type Questions, type ServerEnd } from "./control.ts";
 import { directObstacle, startDirect } from "./direct-session.ts";
 import { DirectTransport, WRITE_BYTES_MAX, READAHEAD_BYTES } from "./direct.ts";
-import { raiseReadAhead } from "./mount-tuning.ts";
+import { tuneKernel } from "./mount-tuning.ts";
 import { describeFailure } from "./errno.ts";
 import type { Handed } from "./handed.ts";
 import type { MemoryShares } from "./memory-budget.ts";
@@ -232,7 +232,7 @@ function startSession(
     log(device === undefined ? `mounting ${source} on ${directory}, directly` : `taking ${directory} over`);
     const mount = { directory, source, options: kernelOptions(options), report: log, reader, spinMs, company };
     const started = startDirect({ ...mount, spareBuffers: backgroundMax, connection, device }, metered);
-    return Effect.tap(started, ({ device }) => Effect.sync(() => raiseReadAhead(device, READAHEAD_BYTES, log)));
+    return Effect.tap(started, ({ device }) => Effect.sync(() => tuneKernel(device, READAHEAD_BYTES, log)));
   }
   const binding = loadBinding();
   if (binding instanceof TransportMissing) {

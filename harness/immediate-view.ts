@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect";
 import type { AtOnce } from "../engine/fs/at-once.ts";
 import { type Filesystem, type FilesystemUser, type Fs, FsError } from "../engine/fs/types.ts";
 import type { Pool } from "../engine/pool/pool.ts";
+import { joined } from "./joined.ts";
 
 type Verb<A> = (...operands: ReadonlyArray<never>) => A;
 
@@ -24,17 +25,6 @@ const CALLS = [
   "write",
   "release",
 ] as const satisfies ReadonlyArray<keyof AtOnce & keyof Filesystem>;
-
-/** The pieces in which a mount answers. */
-function joined(pieces: ReadonlyArray<Uint8Array>): Uint8Array {
-  const whole = new Uint8Array(pieces.reduce((length, piece) => length + piece.length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
-}
 
 export function immediateView(view: Filesystem, atOnce: AtOnce, tried: () => boolean): Filesystem {
   const calls = CALLS.map((name): readonly [string, Verb<Fs<unknown>>] => {

@@ -36,7 +36,7 @@ async function umount(args: ReadonlyArray<string>, options: Options): Promise<nu
   } catch (error) {
     server?.close();
     if (!(error instanceof MountPointError)) throw error;
-    const users = describeUsers(usersOf(directory));
+    const users = /busy/u.test(error.message) ? describeUsers(usersOf(directory)) : "";
     throw new CannotError(users === "" ? error.message : `${error.message} It is used by ${users}`);
   }
   if (server === undefined) {

@@ -19,6 +19,7 @@ import {
 } from "../../engine/fs/types.ts";
 import { PAGE_BYTES } from "./file-content.ts";
 import { textOf, typeOf } from "./inode.ts";
+import { joined } from "../joined.ts";
 
 const ENTRIES_AT_ONCE = 64;
 const READ_BYTES = 128 * 1024;
@@ -69,18 +70,6 @@ export type WalksAtOnce = Pick<
 /** Reads the whole tree. Never fails: what fails is a problem, or unreadable where `damageExpected`. */
 export function collectTree(fs: Filesystem, options: WalkOptions = {}): Effect.Effect<FoundTree> {
   return Effect.gen(() => new Walk(fs, options).all());
-}
-
-/** The bytes in one piece. */
-function joined(pieces: ReadonlyArray<Uint8Array>): Uint8Array {
-  if (pieces.length === 1) return pieces[0]!;
-  const whole = new Uint8Array(pieces.reduce((length, piece) => length + piece.length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
 }
 
 class Walk {
