@@ -7,11 +7,12 @@
  */
 import * as Effect from "effect/Effect";
 import type { PoolFailed } from "../actor.ts";
+import { reading } from "../btree/reading.ts";
 import type { Transaction } from "../btree/transaction.ts";
 import { Table } from "../format/tables.ts";
 import { type BackpointerValue, decodeBackpointer } from "../format/values/backpointer.ts";
 import { decodeExtent, type ExtentValue } from "../format/values/extent.ts";
-import { eachSlice, keyText, reading, type Row } from "./rows.ts";
+import { eachSlice, keyText, type Row } from "./rows.ts";
 import type { CheckState } from "./state.ts";
 
 const PASS = "backpointers";

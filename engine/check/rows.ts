@@ -6,6 +6,7 @@
  */
 import * as Effect from "effect/Effect";
 import type { PoolFailed } from "../actor.ts";
+import { reading } from "../btree/reading.ts";
 import type { Transaction, Transactor } from "../btree/transaction.ts";
 
 /** Rows and bytes after which a slice ends. */
@@ -89,13 +90,6 @@ const sliceFrom =
     for (const row of rows) row.view = view;
     return { rows, next };
   };
-
-/** What a body that only reads returns; without waiting, where all that it needs is in memory. */
-export const reading = <A>(transactor: Transactor, body: (tx: Transaction) => A): Effect.Effect<A, PoolFailed> =>
-  Effect.suspend(() => {
-    const known = transactor.peek?.(body);
-    return known === undefined ? transactor.transact<A, never>(body) : Effect.succeed(known);
-  });
 
 /** Visits the first rows as long as they are in memory; returns where it goes on, undefined at the end of the table. */
 function eachInMemory(

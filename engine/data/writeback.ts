@@ -12,6 +12,7 @@ import * as Fiber from "effect/Fiber";
 import type * as Result from "effect/Result";
 import type { PoolFailed } from "../actor.ts";
 import type { AppendError, Placement } from "../allocator/write-point.ts";
+import { reading } from "../btree/reading.ts";
 import type { Transaction } from "../btree/transaction.ts";
 import { Compression } from "../format/superblock.ts";
 import type { ExtentValue } from "../format/values/extent.ts";
@@ -195,7 +196,7 @@ export class Writeback {
   /** The file's own choice, or the mount's. */
   private choiceOf({ inode }: FileState): Effect.Effect<CompressionChoice, PoolFailed> {
     const { transactor, compression } = this.services;
-    const own = transactor.transact<number, never>((tx) => loadInode(tx, inode)?.compression ?? OwnCompression.unset);
+    const own = reading(transactor, (tx) => loadInode(tx, inode)?.compression ?? OwnCompression.unset);
     return Effect.map(own, (packed) => {
       if (packed === OwnCompression.unset) return compression;
       reached("written as the file's own compression says");
