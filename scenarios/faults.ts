@@ -6,6 +6,7 @@
  */
 import * as Effect from "effect/Effect";
 import { type Fault, FaultPlan } from "../devices/sim/faults.ts";
+import { fixedTiming } from "../devices/sim/timing.ts";
 import { defaultBucketBytes } from "../engine/device/bucket-io.ts";
 import { SUPERBLOCK_BUCKETS } from "../engine/device/superblock-log.ts";
 import type { Entropy, Prng } from "../harness/entropy.ts";
@@ -13,7 +14,8 @@ import { CrashCheck } from "../harness/oracle/crash-check.ts";
 import { collectTree } from "../harness/oracle/found-tree.ts";
 import type { Epilogue, Program, ScenarioPlan } from "../harness/scenario.ts";
 import { GENERAL, type Profile, profile, swarm } from "../harness/workload/profile.ts";
-import { randomProgram } from "../harness/workload/program.ts";
+import { perform, performer } from "../harness/workload/operation.ts";
+import { inSequence, randomProgram } from "../harness/workload/program.ts";
 import { CRASHES, type Medium, pool, STRICT, type Story } from "./pools.ts";
 
 const transientErrors: Story = {
@@ -75,10 +77,62 @@ const failingDisk: Story = {
     return {
       ...base,
       disk: { ...base.disk, faults },
-      tolerance: { noSpace: true, promisesFail: medium === "zoned", reasons: ["InputOutput"] },
+      tolerance: { noSpace: true, promisesFail: medium === "zoned", reasons: ["InputOutput"], readable: true },
       mayFail: true,
       clients: random.chance(0.5) ? [program()] : [program(), program()],
       crash: { ...CRASHES, statesMax: 12 },
+    };
+  },
+};
+
+/** Looks at everything, of which hardly anything stays in memory. */
+const ONLOOKERS: Profile = profile({
+  weights: { read: 10, getattr: 30, readdir: 6, getxattr: 20, listxattr: 20, sleep: 1 },
+  existingShare: 1,
+});
+
+/** Changes names and attributes faster than a small journal takes them. */
+const CHANGERS: Profile = profile({
+  weights: { create: 12, mkdir: 4, setxattr: 30, rename: 6, write: 10, unlink: 4, fsync: 6, syncfs: 1, sleep: 1 },
+  fileBytesMax: 60_000,
+  xattrBytesMax: 30_000,
+});
+
+/** Makes so many files that their rows take more leaves than stay in memory. */
+const manyNames: Program = ({ filesystem, note }) =>
+  Effect.gen(function* () {
+    const by = performer(filesystem, note);
+    for (let count = 0; count < 120; count++) yield* perform({ kind: "create", path: `/${count}` }, by);
+    yield* perform({ kind: "syncfs" }, by);
+  });
+
+const frozenReaders: Story = {
+  name: "frozen-readers",
+  summary:
+    "from some moment on the disk takes nothing; whoever reads is answered, and whoever changes something is told",
+  plan: (entropy, medium) => {
+    const random = entropy.stream("faults");
+    const base = pool(entropy, medium, 120);
+    const fromIndex = random.between(100, 500);
+    const kind = random.pick(["flush-error", "flush-error", "write-error"] as const);
+    const fault: Fault = { kind, when: { fromIndex, toIndex: Number.MAX_SAFE_INTEGER } };
+    const read = random.pick([1, 20]);
+    return {
+      ...base,
+      disk: {
+        timing: fixedTiming({ read, write: 1, append: 1, flush: 2 }, 0.05),
+        faults: new FaultPlan(random.u32(), [fault]),
+      },
+      format: { ...base.format, journalBuckets: 6 },
+      open: { ...base.open, readCacheBytes: 0, nodeCacheBytes: 0, treeLimits: { fanMax: 8, leafRowsMax: 12 } },
+      tolerance: { noSpace: true, promisesFail: true, reasons: ["InputOutput"], readable: true },
+      mayFail: true,
+      clients: [
+        inSequence(manyNames, randomProgram(CHANGERS, 40)),
+        randomProgram(CHANGERS, 40),
+        ...[1, 2, 3].map(() => randomProgram(ONLOOKERS, 100)),
+      ],
+      crash: { ...CRASHES, statesMax: 3 },
     };
   },
 };
@@ -289,6 +343,7 @@ const slowDisk: Story = {
 export const faultStories: ReadonlyArray<Story> = [
   transientErrors,
   failingDisk,
+  frozenReaders,
   refusedData,
   bitRot,
   misreads,

@@ -22,7 +22,7 @@ export const RATES: Readonly<Record<string, number>> = {
   "commit waited for journal space": 8,
   // Needs clients that fill entries faster than a slow journal takes them.
   "commit waited for the journal to write": 0.02,
-  "change refused by a frozen pool": 0.1,
+  "change refused by a frozen pool": 2,
   // Needs a directory that was given one.
   "compression inherited": 4,
   // Needs bytes that look compressible and are not; few are drawn.
@@ -95,7 +95,7 @@ export const RATES: Readonly<Record<string, number>> = {
   "partly live extent collected": 6,
   "partly written zone finished": 100,
   // Needs a disk that fails for good, in more places than are tried.
-  "pool failed": 0.1,
+  "pool failed": 2,
   // Needs a crash with a single bucket of the journal left.
   "recovered with the journal full": 0.4,
   "read waited for one that was under way": 3,

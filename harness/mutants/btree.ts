@@ -5,6 +5,37 @@ import type { Mutant } from "./mutant.ts";
 
 export const btreeMutants: ReadonlyArray<Mutant> = [
   {
+    id: "waiting-change-forgotten",
+    breaks: "a change that waits for room in the journal when the pool freezes is left waiting",
+    file: "engine/pool/runtime.js",
+    edits: [
+      {
+        find: "supervisor.onFailure(() => {\n        runtime.writer.retryWaiting();\n        runtime.btree.retryWaiting();",
+        replace: "supervisor.onFailure(() => {\n        runtime.writer.retryWaiting();",
+      },
+    ],
+    scenarios: ["frozen-readers", "zoned/frozen-readers", "failing-disk"],
+  },
+  {
+    id: "freeze-refuses-reads",
+    breaks: "what is being read when a pool freezes is refused, though it could be read",
+    file: "engine/actor.js",
+    edits: [{ find: "if (!this.frozen || !pending.reads)", replace: "if (true)" }],
+    scenarios: ["frozen-readers", "zoned/frozen-readers"],
+  },
+  {
+    id: "commit-at-once-without-room",
+    breaks: "what is committed at once does not ask whether the journal has room for it",
+    file: "engine/btree/btree-actor.js",
+    edits: [
+      {
+        find: "if (this.refusal !== undefined || !this.hasRoom)\n                return undefined;",
+        replace: "if (this.refusal !== undefined)\n                return undefined;",
+      },
+    ],
+    scenarios: ["pressed-journal", "zoned/pressed-journal"],
+  },
+  {
     id: "split-drops-row",
     breaks: "a leaf that splits loses the row at the cut",
     file: "engine/btree/tree.js",

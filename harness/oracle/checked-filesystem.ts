@@ -45,6 +45,8 @@ export interface Tolerance {
   readonly promisesFail?: boolean;
   /** Any operation may fail for these reasons. */
   readonly reasons: ReadonlyArray<FsReason>;
+  /** Except those that only look: the disk can be read, and a pool that gave up shows what it holds. */
+  readonly readable?: boolean;
 }
 
 /** How an operation relates to the history; `handle`: it is not there, and counts once however often it is asked. */
@@ -416,7 +418,8 @@ export class CheckedClient {
     if (tookEffect && isChange(pending.kind) && !isRefusal(pending.expectation as Expectation<A>)) {
       return `it took effect, and failed with ${told}`;
     }
-    if (this.tolerance.reasons.includes(error.reason)) return undefined;
+    const { reasons, readable = false } = this.tolerance;
+    if (reasons.includes(error.reason) && !(readable && pending.kind === "look")) return undefined;
     if (error.reason === "NoSpace" && this.toleratesNoSpace(pending.kind)) return undefined;
     const before = this.model.history.moment;
     const expectation = pending.expectation ?? pending.apply(pending.call);
