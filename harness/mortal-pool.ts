@@ -158,6 +158,8 @@ export class MortalPool implements Observable {
 
   readonly limitMemory: Pool["limitMemory"] = (limits) => this.pool.limitMemory(limits);
 
+  readonly check: Pool["check"] = (options) => Effect.suspend(() => this.pool.check(options));
+
   /** Opens the pool in a process of its own; it ends with the scope at the latest. */
   get start(): Effect.Effect<void, unknown, Scope.Scope> {
     const self = this;

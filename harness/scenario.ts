@@ -28,7 +28,7 @@ export interface Client {
   readonly random: Prng;
   /** The shared model, for choosing operations that make sense. */
   readonly model: Model;
-  readonly pool: Pick<Pool, "usage" | "limitMemory">;
+  readonly pool: Pick<Pool, "usage" | "limitMemory" | "check">;
   /** Hears each operation before it is carried out, so that a run can be printed, shrunk and run again. */
   readonly note?: (operation: Operation) => void;
 }

@@ -4,6 +4,7 @@
  *
  * Each slows the device operation behind which they meet, so that something can happen meanwhile.
  */
+import * as Deferred from "effect/Deferred";
 import * as Effect from "effect/Effect";
 import { fixedTiming, someReadsSlow } from "../devices/sim/timing.ts";
 import type { Entropy } from "../harness/entropy.ts";
@@ -107,6 +108,30 @@ const readOne: Program = ({ filesystem, note, random, model }) => {
   return Effect.andThen(perform(operation, performer(filesystem, note)), Effect.sleep(0.1));
 };
 
+/** Rounds of overwriting, behind each of which those who change something meet. */
+const ROUNDS = 4;
+
+/** Waits for the others; whoever comes last has the pool checked, which must hold while buckets are emptied. */
+function meeting(count: number): Program {
+  let met = Deferred.makeUnsafe<void>();
+  let missing = count;
+  return ({ pool, filesystem, note }) =>
+    Effect.gen(function* () {
+      const others = met;
+      if (--missing > 0) return yield* Deferred.await(others);
+      yield* perform({ kind: "syncfs" }, performer(filesystem, note));
+      const { problems } = yield* pool.check();
+      const [problem] = problems;
+      if (problem !== undefined) return yield* Effect.die(new Error(`check, ${problem.pass}: ${problem.what}`));
+      missing = count;
+      met = Deferred.makeUnsafe();
+      yield* Deferred.succeed(others, undefined);
+    });
+}
+
+const rounds = (program: Program, meet: Program): ReadonlyArray<Program> =>
+  Array.from({ length: ROUNDS }, () => [program, meet]).flat();
+
 const crowdedCollection: Story = {
   name: "crowded-collection",
   summary: "clients overwrite a tiny full disk and sync, and slow reads are under way while buckets are reset",
@@ -122,6 +147,8 @@ const crowdedCollection: Story = {
       sleepMsMax: 40,
     });
     const stage: Stage = { sweeping: false, over: false };
+    const meet = meeting(2);
+    const overwriting = randomProgram(overwrites, 15);
     const reader = whileItLasts(stage, readOne, READS_MAX);
     const fast = fixedTiming({ read: 0.2, write: 0.4, append: 0.4, flush: 1 }, 0.05);
     const timing = someReadsSlow(fast, random.u32(), random.pick([0.05, 0.3]), random.pick([10, 60]));
@@ -133,8 +160,8 @@ const crowdedCollection: Story = {
       open: { ...base.open, readCacheBytes: random.pick([0, 4 * 1024 * 1024]), dirtyBytesMax: 128 * 1024 },
       tolerance: MAY_BE_FULL,
       clients: [
-        inSequence(fillShare(0.7 + random.float() * 0.3), randomProgram(overwrites, 60), ended(stage)),
-        randomProgram(overwrites, 60),
+        inSequence(fillShare(0.7 + random.float() * 0.3), ...rounds(overwriting, meet), ended(stage)),
+        inSequence(...rounds(overwriting, meet)),
         reader,
         reader,
       ],

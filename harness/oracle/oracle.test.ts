@@ -93,7 +93,7 @@ function randomRun(seed: number, operations: number): Run & { readonly random: P
   const oracle = new Oracle();
   const random = new Entropy(String(seed)).stream("test");
   const filesystem = oracle.client("client 1", toy);
-  const pool = { usage: Effect.die("not used"), limitMemory: () => {} };
+  const pool = { usage: Effect.die("not used"), limitMemory: () => {}, check: () => Effect.die("not used") };
   const client: Client = { name: "client 1", filesystem, random, model: oracle.model, pool };
   const lively = profile({
     farShare: 0,

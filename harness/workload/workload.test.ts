@@ -21,7 +21,7 @@ function randomRun(seed: string, operations: number): Noted {
   const oracle = new Oracle();
   const filesystem = oracle.client("client 1", new ToyFilesystem());
   const random = new Entropy(seed).stream("workload");
-  const pool = { usage: Effect.die("not used"), limitMemory: () => {} };
+  const pool = { usage: Effect.die("not used"), limitMemory: () => {}, check: () => Effect.die("not used") };
   // The toy keeps holes as bytes, and runs outside of virtual time.
   const profile = { ...GENERAL, farShare: 0, weights: { ...GENERAL.weights, sleep: 0 } };
   const program = randomProgram(profile, operations);
@@ -56,7 +56,7 @@ describe("operations", () => {
     const again = new Oracle();
     const filesystem = again.client("client 1", new ToyFilesystem());
     const random = new Entropy("").stream("");
-    const pool = { usage: Effect.die("not used"), limitMemory: () => {} };
+    const pool = { usage: Effect.die("not used"), limitMemory: () => {}, check: () => Effect.die("not used") };
     Effect.runSync(scriptedProgram(script)({ name: "client 1", filesystem, random, model: again.model, pool }));
     expect(again.model.history.changes.map(({ label }) => label)).toEqual(
       oracle.model.history.changes.map(({ label }) => label),
