@@ -16,7 +16,7 @@ import type { FoundTree } from "./oracle/found-tree.ts";
 import { Oracle } from "./oracle/oracle.ts";
 import type { Life } from "./scenario.ts";
 import type { Operation } from "./workload/operation.ts";
-import { GENERAL, swarm } from "./workload/profile.ts";
+import { GENERAL, type Profile, swarm } from "./workload/profile.ts";
 import { randomProgram, scriptedProgram } from "./workload/program.ts";
 
 const OPERATIONS = 14;
@@ -26,6 +26,8 @@ const STATES_MAX = 3;
 const CLOSE_SHARE = 0.5;
 
 export interface NextLifeOptions {
+  /** What it does is drawn from it. */
+  readonly profile?: Profile | undefined;
   /** What it does; drawn if left out. */
   readonly script?: Life | undefined;
   readonly statesMax?: number | undefined;
@@ -38,6 +40,7 @@ export class NextLife {
   readonly harvest: Harvest;
   private readonly random: Prng;
   private readonly script: Life | undefined;
+  private readonly profile: Profile;
   private readonly done: Array<Operation> = [];
   private closes = false;
 
@@ -46,6 +49,7 @@ export class NextLife {
     this.oracle = new Oracle(tolerance, tree);
     this.random = random;
     this.script = options.script;
+    this.profile = options.profile ?? GENERAL;
     this.harvest = new Harvest(random, options.statesMax ?? STATES_MAX, 1, options.crash && [options.crash]);
   }
 
@@ -56,12 +60,12 @@ export class NextLife {
 
   /** Uses the pool; fails as an operation of the pool does, a wrong answer is in `oracle.violation`. */
   live(pool: Pool, disk: SimDisk): Effect.Effect<void, unknown> {
-    const { oracle, harvest, random, script, done } = this;
+    const { oracle, harvest, random, script, profile, done } = this;
     const name = "client of the next life";
     const filesystem = oracle.client(name, pool);
     const program =
       script === undefined
-        ? randomProgram(swarm(GENERAL, random, 0.1), OPERATIONS)
+        ? randomProgram(swarm(profile, random, 0.1), OPERATIONS)
         : scriptedProgram(script.operations);
     const closes = script?.closes ?? random.chance(CLOSE_SHARE);
     this.closes = closes;

@@ -7,6 +7,7 @@ import type { CrashImage } from "../devices/sim/crash.ts";
 import { SimDisk } from "../devices/sim/disk.ts";
 import { SurvivorLog } from "../engine/journal/survivor-log.ts";
 import { type OpenOptions, openPool, type Pool } from "../engine/pool/pool.ts";
+import { asEarlier, type JudgeOfEarlier, ofThisVersionAgain, seenByEarlier } from "./earlier-program.ts";
 import { NextLife } from "./next-life.ts";
 import type { Tolerance } from "./oracle/checked-filesystem.ts";
 import { collectTree, type FoundTree } from "./oracle/found-tree.ts";
@@ -14,7 +15,12 @@ import type { Mark } from "./oracle/history.ts";
 import type { Oracle } from "./oracle/oracle.ts";
 import { runIn } from "./recovery-check.ts";
 import type { Onward, Recoverable, StateName } from "./trial.ts";
+import type { EarlierLife } from "./scenario.ts";
+import type { Profile } from "./workload/profile.ts";
 import { World } from "./world.ts";
+
+/** Share of states that the program of an earlier version opens and uses, where it may. */
+const GOES_BACK_SHARE = 0.4;
 
 export interface PoolRecoveryOptions {
   readonly open: OpenOptions;
@@ -25,7 +31,11 @@ export interface PoolRecoveryOptions {
   readonly segmentBytes?: number | undefined;
   /** The clock was set while the pool was used: times are held against what it says now. */
   readonly clockJumps?: boolean;
+  /** Of the pool before this program had it: whoever made it may come back to it. */
+  readonly earlier?: EarlierLife | undefined;
 }
+
+const nobody: JudgeOfEarlier = () => [];
 
 /** Who need not be told when a call takes effect. */
 const NOBODY = { linearized: () => {} };
@@ -116,6 +126,24 @@ export class PoolRecovery implements Recoverable<Mark> {
   }
 
   recover(disk: SimDisk, mark: Mark, onward: Onward<Mark>): Effect.Effect<ReadonlyArray<string>, unknown> {
+    const { earlier, open } = this.options;
+    ofThisVersionAgain();
+    if (earlier === undefined) return this.recoverAs(disk, mark, onward);
+    return Effect.flatMap(seenByEarlier(disk, open), ({ judge, refused }) => {
+      const goesBack = !refused && onward.chance("program", GOES_BACK_SHARE);
+      const recovered = this.recoverAs(disk, mark, onward, judge, goesBack ? earlier.profile : undefined);
+      return goesBack ? asEarlier(recovered) : recovered;
+    });
+  }
+
+  /** `shown`: what else must be right; `profile`: of those who use it then. */
+  private recoverAs(
+    disk: SimDisk,
+    mark: Mark,
+    onward: Onward<Mark>,
+    shown: JudgeOfEarlier = nobody,
+    profile?: Profile,
+  ): Effect.Effect<ReadonlyArray<string>, unknown> {
     const { oracle, options } = this;
     const { atOnce } = onward;
     const open = atOnce ? { ...options.open, inlineAsks: true } : options.open;
@@ -128,17 +156,18 @@ export class PoolRecovery implements Recoverable<Mark> {
         }
         const pool = yield* openPool([disk], open);
         if (lossy) return yield* verifyWhatIsLeft(pool, oracle, mark);
-        const { problems, ofItself, tree } = yield* verifyPool(pool, oracle, mark, atOnce);
+        const { ofItself, tree, ...verified } = yield* verifyPool(pool, oracle, mark, atOnce);
+        const problems = [...verified.problems, ...shown(oracle, mark)];
         const begin = onward.through(problems, (other) => {
           // What a process before this one left in memory is not on the disk.
           if (mark.ram !== undefined || other.ram !== undefined) return undefined;
-          return [...ofItself, ...oracle.judge(other, tree).problems];
+          return [...ofItself, ...oracle.judge(other, tree).problems, ...shown(oracle, other)];
         });
         if (begin === undefined) return problems;
         // Who uses it now interleaves as the seed wants it.
         pool.runtime.supervisor.inlineAsks = options.open.inlineAsks ?? true;
         disk.answersAtOnce = false;
-        const life = new NextLife(tree, options.tolerance, begin.random, begin);
+        const life = new NextLife(tree, options.tolerance, begin.random, { ...begin, profile });
         if (options.clockJumps) life.oracle.model.clock = onward.clock;
         onward.lives({
           harvest: life.harvest,

@@ -8,6 +8,8 @@ import type { PoolFailed } from "../engine/actor.ts";
 import type { FsError } from "../engine/fs/types.ts";
 import type { PoolError } from "../engine/pool/errors.ts";
 import { formatPool, type OpenOptions, openPool, type Pool } from "../engine/pool/pool.ts";
+import type { FormatOptions } from "../engine/pool/shape.ts";
+import { livedEarlier } from "./earlier-program.ts";
 import { comesToRest } from "./liveness.ts";
 import { MortalPool } from "./mortal-pool.ts";
 import type { Mark } from "./oracle/history.ts";
@@ -40,10 +42,10 @@ const OPEN: OpenOptions = {
 };
 
 export class PoolTrial implements Trial<Mark> {
-  readonly recoverable: PoolRecovery;
+  recoverable: PoolRecovery;
   private readonly session: Session<Mark>;
   private readonly plan: ScenarioPlan;
-  private readonly oracle: Oracle;
+  private oracle: Oracle;
   private readonly open: OpenOptions;
   /** Is the next call tried at once first? */
   private readonly tried: () => boolean;
@@ -53,17 +55,20 @@ export class PoolTrial implements Trial<Mark> {
   constructor(session: Session<Mark>, plan: ScenarioPlan) {
     this.session = session;
     this.plan = plan;
-    const { tolerance, mayFail = false, clockJumps = false } = plan;
-    this.oracle = new Oracle(tolerance);
+    this.oracle = new Oracle(plan.tolerance);
     this.oracle.model.keepsGone = plan.mortality !== undefined;
     const inlineAsks = session.entropy.stream("inline asks").chance(0.5);
     this.open = { ...OPEN, inlineAsks, ...plan.open };
     const atOnce = session.entropy.stream("at once");
     const share = atOnce.pick(AT_ONCE_SHARES);
     this.tried = () => atOnce.chance(share);
-    const segmentBytes = plan.mortality?.segmentBytes;
-    const options = { open: this.open, tolerance, mayFail, clockJumps, segmentBytes };
-    this.recoverable = new PoolRecovery(this.oracle, options);
+    this.recoverable = this.recoveryOf(this.oracle);
+  }
+
+  private recoveryOf(oracle: Oracle): PoolRecovery {
+    const { tolerance, mayFail = false, clockJumps = false, mortality, earlier } = this.plan;
+    const segmentBytes = mortality?.segmentBytes;
+    return new PoolRecovery(oracle, { open: this.open, tolerance, mayFail, clockJumps, segmentBytes, earlier });
   }
 
   readonly mark = (): Mark => this.oracle.mark();
@@ -71,21 +76,22 @@ export class PoolTrial implements Trial<Mark> {
   /** The clients' part; returns what went wrong. */
   run(): string | undefined {
     const self = this;
-    const { plan, oracle, session } = this;
+    const { plan, session } = this;
     const { disk, entropy } = session;
     const problem = session.run(
       Effect.gen(function* () {
         const uuid = new Uint8Array(16);
         const random = entropy.stream("uuid");
         for (let index = 0; index < uuid.length; index++) uuid[index] = random.below(256);
-        yield* formatPool([disk], { uuid, ...plan.format });
+        yield* self.make({ uuid, ...plan.format });
+        const { oracle } = self;
         yield* Effect.scoped(
           Effect.gen(function* () {
             const mortal = self.mortalPool();
             if (mortal !== undefined) yield* mortal.start;
+            if (plan.earlier !== undefined) self.arm();
             const first = mortal === undefined ? yield* openPool([disk], self.open) : undefined;
-            if (plan.disk?.faults !== undefined) disk.setFaults(plan.disk.faults);
-            session.arm(self.mark);
+            if (plan.earlier === undefined) self.arm();
             if (plan.clockJumps === true) oracle.model.clock = yield* session.jumpingClock;
             if (mortal !== undefined) self.armProcess(mortal);
             const served = first ?? mortal!;
@@ -105,9 +111,29 @@ export class PoolTrial implements Trial<Mark> {
         );
       }),
     );
-    const wrong = oracle.violation?.message ?? problem ?? session.violation;
+    const wrong = this.oracle.violation?.message ?? problem ?? session.violation;
     if (wrong !== undefined || disk.statistics.overwrites === 0) return wrong;
     return `the block at byte ${disk.statistics.firstOverwriteBytes} was written twice without a reset`;
+  }
+
+  /** The pool is made, and perhaps used, by whoever makes it: what it holds then is where the history begins. */
+  private make(format: FormatOptions): Effect.Effect<void, unknown> {
+    const { plan, session, open } = this;
+    const { tolerance, earlier } = plan;
+    const { disk } = session;
+    if (earlier === undefined) return formatPool([disk], format);
+    const random = session.entropy.stream("earlier life");
+    return Effect.map(livedEarlier(earlier, { disk, format, open, tolerance, random }), (tree) => {
+      this.oracle = new Oracle(tolerance, tree);
+      this.recoverable = this.recoveryOf(this.oracle);
+    });
+  }
+
+  /** From now on there are faults and crashes. */
+  private arm(): void {
+    const { plan, session } = this;
+    if (plan.disk?.faults !== undefined) session.disk.setFaults(plan.disk.faults);
+    session.arm(this.mark);
   }
 
   /** Of a pool that may fail, only that it comes to an end is asked. */

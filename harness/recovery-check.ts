@@ -181,6 +181,7 @@ export function judgeCrashState<M>(
   const begin = { random, script: options.scripts?.[options.lives], statesMax: options.lifeStatesMax, crash: next };
   const onward: Onward<M> = {
     atOnce,
+    chance: (what, share) => entropy.stream(`${name}, ${what}`).chance(share),
     through: (problems, judge) => {
       // A crash behind the recovery is another crash: what is done from here on may survive it or not.
       disk.setObserver(undefined);

@@ -7,6 +7,7 @@
  * judgement.
  */
 import { marks, resetMarks } from "../engine/marks.ts";
+import { ofThisVersionAgain } from "./earlier-program.ts";
 import { Entropy } from "./entropy.ts";
 import type { Mark } from "./oracle/history.ts";
 import { PoolTrial } from "./pool-trial.ts";
@@ -72,6 +73,7 @@ function tryScenario(scenario: AnyScenario, seed: number, trace: Trace, options:
 export function runSeed(scenario: AnyScenario, seed: number, options: RunOptions = {}): SeedResult {
   const trace = options.trace ?? new Trace();
   resetMarks();
+  ofThisVersionAgain();
   const release = setTraps();
   try {
     const { session, failure } = tryScenario(scenario, seed, trace, options);

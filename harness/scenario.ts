@@ -19,6 +19,7 @@ import type { Mortality } from "./mortal-pool.ts";
 import type { Tolerance } from "./oracle/checked-filesystem.ts";
 import type { Model } from "./oracle/model.ts";
 import type { Operation } from "./workload/operation.ts";
+import type { Profile } from "./workload/profile.ts";
 
 export interface Client {
   readonly name: string;
@@ -90,7 +91,18 @@ export interface DiskPlan {
   readonly draws?: string;
 }
 
+/** What a program of an earlier version of the format did with the pool that it made. */
+export interface EarlierLife {
+  /** Nothing that came with a later version. */
+  readonly profile: Profile;
+  readonly operations: number;
+  /** It closed the pool; otherwise it was killed. */
+  readonly closes: boolean;
+}
+
 export interface ScenarioPlan extends DiskPlan {
+  /** Who made the pool, if not this program: opening it is then part of what is crashed and has faults. */
+  readonly earlier?: EarlierLife;
   readonly format?: Partial<FormatOptions>;
   readonly open?: OpenOptions;
   readonly tolerance: Tolerance;

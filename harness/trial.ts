@@ -43,6 +43,8 @@ export interface Living<M> {
 export interface Onward<M> {
   /** What need not wait is done at once, as far as that can be asked for, and nobody else gets a turn meanwhile. */
   readonly atOnce: boolean;
+  /** Draws for this state alone. */
+  readonly chance: (what: string, share: number) => boolean;
   /**
    * How the next life begins; undefined if there is none. To be asked once, when all has been looked at. `judge` holds what
    * was seen against another mark.

@@ -20,6 +20,7 @@ import { zoneScenarios } from "./zones.ts";
 import { steadyStories } from "./steady.ts";
 import { streamStories } from "./streams.ts";
 import { treeStories } from "./trees.ts";
+import { upgradeStories } from "./upgrades.ts";
 
 export const scenarios: ReadonlyArray<Scenario> = [
   ...[
@@ -27,6 +28,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
     ...spaceStories,
     ...extentStories,
     ...lifeStories,
+    ...upgradeStories,
     ...faultStories,
     ...deviceStories,
     ...crashCaseStories,

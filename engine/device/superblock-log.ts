@@ -144,7 +144,7 @@ export const findSuperblock = Effect.fnUntraced(function* (
     if (stride + size > device.geometry.capacityBytes) continue;
     const newest = yield* newestIn(device, stride, limit ?? stride);
     if (typeof newest === "string") {
-      if (fault === "not a pool") fault = newest;
+      fault = moreTelling(fault, newest);
       continue;
     }
     if (strideOf(device, newest.superblock) !== stride) continue;
@@ -152,6 +152,13 @@ export const findSuperblock = Effect.fnUntraced(function* (
   }
   return found ?? fault;
 });
+
+/** A whole record of a later version says what the pool is, though a crash may have torn the other one. */
+function moreTelling(one: SuperblockFault, other: SuperblockFault): SuperblockFault {
+  if (one === "unsupported version" || other === "not a pool") return one;
+  if (one === "damaged" && other === "unsupported version") reached("later version told beside a torn superblock");
+  return one === "not a pool" || other === "unsupported version" ? other : one;
+}
 
 /** What is found with a record of a bucket, beside what was found before. */
 function foundIn(bucket: number, superblock: Superblock, before: FoundSuperblock | undefined): FoundSuperblock {

@@ -17,6 +17,11 @@ const HIGH_MAX = 0x1f_ffff;
 export const FORMAT_VERSION = 4;
 /** Pools of versions from here on are read; opening one for writing makes it one of `FORMAT_VERSION`. */
 export const FORMAT_VERSION_OLDEST = 3;
+/**
+ * The program that runs: it writes this version, and reads none after it. A simulation sets it back while a program of
+ * an earlier version has a pool; nobody else changes it.
+ */
+export const program = { version: FORMAT_VERSION };
 /** "VARV" as the bytes lie on disk. */
 export const MAGIC = 0x5652_4156;
 export const UUID_BYTES = 16;
@@ -295,7 +300,7 @@ export function sealRecord(
   if (lengthBytes < RECORD_HEADER_BYTES || at + lengthBytes > data.length) fail(`record of ${lengthBytes} bytes`);
   const header = RecordHeader.at;
   view.setUint32(at + header.magic, MAGIC, true);
-  view.setUint16(at + header.version, FORMAT_VERSION, true);
+  view.setUint16(at + header.version, program.version, true);
   view.setUint16(at + header.kind, kind, true);
   view.setUint32(at + header.lengthBytes, lengthBytes, true);
   view.setUint32(at + header.reserved, 0, true);
@@ -346,7 +351,7 @@ export function openRecordOfAnyVersion(
   return new Verified(view, at, lengthBytes, version, readU53(view, at + header.sequence), checksum);
 }
 
-export const isReadable = (version: number): boolean => version >= FORMAT_VERSION_OLDEST && version <= FORMAT_VERSION;
+export const isReadable = (version: number): boolean => version >= FORMAT_VERSION_OLDEST && version <= program.version;
 
 /** The record at `at` if one is there that this version can read. */
 export function openRecord(

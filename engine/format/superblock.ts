@@ -5,11 +5,11 @@
  * and plain data out. A device that holds no pool, one of a later version, and a damaged copy are told apart.
  */
 import {
-  FORMAT_VERSION,
   isReadable,
   hasMagic,
   Kind,
   openRecordOfAnyVersion,
+  program,
   type Reader,
   RECORD_HEADER_BYTES,
   sealRecord,
@@ -118,7 +118,7 @@ function labelBytes(label: string): Uint8Array {
 
 /** The record, not padded. */
 export function encodeSuperblock(superblock: Superblock): Uint8Array {
-  if (superblock.version !== FORMAT_VERSION) throw new Error(`cannot write version ${superblock.version}`);
+  if (superblock.version !== program.version) throw new Error(`cannot write version ${superblock.version}`);
   const label = labelBytes(superblock.label);
   const memberLabels = superblock.members.map((member) => labelBytes(member.label));
   let lengthBytes = RECORD_HEADER_BYTES + SuperblockBody.bytes + label.length;

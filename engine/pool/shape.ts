@@ -8,7 +8,7 @@ import type { Device } from "../../devices/device.ts";
 import { RESERVE_BUCKETS } from "../allocator/buckets.ts";
 import { BUCKET_BYTES_MIN, BucketLayout, defaultBucketBytes } from "../device/bucket-io.ts";
 import { SUPERBLOCK_BUCKETS } from "../device/superblock-log.ts";
-import { FORMAT_VERSION } from "../format/codec.ts";
+import { program } from "../format/codec.ts";
 import { Compression, MemberState, type Superblock } from "../format/superblock.ts";
 import { DIRECTORY_HASH_BITS_MAX } from "../format/tables.ts";
 import { TooSmall, WrongMembers } from "./errors.ts";
@@ -92,7 +92,7 @@ export function shapeOf(
   const journalBuckets = good.filter((bucket) => bucket >= SUPERBLOCK_BUCKETS).slice(0, journal);
   return {
     uuid: options.uuid,
-    version: FORMAT_VERSION,
+    version: program.version,
     label: options.label ?? "",
     sequence: 1,
     bucketBytes,

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect";
 import { describe, expect, test } from "vitest";
 import { decompress } from "zstd-napi";
 import { SimDisk } from "../../devices/sim/disk.ts";
-import { FORMAT_VERSION, RecordHeader, viewOf } from "../format/codec.ts";
+import { FORMAT_VERSION, program, RecordHeader, viewOf } from "../format/codec.ts";
 import { findSuperblock } from "../device/superblock-log.ts";
 import type { Filesystem } from "../fs/types.ts";
 import { formatPool, openPool, type OpenOptions, type Pool } from "./pool.ts";
@@ -93,6 +93,24 @@ describe("a pool of version 3", () => {
     expect(new Set(await versions(disk, bucketBytes))).toEqual(new Set([3, FORMAT_VERSION]));
     expect(await inPool(disk, ({ filesystem }) => contents(filesystem))).toEqual(THERE);
     expect(await versions(disk, bucketBytes)).toEqual([FORMAT_VERSION, FORMAT_VERSION]);
+  });
+
+  test("that a later version has and a crash tore is called of a later version, not damaged", async () => {
+    const disk = await diskOfVersion3();
+    const bucketBytes = await inPool(disk, ({ superblock }) => Effect.succeed(superblock.bucketBytes));
+    const first = Uint8Array.from(await run(disk.read(0, 4096)));
+    first[100]! ^= 1;
+    await run(Effect.andThen(disk.write(0, first), disk.flush));
+    program.version = 3;
+    try {
+      expect(await run(findSuperblock(disk))).toBe("unsupported version");
+    } finally {
+      program.version = FORMAT_VERSION;
+    }
+    const second = Uint8Array.from(await run(disk.read(bucketBytes, 4096)));
+    second[100]! ^= 1;
+    await run(Effect.andThen(disk.write(bucketBytes, second), disk.flush));
+    expect(await run(findSuperblock(disk))).toBe("damaged");
   });
 
   test("leaves a pool of this version alone", async () => {

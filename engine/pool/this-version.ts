@@ -9,21 +9,25 @@ import * as Effect from "effect/Effect";
 import type { DeviceError } from "../../devices/device.ts";
 import type { BucketIo } from "../device/bucket-io.ts";
 import { type FoundSuperblock, SUPERBLOCK_BUCKETS, SuperblockLog } from "../device/superblock-log.ts";
-import { FORMAT_VERSION } from "../format/codec.ts";
+import { program } from "../format/codec.ts";
 import type { Superblock } from "../format/superblock.ts";
+import { reached } from "../marks.ts";
 
 /** The superblock as it stands then, and where. */
 export const ofThisVersion = Effect.fnUntraced(function* (
   io: BucketIo,
   found: FoundSuperblock,
 ): Effect.fn.Return<FoundSuperblock, DeviceError> {
-  if (found.versionMin === FORMAT_VERSION) return found;
+  const { version } = program;
+  if (found.versionMin === version) return found;
+  reached("pool raised to this version");
+  if (found.superblock.version === version) reached("pool raised that a crash had left between two versions");
   const log = new SuperblockLog(io, found.superblock.deviceIndex, found.bucket);
-  const raised = (sequence: number): Superblock => ({ ...found.superblock, version: FORMAT_VERSION, sequence });
+  const raised = (sequence: number): Superblock => ({ ...found.superblock, version, sequence });
   const last = found.superblock.sequence + SUPERBLOCK_BUCKETS;
   for (let sequence = found.superblock.sequence + 1; sequence <= last; sequence++) {
     yield* log.writeInOther(raised(sequence));
     yield* io.flush;
   }
-  return { superblock: raised(last), bucket: log.bucket, versionMin: FORMAT_VERSION };
+  return { superblock: raised(last), bucket: log.bucket, versionMin: version };
 });

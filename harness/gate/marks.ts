@@ -96,6 +96,11 @@ export const RATES: Readonly<Record<string, number>> = {
   "partly written zone finished": 100,
   // Needs a disk that fails for good, in more places than are tried.
   "pool failed": 2,
+  // Both need a pool of an earlier version: one story alone makes such.
+  "pool raised to this version": 4,
+  // Needs a superblock that is longer than a sector, torn while the pool is raised.
+  "later version told beside a torn superblock": 0.1,
+  "pool raised that a crash had left between two versions": 3,
   // Needs a crash with a single bucket of the journal left.
   "recovered with the journal full": 0.4,
   "read waited for one that was under way": 3,

@@ -12,6 +12,7 @@ import { GENERAL, type Mutant } from "./mutant.ts";
 import { namesMutants } from "./names.ts";
 import { pastMutants } from "./past.ts";
 import { survivorMutants } from "./survivors.ts";
+import { upgradeMutants } from "./upgrades.ts";
 import { zoneMutants } from "./zones.ts";
 
 const principal: ReadonlyArray<Mutant> = [
@@ -222,4 +223,5 @@ export const catalogue: ReadonlyArray<Mutant> = [
   ...namesMutants,
   ...pastMutants,
   ...survivorMutants,
+  ...upgradeMutants,
 ];
