@@ -46,4 +46,11 @@ export const upgradeMutants: ReadonlyArray<Mutant> = [
     edits: [{ find: "if (found.versionMin === version)", replace: "if (found.superblock.version === version)" }],
     scenarios: SCENARIOS,
   },
+  {
+    id: "torn-hides-later-version",
+    breaks: "a pool of a later version is called damaged when a crash tore one of its superblocks",
+    file: "engine/device/superblock-log.js",
+    edits: [{ find: "fault = moreTelling(fault, newest);", replace: 'if (fault === "not a pool") fault = newest;' }],
+    scenarios: ["earlier-version"],
+  },
 ];
