@@ -492,9 +492,26 @@ for (const [store, on] of [
         yield* fs.fallocate(inode, "punch", 0, 4000, true);
         expect((yield* fs.getattr(inode)).allocatedBytes).toBe(6000);
         yield* fs.fallocate(inode, "allocate", 0, 20_000, true);
-        expect(yield* fs.getattr(inode)).toMatchObject({ allocatedBytes: 20_000, sizeBytes: 10_000 });
+        expect(yield* fs.getattr(inode)).toMatchObject({ allocatedBytes: 20_480, sizeBytes: 10_000 });
         yield* fs.setattr(inode, { sizeBytes: 0 });
         expect((yield* fs.getattr(inode)).allocatedBytes).toBe(0);
+      }),
+    );
+    check("allocate all pages that a range touches, and grow by the range alone", (fs) =>
+      Effect.gen(function* () {
+        const { inode } = yield* file(fs, "f");
+        yield* fs.fallocate(inode, "allocate", 4095, 2, false);
+        expect(yield* fs.getattr(inode)).toMatchObject({ allocatedBytes: 8192, sizeBytes: 4097 });
+        yield* fs.write(inode, 0, new Uint8Array(4097).fill(1));
+        yield* fs.fsync(inode);
+        expect(yield* fs.getattr(inode)).toMatchObject({ allocatedBytes: 8192, sizeBytes: 4097 });
+        // What is allocated behind the end reads as zeros once the file reaches there, and goes with a truncate.
+        yield* fs.write(inode, 5000, n("x"));
+        expect((yield* fs.read(inode, 4096, 2000)).join("")).toBe("1" + "0".repeat(903) + "120");
+        yield* fs.setattr(inode, { sizeBytes: 4096 });
+        yield* fs.fallocate(inode, "allocate", 10_000, 1, true);
+        expect(yield* fs.getattr(inode)).toMatchObject({ allocatedBytes: 8192, sizeBytes: 4096 });
+        expect(yield* fs.seek(inode, 0, "hole")).toBe(4096);
       }),
     );
     check("read as zeros behind an end that was cut and moved out again", (fs) =>

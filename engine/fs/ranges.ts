@@ -24,6 +24,8 @@ import { FILE_BYTES_MAX, FsError, type FallocateMode, type Timestamp } from "./t
 
 /** Kind of the one logged operation: all rows of the range are to go. */
 const OPERATION_CLEAR = 1;
+/** What is allocated ahead is whole pages of the kernel, which is what a later write into it will be. */
+const ALLOCATION_BYTES = 4096;
 
 export class RangeOperations {
   private readonly access: FileAccess;
@@ -237,7 +239,10 @@ export class RangeOperations {
     });
   }
 
-  /** Puts unwritten rows into the holes of [start, end); false if there is dirty data. */
+  /**
+   * Puts unwritten rows into the holes of all pages that [start, end) touches, behind the end of the file too; the file
+   * grows to `end` at most. False if there is dirty data.
+   */
   private allocate(
     state: FileState,
     start: number,
@@ -247,9 +252,12 @@ export class RangeOperations {
   ): Effect.Effect<boolean, FileFailure> {
     const self = this;
     const { inode } = state;
+    const first = start - (start % ALLOCATION_BYTES);
+    const behind = Math.min(Math.ceil(end / ALLOCATION_BYTES) * ALLOCATION_BYTES, FILE_BYTES_MAX);
+    if (first < start || behind > end) reached("odd range allocated as whole pages");
     return Effect.gen(function* () {
-      let next = start;
-      while (next < end) {
+      let next = first;
+      while (next < behind) {
         const from = next;
         next = yield* self.access.transact<number>((tx) => {
           const row = self.access.regular(tx, inode);
@@ -259,10 +267,10 @@ export class RangeOperations {
           }
           // Before anything is staged: what is returned is committed.
           if (!state.dirty.empty) return -1;
-          const step = fillHoles(tx, inode, from, end);
+          const step = fillHoles(tx, inode, from, behind);
           if (step.allocatedChange > self.access.services.space.availableBytes())
             return new Abort(new FsError("NoSpace"));
-          const last = step.reached >= end;
+          const last = step.reached >= behind;
           const sizeBytes = last && grows ? Math.max(row.sizeBytes, end) : row.sizeBytes;
           const now = self.access.now();
           const allocatedBytes = row.allocatedBytes + step.allocatedChange;

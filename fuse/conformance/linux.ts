@@ -119,6 +119,22 @@ const data: ReadonlyArray<MountCase> = [
       ]);
     },
   },
+  {
+    title: "a range that is allocated takes no more space when it is written, wherever it begins and ends",
+    programs: ["python3"],
+    notOn: { "fuse-native": HIGH_LEVEL },
+    run: async (at) => {
+      await python(at, [
+        "for first, length in ((4095, 2), (4097, 4094), (1, 1), (20_000, 9)):",
+        "    f = os.open(f'f{first}', os.O_RDWR | os.O_CREAT); os.posix_fallocate(f, first, length)",
+        "    before = os.fstat(f); assert before.st_size == first + length, before",
+        "    touched = -(-(first + length) // 4096) - first // 4096; assert before.st_blocks == 8 * touched, before",
+        "    os.pwrite(f, b'x' * length, first); os.fsync(f)",
+        "    after = os.fstat(f); assert (after.st_size, after.st_blocks) == (first + length, before.st_blocks), after",
+        "    assert os.pread(f, 50_000, 0) == bytes(first) + b'x' * length",
+      ]);
+    },
+  },
 ];
 
 const attributes: ReadonlyArray<MountCase> = [

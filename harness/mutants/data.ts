@@ -211,6 +211,18 @@ export const dataMutants: ReadonlyArray<Mutant> = [
     scenarios: ["sparse", "truncate-and-extend"],
   },
   {
+    id: "file-grows-to-whole-pages",
+    breaks: "fallocate moves the end of the file out to the end of the last page it allocates",
+    file: "engine/fs/ranges.js",
+    edits: [
+      {
+        find: "const sizeBytes = last && grows ? Math.max(row.sizeBytes, end) : row.sizeBytes;",
+        replace: "const sizeBytes = last && grows ? Math.max(row.sizeBytes, behind) : row.sizeBytes;",
+      },
+    ],
+    scenarios: ["sparse", "truncate-and-extend"],
+  },
+  {
     id: "write-time-lost",
     breaks: "writeback does not bring the time of the last write to the inode",
     file: "engine/data/writeback.js",
