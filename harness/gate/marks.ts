@@ -87,7 +87,7 @@ export const RATES: Readonly<Record<string, number>> = {
   // Needs a disk on which every place that is tried fails.
   "node write failed": 0.15,
   "node written as a delta": 200,
-  "odd range allocated as whole pages": 1,
+  "odd range allocated as whole pages": 15,
   "one flush answered several syncs": 50,
   "open file unlinked": 80,
   "orphan removed": 50,
