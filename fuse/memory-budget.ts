@@ -98,11 +98,16 @@ export function divideMemory(budgetBytes: number, wishes: MemoryWishes = {}): Me
 /**
  * Options of Node for a server with this budget. The heap may grow beyond what is expected of it: a limit that is met
  * ends the process, so it is there against leaks alone.
+ *
+ * Until the old generation, with the buffers that became garbage, is as large as expected it is left alone. By itself the
+ * runtime would have it marked whenever some 20 MiB of buffers were made since the last time, which takes a third of the
+ * processor's time of a cold read.
  */
 export function nodeOptions({ budgetBytes, heapBytes, semiSpaceBytes }: MemoryShares): ReadonlyArray<string> {
   const limitBytes = Math.max(2 * heapBytes, budgetBytes * 0.4);
   return [
     `--max-old-space-size=${Math.ceil(limitBytes / MEBIBYTE)}`,
+    `--initial-old-space-size=${Math.ceil(heapBytes / MEBIBYTE)}`,
     `--max-semi-space-size=${Math.ceil(semiSpaceBytes / MEBIBYTE)}`,
   ];
 }
