@@ -9,7 +9,7 @@
  * further one at its write pointer; whatever else is a `ZoneViolation`.
  *
  * Buffers. `write` owns its bytes until it completes: the caller must not change them before. `read` returns bytes
- * that the caller must not change. Bytes that lie in a `writeBuffer` may spare the device a copy.
+ * that the caller must not change, and that stay as they are unless the caller gives them back by `reuse`. Bytes that lie in a `writeBuffer` may spare the device a copy.
  */
 import type { Effect } from "effect/Effect";
 
@@ -133,6 +133,11 @@ export interface Device {
    * wraps `read` must wrap or leave out this one too.
    */
   readonly readAtOnce?: ((offsetBytes: number, lengthBytes: number) => Uint8Array | undefined) | undefined;
+  /**
+   * Takes back what a read gave, or a part of it that stands for all: nobody looks at any of those bytes from now on, and
+   * what they lie in may serve another read. Need not be called; never twice for one read.
+   */
+  readonly reuse?: (bytes: Uint8Array) => void;
   readonly write: (offsetBytes: number, bytes: Uint8Array) => Effect<void, DeviceError>;
   /** Memory from which this device writes best; whoever asks keeps it for many writes. Any other memory will do, too. */
   readonly writeBuffer?: (lengthBytes: number) => Uint8Array;

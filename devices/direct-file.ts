@@ -12,6 +12,7 @@
  */
 import * as fs from "node:fs";
 import { AlignedSlots, isAligned } from "./aligned-memory.ts";
+import { SpareBuffers } from "./spare-buffers.ts";
 
 /** Shorter transfers go through the page cache. */
 const DIRECT_BYTES_MIN = 128 * 1024;
@@ -23,6 +24,9 @@ const READS_AT_ONCE = 8;
  */
 const MALLOC_GAP_BYTES = 4096 - 16;
 const ELSEWHERE_MAX = 8;
+/** Memory of reads comes in these sizes; so much of it is kept for others, about what is fetched ahead of a reader. */
+const SPARE_SIZES_BYTES = [128, 256, 512, 1024 + 64].map((kibibytes) => kibibytes * 1024);
+const SPARE_BYTES_MAX = 16 * 1024 * 1024;
 
 type Transferred = (error: NodeJS.ErrnoException | null, count: number) => void;
 
@@ -32,6 +36,7 @@ export class DirectFile {
   /** Buffers, last and in a row, that did not lie as they were supposed to. */
   private elsewhere = 0;
   private writing = 0;
+  private readonly spare = new SpareBuffers(SPARE_SIZES_BYTES, MALLOC_GAP_BYTES, SPARE_BYTES_MAX);
   private readonly slots = new AlignedSlots(READ_BYTES_MAX, READS_AT_ONCE);
 
   /** Opens what is open as `fd` once more. */
@@ -76,6 +81,7 @@ export class DirectFile {
         return done(error, count);
       }
       this.elsewhere++;
+      this.spare.refuse(target);
       if (!this.readCopied(fd, target, offsetBytes, done)) done(null, 0);
     });
     return true;
@@ -88,10 +94,14 @@ export class DirectFile {
 
   /** Memory to read so many bytes into. */
   readBuffer(lengthBytes: number): Uint8Array {
-    const supposed = this.available && this.supposes && lengthBytes >= DIRECT_BYTES_MIN;
-    const from = supposed ? MALLOC_GAP_BYTES : 0;
-    const { buffer, byteOffset } = Buffer.allocUnsafeSlow(from + lengthBytes);
-    return new Uint8Array(buffer, byteOffset + from, lengthBytes);
+    if (lengthBytes >= DIRECT_BYTES_MIN) return this.spare.take(lengthBytes);
+    const { buffer, byteOffset } = Buffer.allocUnsafeSlow(lengthBytes);
+    return new Uint8Array(buffer, byteOffset, lengthBytes);
+  }
+
+  /** Nobody looks any more at what was read into a `readBuffer`; `bytes` are some of it. */
+  reuse(bytes: Uint8Array): void {
+    if (bytes.buffer.byteLength >= DIRECT_BYTES_MIN) this.spare.give(bytes);
   }
 
   private readCopied(fd: number, target: Uint8Array, offsetBytes: number, done: Transferred): boolean {

@@ -9,7 +9,8 @@
  * device exclusively, which the kernel also refuses while it is mounted or part of something else; a file under
  * flock(2), which ends with the process.
  *
- * I/O in flight is not interruptible, and closing waits for it. Reads return buffers of their own.
+ * I/O in flight is not interruptible, and closing waits for it. Reads return buffers of their own,
+ * into which others are read once they were given back.
  */
 import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
@@ -225,6 +226,8 @@ class FileDevice implements Device {
       };
       if (!this.direct.read(target, offsetBytes, direct)) this.readPart(target, offsetBytes, 0, done);
     });
+
+  readonly reuse = (bytes: Uint8Array): void => this.direct.reuse(bytes);
 
   readonly write = (offsetBytes: number, bytes: Uint8Array): Effect.Effect<void, DeviceError> =>
     this.io("write", offsetBytes, bytes.length, (done) => {

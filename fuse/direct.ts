@@ -173,7 +173,8 @@ export class DirectTransport {
 
   /**
    * Takes a message; `answer` gets what is to be written back, in parts, or nothing if the kernel wants no answer, and
-   * says whether the kernel took it. It is called exactly once, and only then is the message no longer looked at.
+   * says whether the kernel took it. It is called exactly once, and only then is the message no longer looked at; when it returns
+   * the parts may change.
    */
   take(message: Uint8Array, answer: (...parts: ReadonlyArray<Uint8Array>) => boolean): void {
     const request = new KernelRequest(message);
@@ -215,7 +216,8 @@ export class DirectTransport {
 
   private told(request: KernelRequest, body: Body, answer: (...parts: ReadonlyArray<Uint8Array>) => boolean): void {
     const taken = answer(...answerOf(request.view, body));
-    if (!taken && body instanceof Uint8Array) this.notTold(request, body);
+    if (!(body instanceof Uint8Array)) body.release();
+    else if (!taken) this.notTold(request, body);
   }
 
   /** The request's effect, in a view that knows which of its steps another server has done. */

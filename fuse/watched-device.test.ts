@@ -14,6 +14,10 @@ describe("a watched device", () => {
     const below: Device = { ...memory, writeBuffer: () => own };
     expect(watchDevice(below, SILENT).writeBuffer?.(8192)).toBe(own);
     expect("writeBuffer" in watchDevice(memory, SILENT)).toBe(false);
+    const back: Array<Uint8Array> = [];
+    watchDevice({ ...memory, reuse: (bytes) => void back.push(bytes) }, SILENT).reuse?.(own);
+    expect(back).toEqual([own]);
+    expect("reuse" in watchDevice(memory, SILENT)).toBe(false);
   });
 
   it("counts what is asked of it, and tells of failures", () => {

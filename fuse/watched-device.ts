@@ -58,6 +58,7 @@ export function watchDevice(device: Device, report: (line: string) => void): Wat
     counts,
     name: device.name,
     geometry: device.geometry,
+    ...(device.reuse === undefined ? {} : { reuse: device.reuse }),
     ...(device.writeBuffer === undefined ? {} : { writeBuffer: device.writeBuffer }),
     read: (offsetBytes, lengthBytes) => {
       counts.reads++;

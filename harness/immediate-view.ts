@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect";
 import type { AtOnce } from "../engine/fs/at-once.ts";
 import { type Filesystem, type FilesystemUser, type Fs, FsError } from "../engine/fs/types.ts";
 import type { Pool } from "../engine/pool/pool.ts";
+import { Pieces } from "../engine/data/read-memory.ts";
 import { joined } from "./joined.ts";
 
 type Verb<A> = (...operands: ReadonlyArray<never>) => A;
@@ -37,7 +38,11 @@ export function immediateView(view: Filesystem, atOnce: AtOnce, tried: () => boo
           const answer = tried() ? quickly(...operands) : undefined;
           if (answer === undefined) return slowly(...operands);
           if (answer instanceof FsError) return Effect.fail(answer);
-          if (name === "read") return Effect.succeed(joined(answer as ReadonlyArray<Uint8Array>));
+          if (answer instanceof Pieces) {
+            const bytes = joined(answer.list).slice();
+            answer.release();
+            return Effect.succeed(bytes);
+          }
           return Effect.succeed(answer === true ? undefined : answer);
         }),
     ];

@@ -85,7 +85,7 @@ export interface Epilogue {
 export interface DiskPlan {
   readonly geometry: Geometry;
   /** Faults and timing of the disk while the clients run. */
-  readonly disk?: Pick<SimDiskBehaviour, "faults" | "timing" | "yields">;
+  readonly disk?: Pick<SimDiskBehaviour, "faults" | "timing" | "yields" | "reusesMemory">;
   readonly crash: CrashPlan;
   /** What the run's draws are derived from, instead of scenario and seed: for repeating one run exactly. */
   readonly draws?: string;

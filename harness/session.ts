@@ -118,6 +118,7 @@ export class Session<M> {
       seed: this.entropy.number("disk"),
       ...(plan.disk?.timing === undefined ? {} : { timing: plan.disk.timing }),
       ...(plan.disk?.yields === undefined ? {} : { yields: plan.disk.yields }),
+      reusesMemory: plan.disk?.reusesMemory ?? false,
       statistics: true,
       keepsEarlier: plan.disk?.faults?.needsEarlier === true || plan.crash.faults?.needsEarlier === true,
     });

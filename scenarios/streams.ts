@@ -65,7 +65,8 @@ const streams: Story = {
     const readCacheBytes = random.pick([0, 256 * KIB, 2048 * KIB]);
     const dirtyBytesMax = random.pick([256 * KIB, 1024 * KIB, 4096 * KIB]);
     const open = { ...base.open, readCacheBytes, dirtyBytesMax };
-    return { ...base, open, tolerance: STRICT, clients, crash: { ...CRASHES, statesMax: 20 } };
+    const disk = { ...base.disk, reusesMemory: true };
+    return { ...base, disk, open, tolerance: STRICT, clients, crash: { ...CRASHES, statesMax: 20 } };
   },
 };
 
@@ -123,7 +124,14 @@ const sideBySide: Story = {
       { kind: "read-rot", probability },
       { kind: "misdirected-read", probability },
     ]);
-    return { ...base, disk: { ...base.disk, faults }, open, tolerance: STRICT, clients, crash: CRASHES };
+    return {
+      ...base,
+      disk: { ...base.disk, faults, reusesMemory: true },
+      open,
+      tolerance: STRICT,
+      clients,
+      crash: CRASHES,
+    };
   },
 };
 

@@ -35,6 +35,8 @@ export interface SimDiskBehaviour extends RunnerOptions {
   readonly keepsEarlier?: boolean;
   /** Reads that take no time are answered without an effect where they are asked for so; not unless told. */
   readonly answersAtOnce?: boolean;
+  /** Reads give memory of their own, and what is given back is written over at once: nobody may look at it any more. */
+  readonly reusesMemory?: boolean;
   /** Counts writes; on unless told, off is a little faster. */
   readonly statistics?: boolean;
 }
@@ -45,6 +47,8 @@ export interface SimDiskOptions extends SimDiskBehaviour {
 
 const DISCARD_STREAM = 0x64697363;
 const TORN_STREAM = 0x746f726e;
+/** What memory holds that was given back. */
+const GIVEN_BACK = 0xa5;
 
 export class SimDisk implements Device {
   readonly name: string;
@@ -60,6 +64,8 @@ export class SimDisk implements Device {
   private readonly runner: OperationRunner;
   private readonly zoneFaults: ZoneFaults;
   private flushBroken = false;
+  /** Only where memory is used again. */
+  readonly reuse?: (bytes: Uint8Array) => void;
   /** Reads may be answered without an effect; may change at any time. */
   answersAtOnce: boolean;
 
@@ -80,6 +86,7 @@ export class SimDisk implements Device {
     this.statistics = new DiskStatistics(image.geometry.capacityBytes, image.geometry.blockBytes);
     this.zoneFaults = new ZoneFaults(this.content);
     this.flush = this.runner.run("flush", "flush", 0, 0, (_index, strikes) => this.issueFlush(strikes));
+    if (behaviour.reusesMemory === true) this.reuse = (bytes) => void bytes.fill(GIVEN_BACK);
     this.zones = this.content.liveZones === undefined ? undefined : this.zoneVerbs();
   }
 
@@ -191,8 +198,13 @@ export class SimDisk implements Device {
       this.statistics.reads++;
       this.statistics.readBytes += lengthBytes;
     }
-    return content.live.read(offsetBytes, lengthBytes);
+    return this.lent(content.live.read(offsetBytes, lengthBytes));
   };
+
+  /** What nobody else has, if it may be given back. */
+  private lent(bytes: Uint8Array): Uint8Array {
+    return this.reuse === undefined ? bytes : bytes.slice();
+  }
 
   private issueRead(
     offsetBytes: number,
@@ -226,7 +238,7 @@ export class SimDisk implements Device {
         stale === undefined || content.earlier === undefined
           ? content.live.read(from, lengthBytes)
           : staleBytes(content.live, content.earlier, offsetBytes, lengthBytes, stale.key);
-      return Exit.succeed(readRot === undefined ? bytes : withTurnedBit(bytes, readRot.key));
+      return Exit.succeed(readRot === undefined ? this.lent(bytes) : withTurnedBit(bytes, readRot.key));
     };
   }
 

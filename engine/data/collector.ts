@@ -119,11 +119,13 @@ function againAs(tx: Transaction, inode: number, otherwise: CompressionChoice): 
 function copyOf(reader: Reader, row: LiveRow, tail: Tail): Effect.Effect<Copy | undefined> {
   const { extent, choice } = row;
   return Effect.gen(function* () {
-    const raw = yield* reader.stored.read(extent);
-    if (raw === undefined) {
+    // Never released: pieces of it may be under way to a device until the bucket is through.
+    const read = yield* reader.stored.read(extent);
+    if (read === undefined) {
       reached("unreadable extent left by the collector");
       return undefined;
     }
+    const raw = read.bytes;
     const part = raw.subarray(extent.rawOffset, extent.rawOffset + extent.lengthBytes);
     if (part.length < raw.length) reached("partly live extent collected");
     const pieces: Array<Encoded> = [];

@@ -4,11 +4,13 @@
  *
  * Extents are keyed by place and generation of the stored bytes, which are never written over, so such an entry cannot
  * become wrong. A window can: see `windows.ts`.
+ * What goes lets go of its memory, which may then serve another read.
  */
+import type { Raw } from "./read-memory.ts";
 import type { MemoryLimits } from "./services.ts";
 
 export class ReadCache {
-  private readonly entries: Map<string, Uint8Array> = new Map();
+  private readonly entries: Map<string, Raw> = new Map();
   bytes = 0;
   private readonly limits: Pick<MemoryLimits, "readCacheBytes">;
   hits = 0;
@@ -18,8 +20,8 @@ export class ReadCache {
     this.limits = limits;
   }
 
-  /** What is there, as used just now. */
-  touch(key: string): Uint8Array | undefined {
+  /** What is there, as used just now. Whoever keeps it must hold it. */
+  touch(key: string): Raw | undefined {
     const found = this.entries.get(key);
     if (found === undefined) return undefined;
     this.entries.delete(key);
@@ -38,24 +40,32 @@ export class ReadCache {
     return this.entries.has(key);
   }
 
-  put(key: string, bytes: Uint8Array): void {
-    if (bytes.length > this.limits.readCacheBytes || this.entries.has(key)) return;
-    this.entries.set(key, bytes);
-    this.bytes += bytes.length;
+  /** The caller holds it, and goes on to. */
+  put(key: string, raw: Raw): void {
+    const { length } = raw.bytes;
+    if (length > this.limits.readCacheBytes || this.entries.has(key)) return;
+    raw.memory?.hold();
+    this.entries.set(key, raw);
+    this.bytes += length;
     this.trim();
   }
 
   drop(key: string): void {
-    this.bytes -= this.entries.get(key)?.length ?? 0;
-    this.entries.delete(key);
+    const there = this.entries.get(key);
+    if (there !== undefined) this.letGo(key, there);
   }
 
   /** Lets go of what is over the limit. */
   trim(): void {
     for (const [oldest, old] of this.entries) {
       if (this.bytes <= this.limits.readCacheBytes) return;
-      this.entries.delete(oldest);
-      this.bytes -= old.length;
+      this.letGo(oldest, old);
     }
+  }
+
+  private letGo(key: string, { bytes, memory }: Raw): void {
+    this.entries.delete(key);
+    this.bytes -= bytes.length;
+    memory?.release();
   }
 }

@@ -18,6 +18,7 @@ import { addRange, type DirtyRange, isWithinOne } from "./dirty.ts";
 import { type ExtentRow, rowsIn, visibleParts } from "./extent-map.ts";
 import type { Files } from "./files.ts";
 import { ReadAhead } from "./read-ahead.ts";
+import { Pieces, type Raw } from "./read-memory.ts";
 import type { EngineServices } from "./services.ts";
 import { StoredExtents } from "./stored-extents.ts";
 
@@ -27,9 +28,9 @@ const AHEAD_SHARE = 0.25;
 /** Pieces of an answer: a system takes about a thousand at once, and far fewer cost more than a copy. */
 const PIECES_MAX = 256;
 
-interface Part {
+/** Held for the read. */
+interface Part extends Raw {
   readonly at: number;
-  readonly bytes: Uint8Array;
 }
 
 interface Found {
@@ -42,7 +43,7 @@ interface Found {
   /** What must be fetched. */
   readonly rows: ReadonlyArray<ExtentRow>;
   /** Unwritten bytes as they were, to be laid over what the device gives. */
-  readonly over: ReadonlyArray<Part>;
+  readonly over: ReadonlyArray<{ readonly at: number; readonly bytes: Uint8Array }>;
 }
 
 export class Reader {
@@ -67,13 +68,13 @@ export class Reader {
     return Effect.map(this.find(inode, offset, length, observe), whole);
   }
 
-  /** The same in pieces, which may be those that are kept for others: nobody may change them. */
+  /** The same in pieces. */
   readPieces(
     inode: number,
     offset: number,
     length: number,
     observe: () => void,
-  ): Effect.Effect<ReadonlyArray<Uint8Array>, FsError | PoolFailed> {
+  ): Effect.Effect<Pieces, FsError | PoolFailed> {
     return Effect.map(this.find(inode, offset, length, observe), piecesOf);
   }
 
@@ -128,10 +129,14 @@ export class Reader {
     offset: number,
     length: number,
     peek: <A>(body: (tx: Transaction) => A) => A | undefined,
-  ): ReadonlyArray<Uint8Array> | FsError | undefined {
+  ): Pieces | FsError | undefined {
     const found = peek((tx) => this.collect(tx, inode, offset, length, () => {}));
     if (found instanceof Abort) return found.error;
-    if (found === undefined || found.rows.length > 0) return undefined;
+    if (found === undefined) return undefined;
+    if (found.rows.length > 0) {
+      letGo(found);
+      return undefined;
+    }
     this.readAhead(inode, offset, found);
     return piecesOf(found);
   }
@@ -174,7 +179,9 @@ export class Reader {
           const near = this.stored.atHand(found.extent);
           if (near === undefined) rows.push(found);
           else parts.push(partOf(offset, end, found, near));
-        } else if (found.extent.kind === "inline") parts.push(partOf(offset, end, found, found.extent.bytes));
+        } else if (found.extent.kind === "inline") {
+          parts.push(partOf(offset, end, found, { bytes: found.extent.bytes, memory: undefined }));
+        }
       }
     }
     tx.onCommit(() => {
@@ -227,21 +234,21 @@ export class Reader {
 const dataOf = (rows: ReadonlyArray<ExtentRow>): ReadonlyArray<DataExtent> =>
   rows.map(({ extent }) => extent).filter((extent) => extent.kind === "data");
 
-/** What [offset, end) shows of a row; `raw` is what the whole extent or row decodes to. */
-function partOf(offset: number, end: number, row: ExtentRow, raw: Uint8Array): Part {
+/** What [offset, end) shows of a row; `raw` is what the whole extent or row decodes to, held for this. */
+function partOf(offset: number, end: number, row: ExtentRow, { bytes, memory }: Raw): Part {
   const from = Math.max(row.start, offset);
   const base = row.extent.kind === "data" ? row.extent.rawOffset : 0;
   const at = base + from - row.start;
-  return { at: from - offset, bytes: raw.subarray(at, at + Math.min(row.end, end) - from) };
+  return { at: from - offset, bytes: bytes.subarray(at, at + Math.min(row.end, end) - from), memory };
 }
 
 /** What holes read as: the same bytes for everybody. */
 const ZEROS = new Uint8Array(128 * 1024);
 
 /** The bytes behind one another: as they lie in memory, or put together if there are too many or some lie over others. */
-function piecesOf(found: Found): ReadonlyArray<Uint8Array> {
+function piecesOf(found: Found): Pieces {
   const { length, over, parts } = found;
-  if (over.length > 0 || parts.length > PIECES_MAX) return [joined(found)];
+  if (over.length > 0 || parts.length > PIECES_MAX) return new Pieces([joined(found)], []);
   const pieces: Array<Uint8Array> = [];
   let end = 0;
   const holeTo = (to: number): void => {
@@ -253,17 +260,26 @@ function piecesOf(found: Found): ReadonlyArray<Uint8Array> {
     pieces.push(bytes);
   }
   holeTo(length);
-  return pieces;
+  return new Pieces(pieces, parts);
 }
 
+/** A single piece stays as it is, and is never let go of. */
 function whole(found: Found): Uint8Array {
-  const pieces = piecesOf(found);
-  return pieces.length === 1 ? pieces[0]! : joined(found);
+  const { parts, over, length } = found;
+  const [only] = parts;
+  return parts.length === 1 && over.length === 0 && only!.bytes.length === length ? only!.bytes : joined(found);
 }
 
-function joined({ length, parts, over }: Found): Uint8Array {
+function letGo({ parts }: Found): void {
+  for (const { memory } of parts) memory?.release();
+}
+
+/** A copy of its own. */
+function joined(found: Found): Uint8Array {
+  const { length, parts, over } = found;
   const out = new Uint8Array(length);
   for (const { at, bytes } of parts) out.set(bytes, at);
   for (const { at, bytes } of over) out.set(bytes, at);
+  letGo(found);
   return out;
 }

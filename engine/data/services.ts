@@ -22,6 +22,8 @@ export interface ExtentStore {
   /** The commit of what went there has happened, or never will; or what was held for reading has been read. */
   readonly release: (placements: ReadonlyArray<Placement>) => void;
   readonly read: (device: number, addressBytes: number, lengthBytes: number) => Effect<Uint8Array, DeviceError>;
+  /** Bytes that a read gave, at none of which anybody looks any more: what they lie in may serve another read. */
+  readonly reuse?: (device: number, bytes: Uint8Array) => void;
   /** The same of a device that has the bytes at hand; `undefined`: `read` tells. */
   readonly readAtOnce?: (device: number, addressBytes: number, lengthBytes: number) => Uint8Array | undefined;
   /** The bucket that an address lies in: where it begins, and how long it is. */

@@ -14,6 +14,7 @@ import type { DataExtent } from "../format/values/extent.ts";
 import { reached } from "../marks.ts";
 import { decode } from "./encode.ts";
 import { ReadCache } from "./read-cache.ts";
+import { type Raw, ReadMemory } from "./read-memory.ts";
 import type { EngineServices } from "./services.ts";
 import { type Window, Windows } from "./windows.ts";
 
@@ -29,14 +30,21 @@ export const keyOf = ({ pointers }: DataExtent): string => {
   return `${device}:${addressBytes}:${generation}`;
 };
 
+/** An extent that is being read. */
+class Coming {
+  /** What comes, held for each that waits; undefined comes of what must be read once more, alone. */
+  readonly raw: Deferred.Deferred<Raw | undefined> = Deferred.makeUnsafe();
+  waiting = 0;
+}
+
 export class StoredExtents {
   readonly cache: ReadCache;
   /** Raw bytes that are on their way. */
   underWayBytes = 0;
   private readonly services: EngineServices;
   private readonly windows: Windows;
-  /** What is being read; undefined comes of what must be read once more, alone. */
-  private readonly underWay: Map<string, Deferred.Deferred<Uint8Array | undefined>> = new Map();
+  /** What is being read. */
+  private readonly underWay: Map<string, Coming> = new Map();
 
   constructor(services: EngineServices) {
     this.services = services;
@@ -50,54 +58,78 @@ export class StoredExtents {
     return this.underWay.has(key) || this.cache.has(key);
   }
 
-  /** The decoded bytes, verified, if no device must be waited for. */
-  atHand(extent: DataExtent): Uint8Array | undefined {
-    const found = this.cache.touch(keyOf(extent)) ?? this.inWindow(extent, this.windows.around(extent));
+  /** The decoded bytes, verified, if no device must be waited for; held for the caller. */
+  atHand(extent: DataExtent): Raw | undefined {
+    const cached = this.cache.touch(keyOf(extent));
+    cached?.memory?.hold();
+    const found = cached ?? this.inWindow(extent, this.windows.around(extent));
     this.cache.count(found !== undefined);
     return found ?? this.readAtOnce(extent);
   }
 
+  /** The memory of a device's read, held for whoever read. */
+  private memoryOf(device: number, bytes: Uint8Array): ReadMemory | undefined {
+    const { store } = this.services;
+    return (
+      store.reuse &&
+      new ReadMemory(() => {
+        reached("memory of a read used again");
+        store.reuse!(device, bytes);
+      })
+    );
+  }
+
+  /** What stored bytes of an extent alone decode to, held for the caller. */
+  private decoded(stored: Uint8Array, extent: DataExtent): Raw | undefined {
+    const memory = this.memoryOf(extent.pointers[0]!.device, stored);
+    const bytes = decode(stored, extent);
+    if (bytes === stored) return { bytes, memory };
+    memory?.release();
+    return bytes && { bytes, memory: undefined };
+  }
+
   /** From a device that has them at hand; what does not verify is left to who can wait. */
-  private readAtOnce(extent: DataExtent): Uint8Array | undefined {
+  private readAtOnce(extent: DataExtent): Raw | undefined {
     const { device, addressBytes } = extent.pointers[0]!;
     const stored = this.services.store.readAtOnce?.(device, addressBytes, extent.storedBytes);
-    const raw = stored && decode(stored, extent);
+    const raw = stored && this.decoded(stored, extent);
     if (raw === undefined) return undefined;
     reached("extent read at once");
     this.cache.put(keyOf(extent), raw);
     return raw;
   }
 
-  private inWindow(extent: DataExtent, window: Window | undefined): Uint8Array | undefined {
+  private inWindow(extent: DataExtent, window: Window | undefined): Raw | undefined {
     const stored = window && this.windows.find(window, extent);
     if (stored === undefined) return undefined;
-    const raw = decode(stored, extent);
-    if (raw === undefined) {
+    const bytes = decode(stored, extent);
+    if (bytes === undefined) {
       reached("window older than an extent in it");
       this.windows.drop(window!);
       return undefined;
     }
     reached("extent found in a window");
     // An entry of its own, which must not keep all of the window in memory.
-    const own = raw === stored ? raw.slice() : raw;
+    const own = { bytes: bytes === stored ? bytes.slice() : bytes, memory: undefined };
     this.cache.put(keyOf(extent), own);
     return own;
   }
 
-  /** The decoded bytes, verified; undefined if they are lost. */
-  read(extent: DataExtent): Effect.Effect<Uint8Array | undefined> {
+  /** The decoded bytes, verified, held for the caller; undefined if they are lost. */
+  read(extent: DataExtent): Effect.Effect<Raw | undefined> {
     const key = keyOf(extent);
     const near = this.atHand(extent);
     if (near !== undefined) return Effect.succeed(near);
     const coming = this.underWay.get(key);
     if (coming === undefined) return this.readAlone(extent, key);
     reached("read waited for one that was under way");
-    return Effect.flatMap(Deferred.await(coming), (raw) =>
+    coming.waiting++;
+    return Effect.flatMap(Deferred.await(coming.raw), (raw) =>
       raw === undefined ? this.readAlone(extent, key) : Effect.succeed(raw),
     );
   }
 
-  private readAlone(extent: DataExtent, key: string): Effect.Effect<Uint8Array | undefined> {
+  private readAlone(extent: DataExtent, key: string): Effect.Effect<Raw | undefined> {
     return Effect.acquireUseRelease(
       Effect.sync(() => !this.underWay.has(key) && this.begin(extent)),
       () =>
@@ -110,13 +142,13 @@ export class StoredExtents {
   }
 
   private begin(extent: DataExtent): true {
-    this.underWay.set(keyOf(extent), Deferred.makeUnsafe());
+    this.underWay.set(keyOf(extent), new Coming());
     this.underWayBytes += extent.rawBytes;
     return true;
   }
 
   /** With what lies around it, if that is worth it. */
-  private readSmall(extent: DataExtent): Effect.Effect<Uint8Array | undefined> {
+  private readSmall(extent: DataExtent): Effect.Effect<Raw | undefined> {
     const window = this.windows.around(extent);
     const limit = this.services.memory.readCacheBytes * UNDER_WAY_SHARE;
     if (window === undefined || this.underWayBytes > limit || !this.windows.isWorthReading(window)) {
@@ -127,7 +159,7 @@ export class StoredExtents {
       Effect.sync(() => void (this.underWayBytes += lengthBytes)),
       () =>
         Effect.flatMap(Effect.result(this.services.store.read(device, fromBytes, lengthBytes)), (read) => {
-          if (read._tag === "Success") this.windows.keep(window, read.success);
+          if (read._tag === "Success") this.keep(window, read.success);
           const raw = this.inWindow(extent, window);
           return raw === undefined ? this.readStored(extent, 1) : Effect.succeed(raw);
         }),
@@ -135,11 +167,17 @@ export class StoredExtents {
     );
   }
 
-  private readStored(extent: DataExtent, tries: number): Effect.Effect<Uint8Array | undefined> {
+  private keep(window: Window, bytes: Uint8Array): void {
+    const memory = this.memoryOf(window.device, bytes);
+    this.windows.keep(window, { bytes, memory });
+    memory?.release();
+  }
+
+  private readStored(extent: DataExtent, tries: number): Effect.Effect<Raw | undefined> {
     const { device, addressBytes } = extent.pointers[0]!;
     return Effect.flatMap(Effect.result(this.services.store.read(device, addressBytes, extent.storedBytes)), (read) => {
       if (read._tag === "Failure") return Effect.succeed(undefined);
-      const raw = decode(read.success, extent);
+      const raw = this.decoded(read.success, extent);
       if (raw !== undefined || tries >= VERIFY_TRIES_MAX) return Effect.succeed(raw);
       reached("extent that did not verify read again");
       return this.readStored(extent, tries + 1);
@@ -179,23 +217,32 @@ export class StoredExtents {
     const length = last.pointers[0]!.addressBytes + last.storedBytes - from;
     if (group.length > 1) reached("extents read together");
     return Effect.map(Effect.result(this.services.store.read(device, from, length)), (read) => {
+      if (read._tag === "Failure") {
+        for (const extent of group) this.settle(extent, undefined);
+        return;
+      }
+      const all = read.success;
+      const memory = this.memoryOf(device, all);
       for (const extent of group) {
         const at = extent.pointers[0]!.addressBytes - from;
-        const raw =
-          read._tag === "Failure" ? undefined : decode(read.success.subarray(at, at + extent.storedBytes), extent);
-        this.settle(extent, raw);
+        const stored = all.subarray(at, at + extent.storedBytes);
+        const bytes = decode(stored, extent);
+        this.settle(extent, bytes && { bytes, memory: bytes === stored ? memory : undefined });
       }
+      memory?.release();
     });
   }
 
-  private settle(extent: DataExtent, raw: Uint8Array | undefined): void {
+  /** The caller holds the bytes, and goes on to. */
+  private settle(extent: DataExtent, raw: Raw | undefined): void {
     const key = keyOf(extent);
-    const waiting = this.underWay.get(key);
-    if (waiting === undefined) return;
+    const coming = this.underWay.get(key);
+    if (coming === undefined) return;
     this.underWay.delete(key);
     this.underWayBytes -= extent.rawBytes;
     if (raw !== undefined) this.cache.put(key, raw);
-    Deferred.doneUnsafe(waiting, Effect.succeed(raw));
+    for (let waiting = coming.waiting; waiting > 0; waiting--) raw?.memory?.hold();
+    Deferred.doneUnsafe(coming.raw, Effect.succeed(raw));
   }
 }
 

@@ -9,6 +9,7 @@
  */
 import type { DataExtent } from "../format/values/extent.ts";
 import type { ReadCache } from "./read-cache.ts";
+import type { Raw } from "./read-memory.ts";
 import type { ExtentStore, MemoryLimits } from "./services.ts";
 
 const WINDOW_BYTES_MAX = 256 * 1024;
@@ -61,7 +62,7 @@ export class Windows {
 
   /** What a window in memory has where the extent should be, as good as unread. */
   find(window: Window, { pointers, storedBytes }: DataExtent): Uint8Array | undefined {
-    const bytes = this.cache.touch(window.key);
+    const bytes = this.cache.touch(window.key)?.bytes;
     const at = pointers[0]!.addressBytes - window.fromBytes;
     return bytes?.subarray(at, at + storedBytes);
   }
@@ -78,8 +79,9 @@ export class Windows {
     return false;
   }
 
-  keep(window: Window, bytes: Uint8Array): void {
-    this.cache.put(window.key, bytes);
+  /** The caller holds the bytes, and goes on to. */
+  keep(window: Window, raw: Raw): void {
+    this.cache.put(window.key, raw);
   }
 
   drop(window: Window): void {

@@ -144,6 +144,11 @@ export class BucketIo {
     return bytes.subarray(addressBytes - from, addressBytes - from + lengthBytes);
   }
 
+  /** Bytes of a read, of all that was read, at which nobody looks any more. */
+  reuse(device: number, bytes: Uint8Array): void {
+    this.members[device]?.device.reuse?.(bytes);
+  }
+
   private reading(device: number, addressBytes: number, lengthBytes: number): Effect.Effect<Uint8Array, DeviceError> {
     const member = this.members[device];
     if (member === undefined) return Effect.fail(new OutOfRange(`device ${device}`, addressBytes, lengthBytes));

@@ -8,6 +8,7 @@
 import * as Effect from "effect/Effect";
 import type { BtreeActor } from "../btree/btree-actor.ts";
 import { Abort, type Body, type Transaction } from "../btree/transaction.ts";
+import type { Pieces } from "../data/read-memory.ts";
 import { reached } from "../marks.ts";
 import { Changes, type Making, type ViewParts } from "./changes.ts";
 import { asFsError } from "./file-access.ts";
@@ -72,13 +73,13 @@ export class AtOnce {
     return this.look((tx) => this.changes.parentOf(tx, directory));
   }
 
-  /** The bytes in pieces, which may be those that are kept for others: nobody may change them. */
-  read(inode: number, offsetBytes: number, lengthBytes: number): ReadonlyArray<Uint8Array> | FsError | undefined {
+  /** The bytes in pieces. Whoever releases them when they are through spares the runtime garbage. */
+  read(inode: number, offsetBytes: number, lengthBytes: number): Pieces | FsError | undefined {
     return this.told(this.parts.files.readAtOnce(inode, offsetBytes, lengthBytes, this.immediate.peek));
   }
 
   /** The same for what must be waited for. */
-  readLater(inode: number, offsetBytes: number, lengthBytes: number): Fs<ReadonlyArray<Uint8Array>> {
+  readLater(inode: number, offsetBytes: number, lengthBytes: number): Fs<Pieces> {
     return Effect.mapError(this.parts.files.readPieces(inode, offsetBytes, lengthBytes), asFsError);
   }
 

@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect";
 import type { PoolFailed } from "../actor.ts";
 import { Abort } from "../btree/transaction.ts";
 import type { FileState } from "../data/files.ts";
+import type { Pieces } from "../data/read-memory.ts";
 import { Reader } from "../data/reader.ts";
 import type { EngineServices } from "../data/services.ts";
 import { SNAPSHOT_ROOT, Table } from "../format/tables.ts";
@@ -178,12 +179,7 @@ export class FileOperations extends FileAccess {
   }
 
   /** A read of what is in memory; see `AtOnce`. */
-  readAtOnce(
-    inode: number,
-    offset: number,
-    length: number,
-    peek: Peek,
-  ): ReadonlyArray<Uint8Array> | FsError | undefined {
+  readAtOnce(inode: number, offset: number, length: number, peek: Peek): Pieces | FsError | undefined {
     return isRange(offset, length) ? this.reader.readAtOnce(inode, offset, length, peek) : undefined;
   }
 
@@ -196,7 +192,7 @@ export class FileOperations extends FileAccess {
   }
 
   /** The same in pieces; see `Reader`. */
-  readPieces(inode: number, offset: number, length: number): Effect.Effect<ReadonlyArray<Uint8Array>, FileFailure> {
+  readPieces(inode: number, offset: number, length: number): Effect.Effect<Pieces, FileFailure> {
     if (!isRange(offset, length)) return Effect.fail(new FsError("InvalidArgument"));
     return this.reader.readPieces(inode, offset, length, () => {});
   }

@@ -261,6 +261,7 @@ const start = Effect.fnUntraced(function* (
       release: (placements) => runtime.unhold(placements),
       read: (device, addressBytes, lengthBytes) => io.read(device, addressBytes, lengthBytes),
       readAtOnce: (device, addressBytes, lengthBytes) => io.readAtOnce(device, addressBytes, lengthBytes),
+      reuse: (device, bytes) => io.reuse(device, bytes),
       bucketAround: (device, addressBytes) => {
         const { layout } = io.member(device);
         const fromBytes = layout.start(layout.bucketOf(addressBytes));

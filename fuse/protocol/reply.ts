@@ -4,6 +4,7 @@
  *
  * Lifetimes are how long the kernel may keep what it is told. All little-endian.
  */
+import type { Pieces } from "../../engine/data/read-memory.ts";
 import type { Attributes, DirectoryEntry, FilesystemStatistics } from "../../engine/fs/types.ts";
 import { ATTRIBUTE_BYTES, ENTRY_BYTES, Notification, OUT_HEADER_BYTES } from "./opcodes.ts";
 
@@ -54,11 +55,11 @@ export function header(request: DataView, errno: number, bodyBytes: number): Uin
 }
 
 /** What an answer carries, in pieces perhaps. */
-export type Body = Uint8Array | ReadonlyArray<Uint8Array>;
+export type Body = Uint8Array | Pieces;
 
 /** An answer in the parts that it is written of, its header first. */
 export function answerOf(request: DataView, body: Body): ReadonlyArray<Uint8Array> {
-  const pieces = body instanceof Uint8Array ? [body] : body;
+  const pieces = body instanceof Uint8Array ? [body] : body.list;
   const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
   const head = header(request, 0, length);
   return length === 0 ? [head] : [head, ...pieces];

@@ -38,6 +38,8 @@ export const RATES: Readonly<Record<string, number>> = {
   "extent laid over in several transactions": 0.6,
   "extents read ahead": 3,
   "extents read together": 5,
+  // Only some scenarios have a device that takes it back.
+  "memory of a read used again": 1,
   "extent found in a window": 20,
   "extent read at once": 100,
   // Needs a read that goes wrong once, of an extent and not of a node.

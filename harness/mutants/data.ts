@@ -92,10 +92,29 @@ export const dataMutants: ReadonlyArray<Mutant> = [
     file: "engine/data/stored-extents.js",
     edits: [
       {
-        find: "decode(read.success.subarray(at, at + extent.storedBytes), extent)",
-        replace: "read.success.subarray(at, at + extent.rawBytes)",
+        find: "all.subarray(at, at + extent.storedBytes);\n                const bytes = decode(stored, extent);",
+        replace: "all.subarray(at, at + extent.rawBytes);\n                const bytes = stored;",
       },
     ],
+    scenarios: ["streams", "zoned/streams"],
+  },
+  {
+    id: "answer-not-held",
+    breaks: "memory of a read is used again when the cache lets go of it, whoever else looks at it",
+    file: "engine/data/read-memory.js",
+    edits: [
+      {
+        find: "this.holders--;\n        if (this.holders === 0)",
+        replace: "this.holders--;\n        if (this.holders <= 1)",
+      },
+    ],
+    scenarios: ["streams", "zoned/streams"],
+  },
+  {
+    id: "cached-answer-not-held",
+    breaks: "an answer from the read cache does not hold the memory that it lets go of",
+    file: "engine/data/stored-extents.js",
+    edits: [{ find: "cached?.memory?.hold();", replace: "" }],
     scenarios: ["streams", "zoned/streams"],
   },
   {
@@ -104,8 +123,9 @@ export const dataMutants: ReadonlyArray<Mutant> = [
     file: "engine/data/stored-extents.js",
     edits: [
       {
-        find: "const raw = decode(stored, extent);",
-        replace: "const raw = extent.compression === 0 ? stored : decode(stored, extent);",
+        find: "const bytes = decode(stored, extent);\n        if (bytes === undefined)",
+        replace:
+          "const bytes = extent.compression === 0 ? stored : decode(stored, extent);\n        if (bytes === undefined)",
       },
     ],
     scenarios: ["side-by-side", "zoned/side-by-side"],

@@ -233,7 +233,7 @@ class Walk {
     for (let at = from; at < to; at += READ_BYTES) {
       const length = Math.min(READ_BYTES, to - at);
       const known = atOnce?.read(number, at, length);
-      const pieces = known === undefined || known instanceof FsError ? known : joined(known);
+      const pieces = known === undefined || known instanceof FsError ? known : joined(known.list);
       const bytes = yield* this.asked(path, `read at ${at}`, pieces, () => fs.read(number, at, length));
       if (bytes !== undefined && bytes.length !== length) {
         this.problems.push(`${path}: read of ${length} bytes at ${at} gives ${bytes.length}`);
