@@ -72,7 +72,7 @@ export const survivorMutants: ReadonlyArray<Mutant> = [
     breaks: "what the commits that were taken over made free is used again before they are durable",
     file: "engine/pool/survival.js",
     edits: [{ find: "if (table === Table.alloc && level === 0)", replace: "if (false)" }],
-    scenarios: PROCESSES,
+    scenarios: ["process-crash-data"],
   },
   {
     id: "orphans-reaped-while-open",
