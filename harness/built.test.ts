@@ -33,6 +33,7 @@ async function onWorkers(
   names: ReadonlyArray<string>,
   to: number,
   jobs: number,
+  seedLimitMs?: number,
 ): Promise<Campaign.CampaignResult> {
   const { runCampaign } = (await import(pathToFileURL(join(dist, "harness", "campaign.js")).href)) as typeof Campaign;
   return runCampaign({
@@ -41,7 +42,21 @@ async function onWorkers(
     seeds: { from: 1, to },
     jobs,
     verifyShare: 0.5,
+    ...(seedLimitMs === undefined ? {} : { seedLimitMs }),
   });
+}
+
+/** A module with one scenario, in which something else comes before the plan of `quick`. */
+function scenarioModule(name: string, before: string): string {
+  const module = join(folder, `${name}.mjs`);
+  const canaries = pathToFileURL(join(dist, "harness", "canaries.js")).href;
+  writeFileSync(
+    module,
+    `import { quick } from ${JSON.stringify(canaries)};
+     const plan = (entropy) => { ${before}; return quick.plan(entropy); };
+     export const scenarios = [{ ...quick, name: ${JSON.stringify(name)}, plan }];`,
+  );
+  return module;
 }
 
 describe("workers", () => {
@@ -62,18 +77,18 @@ describe("workers", () => {
   });
 
   it("survive a seed that takes its worker with it, and report it as failed", async () => {
-    const module = join(folder, "deadly.mjs");
-    const canaries = pathToFileURL(join(dist, "harness", "canaries.js")).href;
-    writeFileSync(
-      module,
-      `import { quick } from ${JSON.stringify(canaries)};
-       const plan = (entropy) => (entropy.seed === "deadly:2" ? process.exit(7) : quick.plan(entropy));
-       export const scenarios = [{ ...quick, name: "deadly", plan }];`,
-    );
+    const module = scenarioModule("deadly", 'if (entropy.seed === "deadly:2") process.exit(7)');
     const { seeds, failures } = await onWorkers(module, ["deadly"], 4, 1);
     expect(seeds).toBe(4);
     expect(failures).toMatchObject([{ seed: 2, message: "it ended its worker: it exited" }]);
   });
+
+  it("survive a seed that never ends, and report it as failed", async () => {
+    const module = scenarioModule("endless", 'while (entropy.seed === "endless:2")');
+    const { seeds, failures } = await onWorkers(module, ["endless"], 3, 1, 10_000);
+    expect(seeds).toBe(3);
+    expect(failures).toMatchObject([{ seed: 2, message: "it did not end within 10 s" }]);
+  }, 60_000);
 
   it("end the campaign with the reason when they cannot even load the scenarios", async () => {
     await expect(onWorkers(join(folder, "missing.mjs"), ["any"], 2, 2)).rejects.toThrow(/missing\.mjs/u);

@@ -42,6 +42,8 @@ export interface CampaignOptions {
   readonly jobs: number;
   /** Share of seeds that are run twice. */
   readonly verifyShare: number;
+  /** What a seed may take of the clock on a worker thread, both runs together; see `worker-pool.ts`. */
+  readonly seedLimitMs?: number;
   /** Folder for records of failures; none are kept without. */
   readonly failuresFolder?: string;
   /** Ends the campaign at the first failure. */
@@ -122,10 +124,10 @@ function jobsOf({ names, seeds, verifyShare }: CampaignOptions): Array<Job> {
 }
 
 /** Workers load the scenarios by the address of their module. */
-export function seedWorkers(registryUrl: string, count: number): WorkerPool<Job, SeedResult> {
+export function seedWorkers(registryUrl: string, count: number, limitMs?: number): WorkerPool<Job, SeedResult> {
   const setup: WorkerSetup = { registryUrl };
   const nameOf = ({ scenario, seed }: Job): string => `${scenario}:${seed}`;
-  return new WorkerPool({ entry: new URL("./worker.js", import.meta.url), setup, count, ended, nameOf });
+  return new WorkerPool({ entry: new URL("./worker.js", import.meta.url), setup, count, ended, nameOf, limitMs });
 }
 
 /** What is known of a seed that took its worker with it. */
@@ -183,7 +185,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
       if (over()) break;
       done(runJob(registry.scenarios, job), job);
     }
-  } else await seedWorkers(registry.url, options.jobs).run(jobs, over, done);
+  } else await seedWorkers(registry.url, options.jobs, options.seedLimitMs).run(jobs, over, done);
   return summarise(options.names, replay, results, totals, twice, (performance.now() - started) / 1000);
 }
 

@@ -2,10 +2,14 @@
  * Worker threads that carry out jobs: each takes the next one when it is through with its last.
  *
  * What a worker loads is given to it once, by the address of a module say, so that it need not be sent with every job. A
- * job that ends its worker (out of memory, say) is a failed job, and a new worker takes over; workers that end before
- * any job came through are a mistake of the harness and end it all.
+ * job that ends its worker (out of memory, say) is a failed job, and a new worker takes over; so is one that does not end,
+ * since nobody else can stop a loop. Workers that end before any job came through are a mistake of the harness and end
+ * it all.
  */
 import { Worker } from "node:worker_threads";
+
+/** Many times what the slowest job takes on a machine that is busy with others. */
+const LIMIT_MS = 240_000;
 
 export interface Workers<J, R> {
   /** The module that a worker runs: it answers each message, a job, with its result. */
@@ -16,6 +20,8 @@ export interface Workers<J, R> {
   /** The result of a job that took its worker with it. */
   readonly ended: (job: J, message: string) => R;
   readonly nameOf: (job: J) => string;
+  /** What a job may take of the clock; four minutes unless told. */
+  readonly limitMs?: number | undefined;
 }
 
 /** Jobs by position; made when they are asked for, if there are too many to keep. */
@@ -50,26 +56,40 @@ export class WorkerPool<J, R> {
   /** Resolves when no job is left, or with true when the worker ended before that. */
   private oneWorker(take: () => J | undefined, done: Done<J, R>): Promise<boolean> {
     return new Promise((resolve, reject) => {
-      const { entry, setup, ended, nameOf } = this.workers;
+      const { entry, setup, ended, nameOf, limitMs = LIMIT_MS } = this.workers;
       const worker = new Worker(entry, { workerData: setup });
       let current: J | undefined;
       let through = false;
+      let late: string | undefined;
+      let limit: NodeJS.Timeout | undefined;
+      const stop = (): void => {
+        late = `it did not end within ${limitMs / 1000} s`;
+        void worker.terminate();
+      };
       const hand = (): void => {
         current = take();
         through = current === undefined;
-        if (through) void worker.terminate();
-        else worker.postMessage(current);
+        if (through) return void worker.terminate();
+        worker.postMessage(current);
+        limit = setTimeout(stop, limitMs);
       };
       let cause: unknown = "it exited";
       worker.on("online", hand);
       worker.on("message", (result: R) => {
+        if (late !== undefined) return;
+        clearTimeout(limit);
         this.came++;
         done(result, current!);
         hand();
       });
       worker.on("error", (error) => (cause = error));
       worker.on("exit", () => {
+        clearTimeout(limit);
         if (through) return resolve(false);
+        if (late !== undefined) {
+          done(ended(current!, late), current!);
+          return resolve(true);
+        }
         if (current === undefined || this.came === 0) {
           const where = current === undefined ? "a worker" : nameOf(current);
           return reject(

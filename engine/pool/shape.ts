@@ -118,10 +118,15 @@ export function shapeOf(
 
 const isPowerOfTwo = (n: number): boolean => n > 0 && Number.isInteger(Math.log2(n));
 
+/** What is counted with each record that is written is never near the last number that can be. */
+const COUNTER_MAX = 2 ** 52;
+
 /** What a superblock says that cannot be, of a device that it is on; its checksum may be right all the same. */
 export function shapeFault(superblock: Superblock, device: Device): string | undefined {
-  const { bucketBytes, blockBytes, members, deviceIndex, journalBuckets } = superblock;
+  const { bucketBytes, blockBytes, members, deviceIndex, journalBuckets, sequence, journalEnd } = superblock;
   const { zones } = device.geometry;
+  const counter = Math.max(sequence, journalEnd.sequence, journalEnd.epoch);
+  if (counter > COUNTER_MAX) return `a number of ${counter}, behind which there is no room`;
   const sized = isPowerOfTwo(bucketBytes) && bucketBytes >= BUCKET_BYTES_MIN && bucketBytes <= POOL_BUCKET_BYTES_MAX;
   if (zones === undefined && !sized) return `buckets of ${bucketBytes} bytes`;
   const layout = new BucketLayout(device, bucketBytes);
