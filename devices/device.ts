@@ -9,7 +9,8 @@
  * further one at its write pointer; whatever else is a `ZoneViolation`.
  *
  * Buffers. `write` owns its bytes until it completes: the caller must not change them before. `read` returns bytes
- * that the caller must not change, and that stay as they are unless the caller gives them back by `reuse`. Bytes that lie in a `writeBuffer` may spare the device a copy.
+ * that the caller must not change, and that stay as they are unless the caller gives them back by `reuse`. Bytes that
+ * lie in a `writeBuffer` may spare the device a copy.
  */
 import type { Effect } from "effect/Effect";
 

@@ -24,9 +24,10 @@ const READS_AT_ONCE = 8;
  */
 const MALLOC_GAP_BYTES = 4096 - 16;
 const ELSEWHERE_MAX = 8;
-/** Memory of reads comes in these sizes; so much of it is kept for others, about what is fetched ahead of a reader. */
+/** Memory of reads comes in these sizes. */
 const SPARE_SIZES_BYTES = [128, 256, 512, 1024 + 64].map((kibibytes) => kibibytes * 1024);
-const SPARE_BYTES_MAX = 16 * 1024 * 1024;
+/** So much of it is worth being kept for other reads: about what is fetched ahead of a reader. */
+export const SPARE_READ_BYTES = 16 * 1024 * 1024;
 
 type Transferred = (error: NodeJS.ErrnoException | null, count: number) => void;
 
@@ -36,11 +37,12 @@ export class DirectFile {
   /** Buffers, last and in a row, that did not lie as they were supposed to. */
   private elsewhere = 0;
   private writing = 0;
-  private readonly spare = new SpareBuffers(SPARE_SIZES_BYTES, MALLOC_GAP_BYTES, SPARE_BYTES_MAX);
+  private readonly spare: SpareBuffers;
   private readonly slots = new AlignedSlots(READ_BYTES_MAX, READS_AT_ONCE);
 
-  /** Opens what is open as `fd` once more. */
-  constructor(fd: number, readOnly: boolean) {
+  /** Opens what is open as `fd` once more. `spareReadBytes` at most are kept of what others read into. */
+  constructor(fd: number, readOnly: boolean, spareReadBytes: number) {
+    this.spare = new SpareBuffers(SPARE_SIZES_BYTES, MALLOC_GAP_BYTES, spareReadBytes);
     const mode = readOnly ? fs.constants.O_RDONLY : fs.constants.O_RDWR;
     try {
       this.fd = fs.openSync(`/proc/self/fd/${fd}`, mode | fs.constants.O_DIRECT);

@@ -193,6 +193,19 @@ describe("a file device", () => {
     expect([immediate[0], immediate.at(-2), immediate.at(-1)]).toEqual([false, true, false]);
   });
 
+  it("reads again into what was given back, if it may keep that", async () => {
+    const reads = (spareReadBytes: number): Promise<boolean> =>
+      scoped(
+        Effect.gen(function* () {
+          const device = yield* openFileDevice(image(), { spareReadBytes });
+          const first = yield* device.read(0, MIB);
+          device.reuse?.(first);
+          return (yield* device.read(0, MIB)).buffer === first.buffer;
+        }),
+      );
+    expect([await reads(4 * MIB), await reads(MIB / 2)]).toEqual([true, false]);
+  });
+
   it("answers no more once its scope is closed", async () => {
     const device = await scoped(openFileDevice(image()));
     expect(await Effect.runPromise(Effect.flip(device.read(0, 4096)))).toMatchObject({ _tag: "DeviceGone" });

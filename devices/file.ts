@@ -1,9 +1,8 @@
 /**
  * A regular file or a block device of the system as a `Device`.
  *
- * Fault model: that of the kernel. Short transfers go through the page cache (writes, and flushes, often on the caller's stack:
- * `prompt-file.ts`), long ones past it (`direct-file.ts`);
- * `flush` is fdatasync, which for a block device also empties the volatile cache of the disk. Once an fdatasync has
+ * Fault model: that of the kernel. Short transfers go through the page cache (writes, and flushes, often on the caller's
+ * stack: `prompt-file.ts`), long ones past it (`direct-file.ts`); `flush` is fdatasync, which for a block device also empties the volatile cache of the disk. Once an fdatasync has
  * failed the kernel may have dropped what it could not write, so no later flush of the same device claims success. A
  * discard is a hint carried out in the background (`hole-puncher.ts`). The device is opened for one user alone: a block
  * device exclusively, which the kernel also refuses while it is mounted or part of something else; a file under
@@ -21,7 +20,7 @@ import { blockFacts, blockUser, deviceNumbers, loopOf } from "./block-sysfs.ts";
 import { alignedBytes } from "./aligned-memory.ts";
 import { DeviceGone, MediumError } from "./device.ts";
 import type { Device, DeviceError, DeviceOperation, Geometry } from "./device.ts";
-import { DirectFile } from "./direct-file.ts";
+import { DirectFile, SPARE_READ_BYTES } from "./direct-file.ts";
 import { HolePuncher } from "./hole-puncher.ts";
 import { PromptFile } from "./prompt-file.ts";
 import { rangeError } from "./range.ts";
@@ -51,6 +50,8 @@ export interface FileDeviceOptions {
    * out: never.
    */
   readonly alone?: () => boolean;
+  /** Memory of long reads that were given back is kept for others up to so much. */
+  readonly spareReadBytes?: number;
 }
 
 /** Opens a file or block device; it is closed with the scope. */
@@ -58,10 +59,8 @@ export function openFileDevice(
   path: string,
   options: FileDeviceOptions = {},
 ): Effect.Effect<Device, DeviceRefused, Scope> {
-  const readOnly = options.readOnly ?? false;
-  const shared = readOnly && (options.force ?? false);
   const acquire = Effect.suspend((): Effect.Effect<FileDevice, DeviceRefused> => {
-    const opened = openExclusively(path, readOnly, shared, options.alone);
+    const opened = openExclusively(path, options);
     return opened instanceof DeviceRefused ? Exit.fail(opened) : Exit.succeed(opened);
   });
   return Effect.acquireRelease(acquire, (device) => device.close);
@@ -114,12 +113,9 @@ function reason(error: unknown): string {
   return REASONS[codeOf(error)] ?? (error instanceof Error ? error.message : String(error));
 }
 
-function openExclusively(
-  path: string,
-  readOnly: boolean,
-  shared: boolean,
-  alone?: () => boolean,
-): FileDevice | DeviceRefused {
+function openExclusively(path: string, options: FileDeviceOptions): FileDevice | DeviceRefused {
+  const readOnly = options.readOnly ?? false;
+  const shared = readOnly && (options.force ?? false);
   let fd = -1;
   const refuse = (why: string): DeviceRefused => {
     if (fd >= 0) fs.closeSync(fd);
@@ -138,7 +134,7 @@ function openExclusively(
     const unlocked = opened.isFile() && !shared ? lock(fd) : undefined;
     if (unlocked !== undefined) return refuse(unlocked);
     const geometry = geometryOf(opened);
-    return typeof geometry === "string" ? refuse(geometry) : new FileDevice(path, fd, geometry, readOnly, alone);
+    return typeof geometry === "string" ? refuse(geometry) : new FileDevice(path, fd, geometry, options);
   } catch (error) {
     return refuse(reason(error));
   }
@@ -200,14 +196,15 @@ class FileDevice implements Device {
   private flushFailed = false;
   private readonly alone: () => boolean;
 
-  constructor(name: string, fd: number, geometry: Geometry, readOnly: boolean, alone: () => boolean = () => false) {
+  constructor(name: string, fd: number, geometry: Geometry, options: FileDeviceOptions) {
+    const { readOnly = false, alone = () => false, spareReadBytes = SPARE_READ_BYTES } = options;
     this.alone = alone;
     this.name = name;
     this.fd = fd;
     this.geometry = geometry;
     this.readOnly = readOnly;
     this.puncher = new HolePuncher(fd);
-    this.direct = new DirectFile(fd, readOnly);
+    this.direct = new DirectFile(fd, readOnly, spareReadBytes);
     this.prompt = new PromptFile(fd);
     this.flush = readOnly ? Exit.void : this.io("flush", 0, 0, (done) => this.startFlush(done));
     this.close = Effect.callback((resume) => this.startClose(() => resume(Exit.void)));

@@ -101,6 +101,18 @@ describe("flushes", () => {
     expect(file.flushesShortly).toBe(true);
   });
 
+  it("leave to the next one what was written while they ran", async () => {
+    const { file } = clocked();
+    flushOften(file);
+    file.wroteElsewhere(PROMPT_FLUSH_BYTES_MAX);
+    const flushed = new Promise((resolve) => file.flush(false, resolve));
+    file.wroteElsewhere(PROMPT_FLUSH_BYTES_MAX);
+    expect(await flushed).toBe(null);
+    expect(file.flushesShortly).toBe(true);
+    expect(file.write(BLOCK, 0)).toBe(4096);
+    expect(file.flushesShortly).toBe(false);
+  });
+
   it("tell the same by the thread pool", async () => {
     const { file } = clocked();
     for (let count = 0; count < 50; count++) {

@@ -3,7 +3,8 @@
  *
  * Memory that comes anew must be cleared by the system, page by page, and makes the runtime mark its whole heap every
  * few dozens of megabytes. Pieces come in few sizes, each at most twice what was asked for, and begin a fixed gap behind
- * the start of theirs; so many bytes at most lie unused. Giving back a piece twice is a broken invariant, since two would be lent the same bytes.
+ * the start of theirs; so many bytes at most lie unused. Giving back a piece twice is a broken invariant, since two would
+ * be lent the same bytes.
  */
 
 export class SpareBuffers {

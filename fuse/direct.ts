@@ -173,8 +173,8 @@ export class DirectTransport {
 
   /**
    * Takes a message; `answer` gets what is to be written back, in parts, or nothing if the kernel wants no answer, and
-   * says whether the kernel took it. It is called exactly once, and only then is the message no longer looked at; when it returns
-   * the parts may change.
+   * says whether the kernel took it. It is called exactly once, and only then is the message no longer looked at; when it
+   * returns the parts may change.
    */
   take(message: Uint8Array, answer: (...parts: ReadonlyArray<Uint8Array>) => boolean): void {
     const request = new KernelRequest(message);

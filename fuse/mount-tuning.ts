@@ -7,10 +7,10 @@ import { writeFileSync } from "node:fs";
 /**
  * What a mount's dirty pages may take of the memory for such pages, in percent; the kernel's own choice is 1.
  *
- * Half: from three quarters on the kernel holds back whoever writes, and that must never be the server on its way to the
- * devices because of what it is about to write there.
+ * From three quarters on the kernel holds back whoever writes, and that must not be a server on its way to the devices
+ * because of what it is about to write there: three mounts together stay below. Writers of one gain nothing by more.
  */
-const DIRTY_PERCENT_MAX = 50;
+const DIRTY_PERCENT_MAX = 20;
 
 /** `device` is the mount's number. What cannot be set stays as it is, and `report` gets a line. */
 export function tuneKernel(device: string, readaheadBytes: number, report: (line: string) => void): void {

@@ -198,7 +198,7 @@ it("the kernel may read ahead and gather more for a mount than it does by itself
   await mount.mount();
   const device = (await shell(`mountpoint -d ${mount.directory}`)).trim();
   const of = (name: string): number => Number(fs.readFileSync(`/sys/class/bdi/${device}/${name}`, "utf8"));
-  expect([of("read_ahead_kb"), of("max_ratio")]).toEqual([4096, 50]);
+  expect([of("read_ahead_kb"), of("max_ratio")]).toEqual([4096, 20]);
   await mount.umount();
 });
 

@@ -127,9 +127,9 @@ function serveIn(
     const { readOnly } = options;
     const [metrics, company] = [new Metrics(), new Company()];
     const alone = (): boolean => company.aloneAtFlush(performance.now(), metrics.inFlight);
-    const opened = yield* openDevices(paths, readOnly, handed, alone);
-    const devices = opened.map((device) => watchDevice(device, log.say));
     const { nodeCacheBytes, dirtyBytesMax, readCacheBytes } = memory;
+    const opened = yield* openDevices(paths, readOnly, handed, alone, readCacheBytes);
+    const devices = opened.map((device) => watchDevice(device, log.say));
     const limits = { nodeCacheBytes, dirtyBytesMax, readCacheBytes };
     const survivors = readOnly ? undefined : survivorsIn(handed, dirtyBytesMax, log.say);
     const pool = yield* openPool(devices, { ...options.engine, ...limits, readOnly, survivors });

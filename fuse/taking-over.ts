@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect";
 import * as Exit from "effect/Exit";
 import type * as Scope from "effect/Scope";
 import type { Device } from "../devices/device.ts";
+import { SPARE_READ_BYTES } from "../devices/direct-file.ts";
 import { type DeviceRefused, openFileDevice } from "../devices/file.ts";
 import { SurvivorLog } from "../engine/journal/survivor-log.ts";
 import type { Pool } from "../engine/pool/pool.ts";
@@ -19,22 +20,30 @@ const OPEN_TRIES_MAX = 200;
 const KEPT_TIMES_DIRTY = 2;
 const KEPT_BYTES_MIN = 32 * 1024 * 1024;
 
-/** Devices of a server that died are free once all that it had started has ended, too. */
+/** Share of the read cache that the memory of devices for further reads may take beside it. */
+const SPARE_READ_SHARE = 1 / 4;
+
+/**
+ * Devices of a server that died are free once all that it had started has ended, too. Those of a mount keep some memory
+ * for reads, by what its cache of data read may take.
+ */
 export function openDevices(
   devices: ReadonlyArray<string>,
   readOnly: boolean,
   handed: Handed | undefined,
   alone: () => boolean,
+  readCacheBytes: number,
   tries = OPEN_TRIES_MAX,
 ): Effect.Effect<ReadonlyArray<Device>, DeviceRefused, Scope.Scope> {
+  const spareReadBytes = Math.min(SPARE_READ_BYTES, readCacheBytes * SPARE_READ_SHARE) / devices.length;
   // Several are flushed at the same time.
-  const options = devices.length === 1 ? { readOnly, alone } : { readOnly };
+  const options = { readOnly, spareReadBytes, ...(devices.length === 1 ? { alone } : {}) };
   const opened = Effect.forEach(devices, (path) => openFileDevice(path, options));
   if (handed?.device === undefined || tries === 0) return opened;
   return Effect.catch(opened, () =>
     Effect.andThen(
       Effect.sleep(OPEN_RETRY_MS),
-      Effect.suspend(() => openDevices(devices, readOnly, handed, alone, tries - 1)),
+      Effect.suspend(() => openDevices(devices, readOnly, handed, alone, readCacheBytes, tries - 1)),
     ),
   );
 }
