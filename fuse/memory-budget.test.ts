@@ -91,7 +91,7 @@ describe("the control of memory", () => {
     const control = new MemoryControl(divided);
     let last = divided.dirtyBytesMax;
     for (let look = 0; look < 5; look++) {
-      const { limits } = control.look(BUDGET * 0.95);
+      const { limits } = control.look(BUDGET * 1.05);
       expect(limits!.dirtyBytesMax).toBeLessThan(last);
       last = limits!.dirtyBytesMax;
     }
@@ -103,6 +103,21 @@ describe("the control of memory", () => {
     expect(looks).toBeGreaterThan(10);
     const { nodeCacheBytes, dirtyBytesMax, readCacheBytes } = divided;
     expect(control.limits).toEqual({ nodeCacheBytes, dirtyBytesMax, readCacheBytes });
+  });
+
+  it("waits for what shrinking brought while the budget is kept, and tries more later where it brought little", () => {
+    const control = new MemoryControl(shares(512));
+    const looked = (times: number, share: number): Array<number> =>
+      Array.from({ length: times }, () => {
+        control.look(BUDGET * share);
+        return control.ease;
+      });
+    expect(new Set(looked(8, 0.95))).toEqual(new Set([0.75]));
+    expect(looked(1, 0.95)).toEqual([0.75 * 0.75]);
+    expect(control.squeezes).toBe(2);
+    const later = looked(400, 0.87);
+    expect(new Set(later.slice(0, 30))).toEqual(new Set([0.75 * 0.75]));
+    expect(later.at(-1)).toBe(1);
   });
 
   it("asks for a collection when it gets tight, and not again and again", () => {

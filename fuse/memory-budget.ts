@@ -2,7 +2,8 @@
  * One budget of memory, divided; pure.
  *
  * The whole is what the process may have resident: the program itself, the JavaScript heap, nodes of trees, dirty data,
- * decoded extents, buffers of requests in flight, and some slack. What was asked for by name is given as asked, and the
+ * decoded extents, buffers of requests in flight, and slack: for buffers that are garbage and not yet collected, and for
+ * what the allocator cannot give back. What was asked for by name is given as asked, and the
  * rest of the budget is divided among the others.
  */
 
@@ -56,7 +57,7 @@ export const defaultBudgetBytes = (machineBytes: number): number =>
   clamp(Math.floor(machineBytes * DEFAULT_SHARE), DEFAULT_BYTES_MIN, DEFAULT_BYTES_MAX);
 
 /** Shares of what is left once program, heap and wishes have theirs; the rest of it is slack. */
-const REST_SHARES = { inFlight: 0.15, nodes: 0.38, dirty: 0.24, readCache: 0.13 } as const;
+const REST_SHARES = { inFlight: 0.13, nodes: 0.33, dirty: 0.2, readCache: 0.11 } as const;
 
 export function divideMemory(budgetBytes: number, wishes: MemoryWishes = {}): MemoryShares | MemoryTooSmall {
   if (budgetBytes < MEMORY_BYTES_MIN) {

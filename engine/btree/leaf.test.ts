@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { applyNodeDelta, decodeNodeImage, encodeNodeDelta, encodeNodeImage } from "../format/node.ts";
 import { checksumOfRecord } from "../format/codec.ts";
-import { FRAME_BYTES, framesTaken, giveFrame, takeFrame } from "./frame.ts";
+import { FRAME_BYTES, framesHeld, framesTaken, giveFrame, takeFrame } from "./frame.ts";
 import {
   isTombstone,
   Leaf,
@@ -243,5 +243,25 @@ describe("frames", () => {
     const again = takeFrame();
     expect(frames).toContain(again);
     giveFrame(again);
+  });
+
+  test("are given back to the system when few of many are needed, and come from few slabs then", () => {
+    const before = framesHeld();
+    const frames = Array.from({ length: 4000 }, takeFrame);
+    expect(framesHeld()).toBeGreaterThanOrEqual(4000);
+    // One of ten is kept, all over the slabs: hardly one becomes empty.
+    const scattered = frames.filter((frame, index) => index % 10 === 0 || void giveFrame(frame));
+    const sparse = framesHeld();
+    expect(sparse).toBeGreaterThan(3000);
+    // As nodes come and go they gather in the oldest ones.
+    for (const [index, frame] of scattered.entries()) {
+      giveFrame(frame);
+      scattered[index] = takeFrame();
+    }
+    expect(framesHeld()).toBeLessThan(1000);
+    expect(new Set(scattered.map(({ slab }) => slab)).size).toBeLessThan(60);
+    for (const frame of scattered) giveFrame(frame);
+    expect(framesTaken()).toBe(0);
+    expect(framesHeld()).toBeLessThanOrEqual(Math.max(before, 272));
   });
 });
