@@ -1,7 +1,16 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { checksumOf, RECORD_HEADER_BYTES, viewOf } from "./codec.ts";
-import { decodeEntry, encodeEntry, EntryBody, entryBytes, type EntryHead, UpdateBuffer } from "./journal-entry.ts";
+import {
+  decodeEntry,
+  encodeEntry,
+  EntryBody,
+  entryBytes,
+  type EntryHead,
+  EPOCH_MAX,
+  SEQUENCE_MAX,
+  UpdateBuffer,
+} from "./journal-entry.ts";
 import { TABLE_COUNT, VALUE_BYTES_MAX } from "./tables.ts";
 
 const uuid = new Uint8Array(16).fill(9);
@@ -16,8 +25,12 @@ const record = fc.record({
   checksum: u64,
 });
 const head: fc.Arbitrary<EntryHead> = fc.record({
-  sequence: u53,
-  epoch: u32,
+  sequence: fc.oneof(
+    fc.nat(9),
+    fc.maxSafeNat().map((n) => Math.min(n, SEQUENCE_MAX)),
+    fc.constant(SEQUENCE_MAX),
+  ),
+  epoch: fc.oneof(fc.nat(9), fc.constant(EPOCH_MAX)),
   epochStart: u53,
   flushedSequence: u53,
   oldestNeeded: u53,
@@ -119,6 +132,14 @@ describe("journal entry", () => {
     const encoded = encodeEntry(emptyHead, new UpdateBuffer(0), uuid, 512);
     expect(decodeEntry(encoded, 0, uuid)).toBeDefined();
     expect(decodeEntry(encoded, 0, new Uint8Array(16))).toBeUndefined();
+  });
+
+  test("with a number behind which there is no room is none", () => {
+    const entry = (head: Partial<EntryHead>) =>
+      decodeEntry(encodeEntry({ ...emptyHead, ...head }, new UpdateBuffer(0), uuid, 512), 0, uuid);
+    expect(entry({ sequence: SEQUENCE_MAX, epoch: EPOCH_MAX })).toBeDefined();
+    expect(entry({ sequence: SEQUENCE_MAX + 1 })).toBeUndefined();
+    expect(entry({ epoch: EPOCH_MAX + 1 })).toBeUndefined();
   });
 
   test("that ends in the middle of an update is none, though its checksum fits", () => {

@@ -17,14 +17,17 @@ const HIGH_MAX = 0x1f_ffff;
 /** Words of an update in front of its value. */
 export const UPDATE_HEAD_WORDS = 6;
 const FLAG_CLEAN = 1;
+/** Entries and epochs are counted up to here: no pool comes near, and behind each there is room for more. */
+export const SEQUENCE_MAX = 2 ** 52;
+export const EPOCH_MAX = 2 ** 31;
 /** Deepest tree that the format admits. */
 export const LEVEL_MAX = 15;
 
 export const EntryBody = layout(
   "journal entry",
-  "Follows the record header of kind 2, whose sequence is the entry's.",
+  "Follows the record header of kind 2, whose sequence is the entry's, 2^52 at most.",
   [
-    u32("epoch", "number of the opening of the pool that wrote it"),
+    u32("epoch", "number of the opening of the pool that wrote it, 2^31 at most"),
     u32("flags", "bit 0: closed cleanly"),
     u64("epochStart", "sequence of the first entry of the epoch"),
     u64("flushedSequence", "entries up to this one were flushed when this one was written"),
@@ -357,6 +360,7 @@ export function decodeEntry(data: Uint8Array, at: number, uuid: Uint8Array): Jou
   reader.zeros(4);
   const previous = reader.u64big();
   if (!reader.ok || (flags & ~FLAG_CLEAN) !== 0) return undefined;
+  if (record.sequence > SEQUENCE_MAX || epoch > EPOCH_MAX) return undefined;
   const roots = readRoots(reader, rootCount);
   if (roots === undefined) return undefined;
   const refs = readRefs(reader, refCount);

@@ -21,7 +21,7 @@ test.for([
   ],
   [
     "the epoch of the journal",
-    (superblock: Superblock) => ({ ...superblock, journalEnd: { ...superblock.journalEnd, epoch: 2 ** 53 - 1 } }),
+    (superblock: Superblock) => ({ ...superblock, journalEnd: { ...superblock.journalEnd, epoch: 2 ** 32 - 1 } }),
   ],
 ] as const)("one behind which nothing can be written: %s", async ([, lying]) => {
   const disk = SimDisk.make({ name: "disk", geometry: { ...geometry, zones: undefined }, seed: 1 });

@@ -9,6 +9,7 @@ import { RESERVE_BUCKETS } from "../allocator/buckets.ts";
 import { BUCKET_BYTES_MIN, BucketLayout, defaultBucketBytes } from "../device/bucket-io.ts";
 import { SUPERBLOCK_BUCKETS } from "../device/superblock-log.ts";
 import { program } from "../format/codec.ts";
+import { EPOCH_MAX, SEQUENCE_MAX } from "../format/journal-entry.ts";
 import { Compression, MemberState, type Superblock } from "../format/superblock.ts";
 import { DIRECTORY_HASH_BITS_MAX } from "../format/tables.ts";
 import { TooSmall, WrongMembers } from "./errors.ts";
@@ -118,15 +119,20 @@ export function shapeOf(
 
 const isPowerOfTwo = (n: number): boolean => n > 0 && Number.isInteger(Math.log2(n));
 
-/** What is counted with each record that is written is never near the last number that can be. */
-const COUNTER_MAX = 2 ** 52;
+/** Superblocks are counted up to here; see `SEQUENCE_MAX` of journal entries. */
+const SUPERBLOCKS_MAX = 2 ** 52;
 
 /** What a superblock says that cannot be, of a device that it is on; its checksum may be right all the same. */
 export function shapeFault(superblock: Superblock, device: Device): string | undefined {
   const { bucketBytes, blockBytes, members, deviceIndex, journalBuckets, sequence, journalEnd } = superblock;
   const { zones } = device.geometry;
-  const counter = Math.max(sequence, journalEnd.sequence, journalEnd.epoch);
-  if (counter > COUNTER_MAX) return `a number of ${counter}, behind which there is no room`;
+  for (const [counter, most] of [
+    [sequence, SUPERBLOCKS_MAX],
+    [journalEnd.sequence, SEQUENCE_MAX],
+    [journalEnd.epoch, EPOCH_MAX],
+  ] as const) {
+    if (counter > most) return `a number of ${counter}, behind which there is no room`;
+  }
   const sized = isPowerOfTwo(bucketBytes) && bucketBytes >= BUCKET_BYTES_MIN && bucketBytes <= POOL_BUCKET_BYTES_MAX;
   if (zones === undefined && !sized) return `buckets of ${bucketBytes} bytes`;
   const layout = new BucketLayout(device, bucketBytes);
