@@ -2,14 +2,14 @@
  * A regular file or a block device of the system as a `Device`.
  *
  * Fault model: that of the kernel. Short transfers go through the page cache (writes, and flushes, often on the caller's
- * stack: `prompt-file.ts`), long ones past it (`direct-file.ts`); `flush` is fdatasync, which for a block device also empties the volatile cache of the disk. Once an fdatasync has
- * failed the kernel may have dropped what it could not write, so no later flush of the same device claims success. A
- * discard is a hint carried out in the background (`hole-puncher.ts`). The device is opened for one user alone: a block
- * device exclusively, which the kernel also refuses while it is mounted or part of something else; a file under
- * flock(2), which ends with the process.
+ * stack: `prompt-file.ts`), long ones past it (`direct-file.ts`); `flush` is fdatasync, which for a block device also
+ * empties the volatile cache of the disk. Once an fdatasync has failed the kernel may have dropped what it could not
+ * write, so no later flush of the same device claims success. A discard is a hint carried out in the background
+ * (`hole-puncher.ts`). The device is opened for one user alone: a block device exclusively, which the kernel also refuses
+ * while it is mounted or part of something else; a file under flock(2), which ends with the process.
  *
- * I/O in flight is not interruptible, and closing waits for it. Reads return buffers of their own,
- * into which others are read once they were given back.
+ * I/O in flight is not interruptible, and closing waits for it. Reads return buffers of their own, into which others are
+ * read once they were given back.
  */
 import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";

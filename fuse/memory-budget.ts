@@ -3,8 +3,8 @@
  *
  * The whole is what the process may have resident: the program itself, the JavaScript heap, nodes of trees, dirty data,
  * decoded extents, buffers of requests in flight, and slack: for buffers that are garbage and not yet collected, and for
- * what the allocator cannot give back. What was asked for by name is given as asked, and the
- * rest of the budget is divided among the others.
+ * what the allocator cannot give back. What was asked for by name is given as asked, and the rest of the budget is
+ * divided among the others.
  */
 
 const MEBIBYTE = 1024 * 1024;
