@@ -1,6 +1,7 @@
 /**
- * The log of a server: lines with the time, appended to a file, or on standard error.
+ * The log of a server: lines with the time, appended to a file, or on standard error; or lines of the system's log.
  */
+import { spawn } from "node:child_process";
 import { openSync, writeSync } from "node:fs";
 
 export function logTo(path: string | undefined): (line: string) => void {
@@ -11,5 +12,14 @@ export function logTo(path: string | undefined): (line: string) => void {
     } catch {
       // A log that cannot be written, on a full disk or a closed terminal, is no reason to stop serving.
     }
+  };
+}
+
+/** By the system's program `logger`; a machine without one has no such log. */
+export function logToSystem(about: string): (line: string) => void {
+  return (line) => {
+    const logger = spawn("logger", ["--tag", "varve", "--", `${about}: ${line}`], { stdio: "ignore", detached: true });
+    logger.on("error", () => {});
+    logger.unref();
   };
 }

@@ -8,7 +8,7 @@ import { tell } from "../../fuse/handed.ts";
 import { supervise } from "../../fuse/supervisor.ts";
 import type { CommandSpec, Options } from "../command.ts";
 import { CannotError, Status } from "../exit.ts";
-import { logTo } from "../log-file.ts";
+import { logTo, logToSystem } from "../log-file.ts";
 
 export const command: CommandSpec = {
   name: "supervise",
@@ -36,7 +36,7 @@ async function run(args: ReadonlyArray<string>, options: Options): Promise<numbe
     directory,
     nonblocking: !options.flag("blocking"),
     errors: log === undefined ? "ignore" : openSync(log, "a"),
-    log: log === undefined ? () => {} : logTo(log),
+    log: log === undefined ? logToSystem(directory) : logTo(log),
     first: tell,
   });
   return clean ? Status.fine : Status.cannot;
