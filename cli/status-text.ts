@@ -51,7 +51,7 @@ function rowsOf(status: ServerStatus): ReadonlyArray<ReadonlyArray<string>> {
     ["memory", memoryText(status)],
     [
       "nodes",
-      `${formatCount(usage.residentLeaves)} of ${formatCount(usage.leavesMax)} in memory, ${formatCount(usage.dirtyNodes)} unwritten, hits ${share(usage.attempts - usage.nodesLoaded, usage.attempts)}`,
+      `${formatCount(usage.residentLeaves)} of ${formatCount(usage.leavesMax)} in memory, ${formatCount(usage.dirtyNodes)} unwritten, hits ${share(Math.max(0, usage.attempts - usage.nodesLoaded), usage.attempts)}`,
     ],
     [
       "read cache",

@@ -2,10 +2,10 @@
  * The transport without a kernel: messages made by hand.
  */
 import * as Effect from "effect/Effect";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { DirectTransport } from "./direct.ts";
-import { InitFlag, Opcode } from "./protocol/opcodes.ts";
-import type { TransportServices } from "./transport.ts";
+import { InitFlag, Opcode, RESENT } from "./protocol/opcodes.ts";
+import type { Outliving, TransportServices } from "./transport.ts";
 import { withPool } from "./test-pool.ts";
 
 const services = (reports: Array<string>): TransportServices => ({
@@ -77,6 +77,44 @@ it("negotiates what the kernel offers and no more", () =>
     expect([body.readUInt32LE(0), body.readUInt32LE(4)]).toEqual([7, 36]);
     expect(body.readUInt32LE(12)).toBe(InitFlag.asyncRead | InitFlag.posixAcl);
   }));
+
+it("of a server that took over knows that nothing more is sent again soon behind what is new, not before", () =>
+  withPool((pool) =>
+    Effect.sync(() => {
+      vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+      let over = 0;
+      const outliving: Outliving = {
+        filesystemFor: (_request, user) => pool.filesystemFor(user),
+        atOnceFor: (_request, user) => pool.atOnceFor(user),
+        answered: () => {},
+        allResent: () => over++,
+        tookOver: true,
+        forgotten: pool.forgotten,
+        note: new Uint8Array(0),
+        keepNote: () => {},
+      };
+      const options = { entrySeconds: 1, attributeSeconds: 1, acls: true, writebackCache: true };
+      const transport = new DirectTransport(pool, { ...services([]), outliving }, options);
+      const take = (upper: number): void => {
+        const bytes = message(Opcode.getattr, 1, 0, 0, 0, 0);
+        new DataView(bytes.buffer).setUint32(12, upper, true);
+        transport.take(bytes, () => true);
+      };
+      for (let count = 0; count < 3; count++) {
+        take(RESENT);
+        vi.advanceTimersByTime(2000);
+      }
+      expect(over).toBe(0);
+      take(0);
+      expect(over).toBe(0);
+      vi.advanceTimersByTime(1000);
+      expect(over).toBe(1);
+      take(0);
+      vi.advanceTimersByTime(20_000);
+      expect(over).toBe(1);
+      vi.useRealTimers();
+    }),
+  ).finally(() => vi.useRealTimers()));
 
 it("refuses a kernel that is too old, and says so", () =>
   withTransport(async (ask, _transport, reports) => {

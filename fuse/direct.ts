@@ -64,8 +64,12 @@ import type { TransportServices } from "./transport.ts";
 export const WRITE_BYTES_MAX = 1024 * 1024;
 /** How far ahead the kernel may read; what it does is a property of the mount (`mount-tuning.ts`). */
 export const READAHEAD_BYTES = 4 * WRITE_BYTES_MAX;
-/** Requests that a server before this one had taken come first, and by then they have come. */
+/**
+ * Requests that a server before this one had taken come first. They have come when so long has passed, or, as threads may
+ * read at the same time, this long behind the first one that is new.
+ */
 const RESENT_WITHIN_MS = 10_000;
+const RESENT_BEFORE_NEW_MS = 1000;
 const PAGE_BYTES = 4096;
 const BACKGROUND_MAX = 64;
 /** Bytes that an entry of a listing takes at least, and about. */
@@ -119,6 +123,8 @@ export class DirectTransport {
   readonly references = new KernelReferences();
   private opensSilently = { files: false, directories: false };
   private closed = false;
+  /** Runs while requests may be sent again, and none is known to be new. */
+  private awaitingNew: NodeJS.Timeout | undefined;
   notifier: Notifier | undefined;
 
   constructor(pool: Pick<Pool, "filesystemFor" | "atOnceFor">, services: TransportServices, options: DirectOptions) {
@@ -147,7 +153,14 @@ export class DirectTransport {
     if (outliving?.tookOver !== true) return;
     const [files, directories] = outliving.note;
     this.opensSilently = { files: files === 1, directories: directories === 1 };
-    setTimeout(() => outliving.allResent(), RESENT_WITHIN_MS).unref();
+    this.awaitingNew = setTimeout(() => outliving.allResent(), RESENT_WITHIN_MS).unref();
+  }
+
+  /** Until then everything is kept that the server before had kept. */
+  private newHasCome(): void {
+    clearTimeout(this.awaitingNew);
+    this.awaitingNew = undefined;
+    setTimeout(() => this.services.outliving?.allResent(), RESENT_BEFORE_NEW_MS).unref();
   }
 
   /** What the kernel must be told unasked goes this way. */
@@ -182,6 +195,7 @@ export class DirectTransport {
       this.forgotten(request);
       return void answer();
     }
+    if (this.awaitingNew !== undefined && !request.resent) this.newHasCome();
     // What is sent again may have been done.
     const atOnce = this.closed || request.resent ? undefined : answerAtOnce(request, this);
     if (typeof atOnce === "number") return void answer(header(request.view, atOnce, 0));

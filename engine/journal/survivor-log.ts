@@ -39,7 +39,8 @@ const CARRIED_REQUESTS_MAX = 65_536;
 const NO_NOTE = new Uint8Array(0);
 
 export class SurvivorLog {
-  readonly found: ScannedMemory;
+  /** What the process before left; nothing any more once this one's generation counts, since it may be much. */
+  found: ScannedMemory;
   /** Requests of the process before, each with the inodes that its steps made (0: none), until they are answered. */
   readonly inherited: Map<number, Array<number>> = new Map();
   /** Number of the segment that is written now, and of the first that this process wrote. */
@@ -110,6 +111,7 @@ export class SurvivorLog {
     if (this.active && this.found.survived._tag !== "Nothing") {
       this.stateIs(FileStateCode.live, { sequence: 0, checksum: 0n });
     }
+    this.found = { ...this.found, survived: { _tag: "Nothing" }, slotsInUse: [] };
   }
 
   /** What happens until `close` is one frame. */

@@ -55,6 +55,9 @@ export interface ScannedMemory {
 interface Slot {
   readonly slot: number;
   readonly header: SegmentHeader;
+}
+
+interface Segment extends Slot {
   readonly records: ReadonlyArray<SurvivorRecord>;
 }
 
@@ -74,25 +77,32 @@ function unbroken(slots: ReadonlyArray<Slot>): ReadonlyArray<Slot> {
   return ordered.slice(first);
 }
 
-const isReady = (slots: ReadonlyArray<Slot>): boolean =>
-  slots.some(({ header, records }) => header.ready || records.some(({ kind }) => kind === "ready"));
+const isReady = (segments: ReadonlyArray<Segment>): boolean =>
+  segments.some(({ header, records }) => header.ready || records.some(({ kind }) => kind === "ready"));
+
+const offsetOf = (slot: number, segmentBytes: number): number => FILE_HEADER_BYTES + slot * segmentBytes;
 
 function readSlots(memory: SurvivorMemory, segmentBytes: number): Array<Slot> {
   const found: Array<Slot> = [];
   const count = Math.ceil((memory.sizeBytes() - FILE_HEADER_BYTES) / segmentBytes);
   for (let slot = 0; slot < count; slot++) {
-    const data = memory.read(FILE_HEADER_BYTES + slot * segmentBytes, segmentBytes);
-    const header = decodeSegmentHeader(data, 0);
-    if (header === undefined) continue;
-    found.push({ slot, header, records: readFrames(data, SEGMENT_HEADER_BYTES, data.length, header.sequence) });
+    const header = decodeSegmentHeader(memory.read(offsetOf(slot, segmentBytes), SEGMENT_HEADER_BYTES), 0);
+    if (header !== undefined) found.push({ slot, header });
   }
   return found;
 }
 
-function newest(slots: ReadonlyArray<Slot>): ReadonlyArray<Slot> {
+function readSegment(memory: SurvivorMemory, segmentBytes: number, { slot, header }: Slot): Segment {
+  const data = memory.read(offsetOf(slot, segmentBytes), segmentBytes);
+  return { slot, header, records: readFrames(data, SEGMENT_HEADER_BYTES, data.length, header.sequence) };
+}
+
+/** Only what may count is read whole: there can be much else, and this process needs its memory. */
+function newest(memory: SurvivorMemory, segmentBytes: number, slots: ReadonlyArray<Slot>): ReadonlyArray<Segment> {
   const generations = [...new Set(slots.map(({ header }) => header.generation))].sort((a, b) => b - a);
   for (const generation of generations) {
-    const own = unbroken(slots.filter(({ header }) => header.generation === generation));
+    const found = unbroken(slots.filter(({ header }) => header.generation === generation));
+    const own = found.map((slot) => readSegment(memory, segmentBytes, slot));
     if (isReady(own)) return own;
     reached("incomplete generation of survivors ignored");
   }
@@ -122,7 +132,7 @@ export function scanMemory(memory: SurvivorMemory, segmentBytes: number): Scanne
     const why = `it is of version ${version}, ${SURVIVOR_VERSION} is understood`;
     return { ...numbers, survived: { _tag: "Unusable", why }, slotsInUse: [] };
   }
-  const own = newest(slots);
+  const own = newest(memory, segmentBytes, slots);
   const first = own[0]?.header;
   if (first === undefined) return { ...numbers, survived: { _tag: "Nothing" }, slotsInUse: [] };
   const { uuid, epoch, base, sequenceBefore } = first;
