@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { SNAPSHOT_ROOT, Table } from "../format/tables.ts";
 import { DirtyList, FAN_MAX } from "./node.ts";
-import { Tree } from "./tree.ts";
+import { Tree, TREE_LIMITS } from "./tree.ts";
 
 it("writes a leaf that comes between two parts of a split one together with both", () => {
   const books = { added: () => {}, removed: () => {} };
@@ -17,5 +17,22 @@ it("writes a leaf that comes between two parts of a split one together with both
   expect(tree.flushGroup(left)).toEqual([left, between, right]);
   expect(tree.flushGroup(between)).toEqual([left, between, right]);
   expect(tree.flushGroup(right)).toEqual([left, between, right]);
+  tree.dispose();
+});
+
+it("splits a leaf again where one half holds nearly all of its bytes", () => {
+  const books = { added: () => {}, removed: () => {} };
+  const tree = new Tree(Table.extents, undefined, new DirtyList(), books, TREE_LIMITS);
+  const long = new Int32Array(1000);
+  const keys: Array<number> = [];
+  let sequence = 1;
+  const put = (inode: number, lengthBytes: number): void => {
+    tree.put(inode, 0, SNAPSHOT_ROOT, long, 0, lengthBytes, sequence++);
+    keys.push(inode);
+  };
+  for (let inode = 1000; inode < 1016; inode++) put(inode, 4);
+  for (let inode = 900; inode > 860; inode--) put(inode, 4000);
+  for (const inode of keys) expect(tree.find(inode, 0, SNAPSHOT_ROOT)!.leaf!.get(inode, 0, SNAPSHOT_ROOT)).not.toBe(-1);
+  for (const inode of keys) tree.remove(inode, 0, SNAPSHOT_ROOT, sequence++);
   tree.dispose();
 });

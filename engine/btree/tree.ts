@@ -164,28 +164,37 @@ export class Tree {
     lengthBytes: number,
     sequence: number,
   ): void {
-    let node = this.find(inode, offset, snapshot);
-    if (node === undefined) throw new Error("put into a leaf that is not resident");
-    if (!node.leaf!.fits((lengthBytes + 3) >> 2) || node.leaf!.n >= this.limits.leafRowsMax) {
-      this.makeRoom(node, inode, offset, snapshot, sequence);
-      node = this.find(inode, offset, snapshot)!;
-    }
+    const node = this.leafWithRoom(inode, offset, snapshot, (lengthBytes + 3) >> 2, this.limits.leafRowsMax, sequence);
     node.leaf!.put(inode, offset, snapshot, words, word, lengthBytes);
     this.dirty.add(node, sequence);
   }
 
   /** Removes the key if it is there; the leaf that covers it is resident. */
   remove(inode: number, offset: number, snapshot: number, sequence: number): void {
-    let node = this.find(inode, offset, snapshot);
-    if (node === undefined) throw new Error("removal from a leaf that is not resident");
-    if (!node.leaf!.fits(0)) {
-      this.makeRoom(node, inode, offset, snapshot, sequence);
-      node = this.find(inode, offset, snapshot)!;
-    }
+    const node = this.leafWithRoom(inode, offset, snapshot, 0, Number.POSITIVE_INFINITY, sequence);
     if (!node.leaf!.del(inode, offset, snapshot)) return;
     this.dirty.add(node, sequence);
     const small = node.leaf!.liveBytes < MERGE_BELOW_BYTES && node.leaf!.n < this.limits.leafRowsMax / 4;
     if (small && node.parent !== undefined) this.tryMerge(node, sequence);
+  }
+
+  /** The leaf that covers the key: fewer rows than that, and room for one more whose value has so many words. */
+  private leafWithRoom(
+    inode: number,
+    offset: number,
+    snapshot: number,
+    words: number,
+    rowsMax: number,
+    sequence: number,
+  ): Node {
+    for (let parts = 0; ; parts++) {
+      const node = this.find(inode, offset, snapshot);
+      if (node === undefined) throw new Error("a change of a leaf that is not resident");
+      // A split is by rows: where some values are much longer than others one half can be nearly as full as the whole.
+      if (parts > 1) reached("leaf split again for one row");
+      if (node.leaf!.fits(words) && node.leaf!.n < rowsMax) return node;
+      this.makeRoom(node, inode, offset, snapshot, sequence);
+    }
   }
 
   /** Replaces a leaf's rows by another frame of them. */
