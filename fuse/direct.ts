@@ -58,18 +58,13 @@ import {
 import { CHANGES, TELLS_OF_INODE, UNANSWERED } from "./protocol/request-kinds.ts";
 import { decodeSetattr, isDots, KernelRequest } from "./protocol/request.ts";
 import type { Caller } from "./requests.ts";
+import { Resending } from "./resending.ts";
 import type { TransportServices } from "./transport.ts";
 
 /** Largest write and read: what the kernel's limit of pages allows. */
 export const WRITE_BYTES_MAX = 1024 * 1024;
 /** How far ahead the kernel may read; what it does is a property of the mount (`mount-tuning.ts`). */
 export const READAHEAD_BYTES = 4 * WRITE_BYTES_MAX;
-/**
- * Requests that a server before this one had taken come first. They have come when so long has passed, or, as threads may
- * read at the same time, this long behind the first one that is new.
- */
-const RESENT_WITHIN_MS = 10_000;
-const RESENT_BEFORE_NEW_MS = 1000;
 const PAGE_BYTES = 4096;
 const BACKGROUND_MAX = 64;
 /** Bytes that an entry of a listing takes at least, and about. */
@@ -123,8 +118,7 @@ export class DirectTransport {
   readonly references = new KernelReferences();
   private opensSilently = { files: false, directories: false };
   private closed = false;
-  /** Runs while requests may be sent again, and none is known to be new. */
-  private awaitingNew: NodeJS.Timeout | undefined;
+  private resending: Resending | undefined;
   notifier: Notifier | undefined;
 
   constructor(pool: Pick<Pool, "filesystemFor" | "atOnceFor">, services: TransportServices, options: DirectOptions) {
@@ -153,14 +147,7 @@ export class DirectTransport {
     if (outliving?.tookOver !== true) return;
     const [files, directories] = outliving.note;
     this.opensSilently = { files: files === 1, directories: directories === 1 };
-    this.awaitingNew = setTimeout(() => outliving.allResent(), RESENT_WITHIN_MS).unref();
-  }
-
-  /** Until then everything is kept that the server before had kept. */
-  private newHasCome(): void {
-    clearTimeout(this.awaitingNew);
-    this.awaitingNew = undefined;
-    setTimeout(() => this.services.outliving?.allResent(), RESENT_BEFORE_NEW_MS).unref();
+    this.resending = new Resending(() => outliving.allResent());
   }
 
   /** What the kernel must be told unasked goes this way. */
@@ -195,7 +182,7 @@ export class DirectTransport {
       this.forgotten(request);
       return void answer();
     }
-    if (this.awaitingNew !== undefined && !request.resent) this.newHasCome();
+    if (!request.resent) this.resending?.newCame();
     // What is sent again may have been done.
     const atOnce = this.closed || request.resent ? undefined : answerAtOnce(request, this);
     if (typeof atOnce === "number") return void answer(header(request.view, atOnce, 0));

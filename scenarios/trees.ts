@@ -7,6 +7,7 @@
 import * as Effect from "effect/Effect";
 import type { Client, Program, ScenarioPlan } from "../harness/scenario.ts";
 import { type Operation, perform, performer } from "../harness/workload/operation.ts";
+import { TREE_LIMITS } from "../engine/btree/tree.ts";
 import { fixedTiming } from "../devices/sim/timing.ts";
 import { CRASHES, type Medium, pool, STRICT, type Story } from "./pools.ts";
 import type { Entropy } from "../harness/entropy.ts";
@@ -79,4 +80,48 @@ const ebbingTrees: Story = {
   },
 };
 
-export const treeStories: ReadonlyArray<Story> = [ebbingTrees];
+/** The data of small files lies in their rows. */
+const LONG_BYTES = { least: 2036, most: 2048 };
+const SHORT_BYTES_MAX = 4;
+const LONG_FILES = 36;
+
+/** Fills the files that were made first, the longest there are in one row, when those behind have hardly anything. */
+function fillInFront(shortFiles: number): Program {
+  return ({ filesystem, note, random }: Client) =>
+    Effect.gen(function* () {
+      const by = performer(filesystem, note);
+      const files = Array.from({ length: LONG_FILES + shortFiles }, (_, index) => `/${index}`);
+      for (const path of files) yield* perform({ kind: "create", path }, by);
+      const write = (path: string, lengthBytes: number): Effect.Effect<unknown> => {
+        const pattern = { tag: random.below(1000), lengthBytes, texture: "noise" as const };
+        return perform({ kind: "write", target: path, offsetBytes: 0, pattern }, by);
+      };
+      for (const path of files.slice(LONG_FILES)) yield* write(path, random.between(1, SHORT_BYTES_MAX));
+      yield* perform({ kind: "syncfs" }, by);
+      const long = files.slice(0, LONG_FILES);
+      for (const path of random.chance(0.5) ? long : long.toReversed()) {
+        yield* write(path, random.between(LONG_BYTES.least, LONG_BYTES.most));
+        if (random.chance(0.2)) yield* perform({ kind: "fsync", target: path }, by);
+      }
+      yield* perform({ kind: "syncfs" }, by);
+    });
+}
+
+const lopsidedLeaves: Story = {
+  name: "lopsided-leaves",
+  summary: "long rows come before short ones, until one half of a leaf holds nearly all of its bytes",
+  plan: (entropy: Entropy, medium: Medium): ScenarioPlan => {
+    const random = entropy.stream("lopsided leaves");
+    const base = pool(entropy, medium, 120);
+    return {
+      ...base,
+      // Leaves are as large as they are in use.
+      open: { ...base.open, treeLimits: TREE_LIMITS },
+      tolerance: STRICT,
+      clients: [fillInFront(random.between(28, 38))],
+      crash: { ...CRASHES, statesMax: 8 },
+    };
+  },
+};
+
+export const treeStories: ReadonlyArray<Story> = [ebbingTrees, lopsidedLeaves];

@@ -68,8 +68,8 @@ export const RATES: Readonly<Record<string, number>> = {
   "leaf compacted": 15,
   "leaf evicted": 20,
   "leaf split": 60,
-  // Needs a leaf of which one half holds nearly all bytes: one scenario makes such.
-  "leaf split again for one row": 0.05,
+  // Needs a leaf of which one half holds nearly all bytes: one story makes such.
+  "leaf split again for one row": 3,
   "leaves merged": 30,
   // Needs a crash between two transactions of a clearing, which follow each other at once.
   "logged operation resumed": 0.02,

@@ -36,6 +36,18 @@ export const btreeMutants: ReadonlyArray<Mutant> = [
     scenarios: ["pressed-journal", "zoned/pressed-journal"],
   },
   {
+    id: "split-once-for-a-row",
+    breaks: "a leaf is split once for a row that does not fit, though the half that it goes to may be as good as full",
+    file: "engine/btree/tree.js",
+    edits: [
+      {
+        find: "if (node.leaf.fits(words) && node.leaf.n < rowsMax)",
+        replace: "if (parts > 0 || (node.leaf.fits(words) && node.leaf.n < rowsMax))",
+      },
+    ],
+    scenarios: ["lopsided-leaves", "zoned/lopsided-leaves"],
+  },
+  {
     id: "split-drops-row",
     breaks: "a leaf that splits loses the row at the cut",
     file: "engine/btree/tree.js",
