@@ -344,9 +344,14 @@ export class MortalPool implements Observable {
     const opens = (this.opens.get(inode) ?? 0) - 1;
     this.opens.set(inode, opens);
     if (opens > 0 || !this.random.chance(0.7)) return Effect.void;
-    return Effect.andThen(
-      Effect.orDie(Deferred.await(this.serving)),
-      Effect.suspend(() => Effect.ignore(this.pool.forgotten(inode))),
+    return this.forget(inode);
+  }
+
+  private forget(inode: number): Effect.Effect<void> {
+    const { serving } = this;
+    return Effect.flatMap(Effect.orDie(Deferred.await(serving)), ({ pool }) =>
+      // It stopped taking requests meanwhile.
+      serving === this.serving ? Effect.ignore(pool!.forgotten(inode)) : this.forget(inode),
     );
   }
 

@@ -76,7 +76,10 @@ function takenOver(
   const log = { memory: mark.ram!.fork(), ...(segmentBytes === undefined ? {} : { segmentBytes }) };
   return Effect.scoped(
     Effect.gen(function* () {
-      const pool = yield* openPool([disk], { ...open, survivors: new SurvivorLog(log) });
+      const survivors = new SurvivorLog(log);
+      const pool = yield* openPool([disk], { ...open, survivors });
+      // Whoever had asked is gone.
+      survivors.allResent();
       const { problems } = oracle.judge(mark, yield* collectTree(pool.filesystem));
       const report = yield* pool.check();
       yield* pool.handOver;

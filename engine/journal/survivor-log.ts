@@ -223,9 +223,13 @@ export class SurvivorLog {
     return this.slotOf.size * this.segmentBytes > this.bytesMax;
   }
 
-  /** Everything is on the devices, up to this entry of the journal: nothing here is needed any more. */
+  /**
+   * Everything is on the devices, up to this entry of the journal: nothing here is needed any more, unless a request of
+   * the process before may still be sent again. Then whoever comes next takes over as from a process that died.
+   */
   settled(end: EntryName): void {
     if (!this.active) return;
+    if (this.inherited.size > 0) return reached("handed over while requests may be sent again");
     this.stateIs(FileStateCode.settled, end);
     this.active = false;
   }

@@ -164,6 +164,8 @@ export const RATES: Readonly<Record<string, number>> = {
   "file without names held": 3,
   // Needs a file that lost its names, and is released by the last who had it open, behind a death.
   "held file forgotten": 0.1,
+  // Needs a process that hands over before it was asked again what the one before had been asked.
+  "handed over while requests may be sent again": 0.05,
   "incomplete generation of survivors ignored": 2,
   // Needs a death between an effect and its answer.
   "request answered without doing it again": 0.5,

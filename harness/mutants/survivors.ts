@@ -21,6 +21,18 @@ export const survivorMutants: ReadonlyArray<Mutant> = [
     scenarios: PROCESSES,
   },
   {
+    id: "handover-forgets-requests",
+    breaks: "a process that hands over says that nothing is needed any more, though requests may be sent again",
+    file: "engine/journal/survivor-log.js",
+    edits: [
+      {
+        find: "if (this.inherited.size > 0)\n            return reached(",
+        replace: "if (false)\n            return reached(",
+      },
+    ],
+    scenarios: PROCESSES,
+  },
+  {
     id: "survivors-dropped-early",
     breaks: "a segment is given up though it holds data that is in no row",
     file: "engine/pool/pool.js",
