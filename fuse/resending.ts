@@ -16,7 +16,10 @@ export class Resending {
   /** `over` is called once. */
   constructor(over: () => void) {
     this.over = over;
-    this.timer = setTimeout(over, WITHIN_MS).unref();
+    this.timer = setTimeout(() => {
+      this.timer = undefined;
+      over();
+    }, WITHIN_MS).unref();
   }
 
   /** A request came that had not been sent before. */
