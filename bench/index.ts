@@ -9,11 +9,13 @@ import { million } from "./million.ts";
 import { paced } from "./paced.ts";
 import { stream } from "./stream.ts";
 import { wear } from "./wear.ts";
+import { workers } from "./workers.ts";
 import type { Workload } from "./workload.ts";
 
 export const workloads: ReadonlyArray<Workload> = [
   metadata,
   stream,
+  workers,
   fill,
   wear,
   crashStates,

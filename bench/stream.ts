@@ -27,7 +27,8 @@ function noise(bytes: number): Uint8Array {
   return new Uint8Array(words.buffer);
 }
 
-function prose(bytes: number): Uint8Array {
+/** Text that shrinks, with some noise in it. */
+export function prose(bytes: number): Uint8Array {
   const source = text("A varve is one year's layer of sediment: written once, in order, never rewritten. ");
   const salt = noise(bytes);
   const result = new Uint8Array(bytes);

@@ -4,6 +4,7 @@
  * Unknown names are refused, with the known ones said. Pure.
  */
 import type { OpenOptions } from "../engine/pool/pool.ts";
+import { COMPRESSION_THREADS_MAX } from "./compression-pool.ts";
 import { COMPRESSION_WORDS, parseCompression } from "../engine/data/compression-words.ts";
 
 /** `direct`: the kernel's protocol itself, as root. `auto`: that where it can be had, else `fuse-native`. */
@@ -33,6 +34,8 @@ export interface MountOptions {
   readonly writebackCache: boolean;
   /** What the server may have resident in all; a default that suits the machine unless told. */
   readonly memoryBytes?: number;
+  /** Threads that compress beside the server's own; one less than there are processors, up to 4, unless told. */
+  readonly compressionThreads?: number;
   /** Whose the server is once the mount stands. */
   readonly dropTo?: string;
   readonly engine: OpenOptions;
@@ -72,7 +75,7 @@ export interface ValueReaders {
   readonly milliseconds: (text: string) => number | undefined;
 }
 
-type Kind = "flag" | "seconds" | "bytes" | "milliseconds" | "user" | "codec";
+type Kind = "flag" | "seconds" | "bytes" | "milliseconds" | "user" | "codec" | "count";
 interface OptionMeaning {
   readonly kind: Kind;
   readonly summary: string;
@@ -151,6 +154,11 @@ const OPTIONS: Readonly<Record<string, OptionMeaning>> = {
       return typeof compression === "string" ? compression : { compression };
     },
   },
+  workers: {
+    kind: "count",
+    summary: `threads that compress, 0 to ${COMPRESSION_THREADS_MAX} (processors but one, up to 4)`,
+    apply: (options, value) => ({ ...options, compressionThreads: value }),
+  },
   commit: engine("milliseconds", "metadata is durable after this time at the latest (1s)", "commitIntervalMs"),
   writeback: engine("milliseconds", "data is written after this time at the latest (5s)", "writebackIntervalMs"),
 };
@@ -169,6 +177,11 @@ function readSeconds(text: string): number | undefined {
   return text !== "" && Number.isFinite(value) && value >= 0 ? value : undefined;
 }
 
+function readThreads(text: string): number | undefined {
+  const value = Number(text);
+  return /^\d+$/.test(text) && value <= COMPRESSION_THREADS_MAX ? value : undefined;
+}
+
 /** Reads the texts of `-o`, each with one option or several between commas; later ones count. */
 export function parseMountOptions(
   texts: ReadonlyArray<string>,
@@ -178,6 +191,7 @@ export function parseMountOptions(
   const read: Record<Exclude<Kind, "flag">, (text: string) => number | undefined> = {
     seconds: readSeconds,
     user: readName,
+    count: readThreads,
     // Reads its value itself.
     codec: () => undefined,
     ...readers,

@@ -25,6 +25,7 @@ import { MemoryControl } from "./memory-control.ts";
 import { processMemory, watchMemory } from "./memory-watch.ts";
 import { MeteredTransport } from "./metered-transport.ts";
 import { Metrics } from "./metrics.ts";
+import { CompressionPool, defaultThreads } from "./compression-pool.ts";
 import { kernelOptions, libfuseOptions, type MountOptions } from "./mount-options.ts";
 import { handOver, inspectMountPoint, MountPointError, unmount, type UnmountManner } from "./mount-point.ts";
 import { loadBinding } from "./native-binding.ts";
@@ -132,7 +133,8 @@ function serveIn(
     const devices = opened.map((device) => watchDevice(device, log.say));
     const limits = { nodeCacheBytes, dirtyBytesMax, readCacheBytes };
     const survivors = readOnly ? undefined : survivorsIn(handed, dirtyBytesMax, log.say);
-    const pool = yield* openPool(devices, { ...options.engine, ...limits, readOnly, survivors });
+    const compressor = readOnly ? undefined : yield* compressorOf(threadsOf(options, memory), log.say);
+    const pool = yield* openPool(devices, { ...options.engine, ...limits, readOnly, survivors, compressor });
     const control = new MemoryControl(memory);
     yield* Effect.forkScoped(Effect.interruptible(watchMemory(pool, control, processMemory, log.say)));
     const outliving = outlivingOf(pool, survivors);
@@ -165,6 +167,21 @@ function serveIn(
   });
 }
 
+const threadsOf = ({ compressionThreads }: MountOptions, { budgetBytes }: MemoryShares): number =>
+  compressionThreads ?? defaultThreads(budgetBytes);
+
+/** Threads that compress for a pool, unless it is to have none; they outlive it. */
+function compressorOf(
+  threads: number,
+  report: (line: string) => void,
+): Effect.Effect<CompressionPool | undefined, never, Scope.Scope> {
+  if (threads === 0) return Effect.succeed(undefined);
+  return Effect.acquireRelease(
+    Effect.sync(() => new CompressionPool(threads, report)),
+    (pool) => Effect.sync(() => pool.close()),
+  );
+}
+
 /** The options that count, those included that nobody gave. */
 function optionWords(options: MountOptions, memory: MemoryShares): ReadonlyArray<string> {
   const { commitIntervalMs, writebackIntervalMs } = options.engine;
@@ -173,6 +190,7 @@ function optionWords(options: MountOptions, memory: MemoryShares): ReadonlyArray
     options.acls ? "acl" : "noacl",
     options.spinMs === 0 ? "nospin" : `spin=${options.spinMs}ms`,
     `memory=${memory.budgetBytes}`,
+    `workers=${threadsOf(options, memory)}`,
     ...(commitIntervalMs === undefined ? [] : [`commit=${commitIntervalMs}ms`]),
     ...(writebackIntervalMs === undefined ? [] : [`writeback=${writebackIntervalMs}ms`]),
   ];

@@ -110,13 +110,22 @@ describe("without root", () => {
   const asNobody = async (mode: number, script: string) => {
     const folder = join(mount.directory, "..");
     for (const path of [folder, mount.image, mount.directory]) fs.chownSync(path, NOBODY, NOBODY);
-    const words = ["setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups", "bash", "-euc", '"$SCRIPT"'];
+    const words = [
+      "setpriv",
+      `--reuid=${NOBODY}`,
+      `--regid=${NOBODY}`,
+      "--clear-groups",
+      "bash",
+      "--norc",
+      "-euc",
+      '"$SCRIPT"',
+    ];
     const around = [
       `mknod -m ${mode.toString(8)} fuse c 10 229; mount --bind fuse /dev/fuse; rm -f fuse`,
       `exec ${words.join(" ")}`,
     ];
     const env = { SCRIPT: script, HOME: folder, VARVE: `${process.execPath} ${program.fileOf("varve.js")}` };
-    return run("unshare", ["-m", "bash", "-euc", around.join("\n")], { cwd: folder, env });
+    return run("unshare", ["-m", "bash", "--norc", "-euc", around.join("\n")], { cwd: folder, env });
   };
 
   it("mounts directly in namespaces of one's own", async ({ skip }) => {

@@ -78,7 +78,7 @@ export function run(program: string, args: ReadonlyArray<string>, options: RunOp
 
 /** Runs a shell script that stops at the first failure; rejects with what it said. Returns what it printed. */
 export async function shell(script: string, options: RunOptions = {}): Promise<string> {
-  const { status, output, errors } = await run("bash", ["-euo", "pipefail", "-c", script], options);
+  const { status, output, errors } = await run("bash", ["--norc", "-euo", "pipefail", "-c", script], options);
   if (status !== 0) throw new Error(`status ${status} of: ${script}\n${output}\n${errors}`);
   return output;
 }

@@ -124,6 +124,16 @@ describe("varve campaign and replay", () => {
   });
 });
 
+describe("threads that compress", () => {
+  it("store what is stored without any", () => {
+    const { out } = varve("bench", "workers", "--scale", "4", "--json");
+    const { workers } = (JSON.parse(out) as { workloads: Record<string, Record<string, { value: number }>> }).workloads;
+    const stored = Object.entries(workers!).flatMap(([name, { value }]) => (name.startsWith("stored") ? [value] : []));
+    expect(stored.length).toBeGreaterThan(1);
+    expect(new Set(stored).size).toBe(1);
+  }, 60_000);
+});
+
 describe("mutants", () => {
   it.each(catalogue.map((mutant) => [mutant.id, mutant] as const))("%s fits the build exactly", (_id, mutant) => {
     const text = readFileSync(join(dist, mutant.file), "utf8");

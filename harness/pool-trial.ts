@@ -21,6 +21,7 @@ import type { Observable } from "./oracle/checked-filesystem.ts";
 import { ImmediatePool } from "./immediate-view.ts";
 import { inRole } from "./role.ts";
 import type { ScenarioPlan } from "./scenario.ts";
+import { SlowCompressor } from "./slow-compressor.ts";
 import type { Session } from "./session.ts";
 import type { Trial } from "./trial.ts";
 import { watchFilesystem } from "./watched-filesystem.ts";
@@ -28,6 +29,9 @@ import type { Operation } from "./workload/operation.ts";
 
 /** Share of runs in which the pool must come to rest before it is closed: in the others it closes with work to do. */
 const REST_SHARE = 0.3;
+
+/** Share of runs in which somebody beside the pool compresses for it. */
+const COMPRESSOR_SHARE = 0.5;
 
 /** Share of the calls of a run that are tried at once first, where nothing must be waited for. */
 const AT_ONCE_SHARES = [0, 0.5, 1];
@@ -47,6 +51,8 @@ export class PoolTrial implements Trial<Mark> {
   private readonly plan: ScenarioPlan;
   private oracle: Oracle;
   private readonly open: OpenOptions;
+  /** Who compresses for the clients' pool, if anybody does. */
+  private readonly compressor: SlowCompressor | undefined;
   /** Is the next call tried at once first? */
   private readonly tried: () => boolean;
   /** The pool failed for good, as its scenario allows. */
@@ -59,10 +65,17 @@ export class PoolTrial implements Trial<Mark> {
     this.oracle.model.keepsGone = plan.mortality !== undefined;
     const inlineAsks = session.entropy.stream("inline asks").chance(0.5);
     this.open = { ...OPEN, inlineAsks, ...plan.open };
+    const compressor = session.entropy.stream("compressor");
+    this.compressor = compressor.chance(COMPRESSOR_SHARE) ? new SlowCompressor(compressor) : undefined;
     const atOnce = session.entropy.stream("at once");
     const share = atOnce.pick(AT_ONCE_SHARES);
     this.tried = () => atOnce.chance(share);
     this.recoverable = this.recoveryOf(this.oracle);
+  }
+
+  /** As the clients' pool is opened. */
+  private get opening(): OpenOptions {
+    return { ...this.open, compressor: this.compressor };
   }
 
   private recoveryOf(oracle: Oracle): PoolRecovery {
@@ -90,7 +103,7 @@ export class PoolTrial implements Trial<Mark> {
             const mortal = self.mortalPool();
             if (mortal !== undefined) yield* mortal.start;
             if (plan.earlier !== undefined) self.arm();
-            const first = mortal === undefined ? yield* openPool([disk], self.open) : undefined;
+            const first = mortal === undefined ? yield* openPool([disk], self.opening) : undefined;
             if (plan.earlier === undefined) self.arm();
             if (plan.clockJumps === true) oracle.model.clock = yield* session.jumpingClock;
             if (mortal !== undefined) self.armProcess(mortal);
@@ -111,7 +124,9 @@ export class PoolTrial implements Trial<Mark> {
         );
       }),
     );
-    const wrong = this.oracle.violation?.message ?? problem ?? session.violation;
+    const kept = this.compressor?.outstanding ?? 0;
+    const forgotten = kept === 0 ? undefined : `${kept} pieces were compressed that nobody let go of`;
+    const wrong = this.oracle.violation?.message ?? problem ?? session.violation ?? forgotten;
     if (wrong !== undefined || disk.statistics.overwrites === 0) return wrong;
     return `the block at byte ${disk.statistics.firstOverwriteBytes} was written twice without a reset`;
   }
@@ -170,10 +185,10 @@ export class PoolTrial implements Trial<Mark> {
   }
 
   private mortalPool(): MortalPool | undefined {
-    const { session, plan, open } = this;
+    const { session, plan, opening } = this;
     const { mortality } = plan;
     if (mortality === undefined) return undefined;
-    return new MortalPool(session.disk, open, mortality, session.entropy.stream("process deaths"), this.tried);
+    return new MortalPool(session.disk, opening, mortality, session.entropy.stream("process deaths"), this.tried);
   }
 
   /** States in which a process dies: everything that took effect is there, but for what was just being kept. */

@@ -51,9 +51,14 @@ export class CompressionHistory {
   private pauseExtents = 1;
   private leftAlone = 0;
 
+  /** Nothing speaks against trying, so far. */
+  get hopeful(): boolean {
+    return this.disappointments < DISAPPOINTMENTS_MAX;
+  }
+
   /** Is the next extent worth trying? To be asked once for each. */
   get worthTrying(): boolean {
-    if (this.disappointments < DISAPPOINTMENTS_MAX) return true;
+    if (this.hopeful) return true;
     if (this.leftAlone < this.pauseExtents) {
       this.leftAlone++;
       reached("extent left alone for its file's past");

@@ -27,6 +27,12 @@ export interface Encoded {
   readonly rawBytes: number;
 }
 
+/** What came of compressing. */
+export interface Shrunk {
+  /** Memory of its own; undefined if it saved too little. */
+  readonly stored: Uint8Array | undefined;
+}
+
 const histogram = new Uint32Array(256);
 
 /** Entropy of a sample from several places, in bits a byte. */
@@ -60,21 +66,44 @@ function promising(
   return false;
 }
 
+/** Is a result of so many bytes worth keeping? */
+const pays = (storedBytes: number, rawBytes: number): boolean => storedBytes <= rawBytes - (rawBytes >> 4);
+
+/** What compressing gave: the first `length` of these bytes, copied, if that pays. */
+export const keptOf = (compressed: Uint8Array, length: number, rawBytes: number): Shrunk => ({
+  stored: pays(length, rawBytes) ? compressed.slice(0, length) : undefined,
+});
+
+/** Compresses, whatever the bytes look like. */
+export function shrink(bytes: Uint8Array, level: number): Shrunk {
+  const needed = compressedBytesMax(bytes.length);
+  if (scratch.length < needed) scratch = new Uint8Array(needed);
+  return keptOf(scratch, compressInto(scratch, bytes, level), bytes.length);
+}
+
+/** Would `encode` try to compress these bytes, if nothing that comes before them speaks against it? */
+export const looksPromising = (bytes: Uint8Array, choice: CompressionChoice, history?: CompressionHistory): boolean =>
+  choice.codec === Compression.zstd &&
+  bytes.length >= COMPRESS_BYTES_MIN &&
+  (!choice.adaptive || (history?.hopeful !== false && sampleEntropyBits(bytes) <= ENTROPY_BITS_MAX));
+
 /**
  * Compresses if that pays, and checksums what will be stored. The result may share memory with `bytes`. `history` is of
- * the file, if it is one whose past is known.
+ * the file, if it is one whose past is known; `shrunk` what `shrink` gave for these bytes, of which `looksPromising` was
+ * true: what is stored is the same with it and without.
  */
-export function encode(bytes: Uint8Array, choice: CompressionChoice, history?: CompressionHistory): Encoded {
+export function encode(
+  bytes: Uint8Array,
+  choice: CompressionChoice,
+  history?: CompressionHistory,
+  shrunk?: Shrunk,
+): Encoded {
   const compression = choice.codec;
   if (compression === Compression.zstd && bytes.length >= COMPRESS_BYTES_MIN && promising(bytes, choice, history)) {
-    const needed = compressedBytesMax(bytes.length);
-    if (scratch.length < needed) scratch = new Uint8Array(needed);
-    const length = compressInto(scratch, bytes, choice.level);
-    const shrank = length <= bytes.length - (bytes.length >> 4);
-    history?.tried(shrank);
-    if (shrank) {
-      const stored = scratch.slice(0, length);
-      return { stored, checksum: checksumOf(stored, 0, length), compression, rawBytes: bytes.length };
+    const { stored } = shrunk ?? shrink(bytes, choice.level);
+    history?.tried(stored !== undefined);
+    if (stored !== undefined) {
+      return { stored, checksum: checksumOf(stored, 0, stored.length), compression, rawBytes: bytes.length };
     }
     reached("compression gave too little");
   }

@@ -15,6 +15,7 @@ import { BACKPOINTER_BYTES, encodeBackpointer } from "../format/values/backpoint
 import { decodeExtent, type ExtentValue, rowLiveBytes } from "../format/values/extent.ts";
 import { Compression } from "../format/superblock.ts";
 import { choiceOf } from "./compression.ts";
+import type { Compressor } from "./compressor.ts";
 import type { EngineServices, ExtentStore, SpaceService } from "./services.ts";
 
 const BLOCK_BYTES = 4096;
@@ -27,6 +28,7 @@ export interface ReferenceOptions {
   readonly dirtyBytesMax?: number;
   readonly readCacheBytes?: number;
   readonly compression?: number;
+  readonly compressor?: Compressor | undefined;
   readonly directoryHashBits?: number;
   /** What becomes of work in the background; without it none is ever done. */
   readonly background?: EngineServices["background"];
@@ -205,6 +207,7 @@ export function makeReferenceServices(options: ReferenceOptions = {}): Reference
     hashSeed: [1, 2],
     directoryHashBits: options.directoryHashBits ?? 48,
     compression: choiceOf(options.compression ?? Compression.zstd),
+    compressor: options.compressor,
     blockBytes: BLOCK_BYTES,
     readOnly: false,
     memory: { dirtyBytesMax: options.dirtyBytesMax ?? 2 ** 30, readCacheBytes: options.readCacheBytes ?? 0 },

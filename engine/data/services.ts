@@ -9,6 +9,7 @@ import type { PoolFailed } from "../actor.ts";
 import type { AppendError, Placement } from "../allocator/write-point.ts";
 import type { Transactor } from "../btree/transaction.ts";
 import type { CompressionChoice } from "./compression.ts";
+import type { Compressor } from "./compressor.ts";
 import type { SurvivorLog } from "../journal/survivor-log.ts";
 
 export interface ExtentStore {
@@ -65,6 +66,8 @@ export interface EngineServices {
   readonly directoryHashBits: number;
   /** Of new data. */
   readonly compression: CompressionChoice;
+  /** Compresses new data ahead of who writes it. */
+  readonly compressor?: Compressor | undefined;
   readonly blockBytes: number;
   readonly readOnly: boolean;
   readonly memory: MemoryLimits;

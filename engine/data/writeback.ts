@@ -2,10 +2,10 @@
  * Writeback: takes the dirty bytes of a file, encodes them, appends them to a write point, and only then changes rows.
  *
  * A range becomes an extent of at most 128 KiB, or an inline row if it is tiny or the whole file is. While some of them
- * are on their way to the device the next are encoded; commits follow one another in the order of the bytes. The size of
- * a file on disk rises in the very transaction that puts the bytes it speaks of, in ascending order, so no crash shows a
- * size without its data. If the data cannot be written it stays dirty, the file remembers the failure until an fsync has
- * reported it, and the next writeback tries again.
+ * are on their way to the device the next are encoded, and those behind them compressed elsewhere; commits follow one
+ * another in the order of the bytes. The size of a file on disk rises in the very transaction that puts the bytes it
+ * speaks of, in ascending order, so no crash shows a size without its data. If the data cannot be written it stays dirty,
+ * the file remembers the failure until an fsync has reported it, and the next writeback tries again.
  */
 import * as Effect from "effect/Effect";
 import * as Fiber from "effect/Fiber";
@@ -19,9 +19,10 @@ import type { ExtentValue } from "../format/values/extent.ts";
 import { OwnCompression } from "../format/values/own-compression.ts";
 import { later, loadInode, storeInode } from "./inode-rows.ts";
 import { reached } from "../marks.ts";
-import { type CompressionChoice, unpacked } from "./compression.ts";
+import { Ahead } from "./ahead.ts";
+import { type CompressionChoice, type CompressionHistory, unpacked } from "./compression.ts";
 import { DirtyBytes, type DirtyRange } from "./dirty.ts";
-import { encode, type Encoded } from "./encode.ts";
+import { encode, type Encoded, type Shrunk } from "./encode.ts";
 import { layOver, rowsIn } from "./extent-map.ts";
 import type { Files, FileState, WrittenKind } from "./files.ts";
 import type { EngineServices } from "./services.ts";
@@ -126,14 +127,40 @@ export class Writeback {
         if (done) return self.files.countWritten("inline", size, size);
       }
       const choice = yield* self.choiceOf(state);
+      const ranges = taken.ranges();
+      const { compressor } = self.services;
+      const ahead =
+        compressor && ranges.length > 1 ? new Ahead(compressor, taken, ranges, choice, state.history) : undefined;
+      const written = self.writeRanges(state, taken, ranges, choice, ahead);
+      yield* ahead === undefined
+        ? written
+        : Effect.ensuring(
+            written,
+            Effect.sync(() => ahead.close()),
+          );
+    });
+  }
+
+  private writeRanges(
+    state: FileState,
+    taken: DirtyBytes,
+    ranges: ReadonlyArray<DirtyRange>,
+    choice: CompressionChoice,
+    ahead: Ahead | undefined,
+  ): Effect.Effect<void, AppendError | PoolFailed> {
+    const self = this;
+    return Effect.gen(function* () {
       const underWay: Array<AppendedBatch> = [];
       let batch: Array<Piece> = [];
       let batchBytes = 0;
       const tail = new Tail(self.services.store.tailBytes("data"));
-      for (const range of taken.ranges()) {
-        for (const piece of self.pieces(state, taken, range, tail, choice)) {
-          batch.push(piece);
+      for (const range of ranges) {
+        for (let at = range.start; at < range.end;) {
+          const piece = pieceAt(at, range.end, tail);
+          const shrunk = ahead?.take(piece);
+          batch.push(encodedPiece(piece, taken, state.history, tail, choice, shrunk && (yield* shrunk)));
           batchBytes += piece.end - piece.start;
+          at = piece.end;
         }
         if (batchBytes < BATCH_BYTES_MAX) continue;
         underWay.push(yield* self.beginAppend(batch));
@@ -202,32 +229,6 @@ export class Writeback {
       reached("written as the file's own compression says");
       return unpacked(packed) ?? compression;
     });
-  }
-
-  private pieces(
-    state: FileState,
-    taken: DirtyBytes,
-    range: DirtyRange,
-    tail: Tail,
-    choice: CompressionChoice,
-  ): Array<Piece> {
-    const pieces: Array<Piece> = [];
-    let at = range.start;
-    while (at < range.end) {
-      const rest = range.end - at;
-      const length = rest <= INLINE_RANGE_BYTES_MAX ? rest : Math.min(rest, tail.limit());
-      const piece = { start: at, end: at + length };
-      const bytes = length <= INLINE_RANGE_BYTES_MAX ? taken.copy(piece) : taken.view(piece);
-      at += length;
-      if (length <= INLINE_RANGE_BYTES_MAX) {
-        pieces.push({ ...piece, inline: bytes, encoded: undefined });
-        continue;
-      }
-      const encoded = encode(bytes, choice, state.history);
-      tail.take(encoded.stored.length);
-      pieces.push({ ...piece, inline: undefined, encoded });
-    }
-    return pieces;
   }
 
   private commitBatch(
@@ -309,6 +310,29 @@ export class Writeback {
     });
     return { reached: done, all: done === piece.end };
   }
+}
+
+/** What of the bytes from `at` to `end`, all of them dirty, becomes one row. */
+function pieceAt(at: number, end: number, tail: Tail): DirtyRange {
+  const rest = end - at;
+  return { start: at, end: at + (rest <= INLINE_RANGE_BYTES_MAX ? rest : Math.min(rest, tail.limit())) };
+}
+
+/** `shrunk`: what compressing the piece gave, if that was done already. */
+function encodedPiece(
+  piece: DirtyRange,
+  taken: DirtyBytes,
+  history: CompressionHistory,
+  tail: Tail,
+  choice: CompressionChoice,
+  shrunk: Shrunk | undefined,
+): Piece {
+  if (piece.end - piece.start <= INLINE_RANGE_BYTES_MAX) {
+    return { ...piece, inline: taken.copy(piece), encoded: undefined };
+  }
+  const encoded = encode(taken.view(piece), choice, history, shrunk);
+  tail.take(encoded.stored.length);
+  return { ...piece, inline: undefined, encoded };
 }
 
 function extentOf(piece: Piece, placement: Placement | undefined): ExtentValue {

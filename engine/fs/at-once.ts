@@ -10,7 +10,7 @@ import type { BtreeActor } from "../btree/btree-actor.ts";
 import { Abort, type Body, type Transaction } from "../btree/transaction.ts";
 import type { Pieces } from "../data/read-memory.ts";
 import { reached } from "../marks.ts";
-import { Changes, type Making, type ViewParts } from "./changes.ts";
+import { Changes, type Making, modeOf, type Step, type ViewParts } from "./changes.ts";
 import { asFsError } from "./file-access.ts";
 import {
   type AttributeChanges,
@@ -93,7 +93,7 @@ export class AtOnce {
   /** Changes of size wait for data. */
   setattr(inode: number, changes: AttributeChanges): Attributes | FsError | undefined {
     if (changes.sizeBytes !== undefined) return undefined;
-    return this.change((tx) => this.changes.setattr(tx, inode, changes));
+    return this.change((tx) => this.changes.setattr(tx, inode, changes), modeOf);
   }
 
   mknod(parent: number, name: Uint8Array, mode: number, rdev: number, owner: Owner): Attributes | FsError | undefined {
@@ -172,9 +172,12 @@ export class AtOnce {
     return answer;
   }
 
-  private change<A>(body: (tx: Transaction) => A | FsError | typeof WAITS, made = 0): A | FsError | undefined {
+  private change<A>(body: (tx: Transaction) => A | FsError | typeof WAITS, step: Step<A> = 0): A | FsError | undefined {
     if (this.parts.services.readOnly) return undefined;
-    const told = this.changes.told<A | typeof WAITS>(body, made) as Body<A, FsError | undefined>;
+    const told = this.changes.told<A | typeof WAITS>(body, step as Step<A | typeof WAITS>) as Body<
+      A,
+      FsError | undefined
+    >;
     const answer = this.immediate.now(told);
     if (answer !== undefined && !(answer instanceof Abort)) reached("changed at once");
     return answer instanceof Abort ? answer.error : answer;

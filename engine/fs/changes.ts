@@ -61,6 +61,11 @@ export interface Making {
   readonly target: Uint8Array | undefined;
 }
 
+/** The number of a step, by which a later process knows it; of some it follows from the answer. */
+export type Step<A> = number | ((answer: A) => number);
+
+export const modeOf = ({ mode }: Attributes): number => mode;
+
 export class Changes {
   private readonly parts: ViewParts;
   private readonly user: FilesystemUser;
@@ -76,15 +81,15 @@ export class Changes {
     if (!CIRCUMSTANCES.has(reason)) this.observe();
   }
 
-  /** The body of a transaction that tells the user: of one that returns a value, or what is wrong. */
-  told<A>(body: (tx: Transaction) => A | FsError, made = 0): Body<A, FsError> {
+  /** The body of a transaction that tells the user, by the number of the step: of one that returns a value, or what is wrong. */
+  told<A>(body: (tx: Transaction) => A | FsError, step: Step<A> = 0): Body<A, FsError> {
     return (tx) => {
       const answer = body(tx);
       if (answer instanceof FsError) {
         this.observeFailure(answer);
         return new Abort(answer);
       }
-      tx.onCommit(() => this.observe(made));
+      tx.onCommit(() => this.observe(typeof step === "number" ? step : step(answer)));
       return answer;
     };
   }

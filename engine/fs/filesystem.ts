@@ -11,7 +11,16 @@ import type { Transaction } from "../btree/transaction.ts";
 import type { InodeValue } from "../format/values/inode.ts";
 import { isOwnCompression } from "../format/values/own-compression.ts";
 import { reached } from "../marks.ts";
-import { areTimes, changed, Changes, type Making, PERMISSION_BITS, type ViewParts } from "./changes.ts";
+import {
+  areTimes,
+  changed,
+  Changes,
+  type Making,
+  modeOf,
+  PERMISSION_BITS,
+  type Step,
+  type ViewParts,
+} from "./changes.ts";
 import type { NamePlace } from "./directory.ts";
 import { asFsError, type FileFailure } from "./file-access.ts";
 import { attributesOf } from "./inode.ts";
@@ -59,13 +68,13 @@ export class View implements Filesystem {
   }
 
   /** Runs a body that returns a value or what is wrong. */
-  private run<A>(body: (tx: Transaction) => A | FsError, made = 0): Effect.Effect<A, FsError | PoolFailed> {
-    return this.parts.services.transactor.transact<A, FsError>(this.changes.told(body, made));
+  private run<A>(body: (tx: Transaction) => A | FsError, step: Step<A> = 0): Effect.Effect<A, FsError | PoolFailed> {
+    return this.parts.services.transactor.transact<A, FsError>(this.changes.told(body, step));
   }
 
-  private change<A>(body: (tx: Transaction) => A | FsError, made = 0): Fs<A> {
+  private change<A>(body: (tx: Transaction) => A | FsError, step: Step<A> = 0): Fs<A> {
     if (this.parts.services.readOnly) return this.fail(new FsError("ReadOnly"));
-    return toFs(this.run(body, made));
+    return toFs(this.run(body, step));
   }
 
   /** Asks for space for new metadata; frees some first if it must. */
@@ -106,7 +115,7 @@ export class View implements Filesystem {
       const truncated = Effect.suspend(() => files.ranges.truncate(inode, sizeBytes, apply, this.observe));
       return Effect.map(toFs(truncated), (row) => attributesOf(inode, row, undefined));
     }
-    return this.change((tx) => this.changes.setattr(tx, inode, changes));
+    return this.change((tx) => this.changes.setattr(tx, inode, changes), modeOf);
   }
 
   private make(parent: number, name: Uint8Array, what: Making | FsError): Fs<Attributes> {
@@ -148,7 +157,7 @@ export class View implements Filesystem {
         if (row instanceof FsError) return row;
         if (nameless) tx.onCommit(() => this.parts.files.named(inode));
         return this.changes.attributes(inode, row);
-      }),
+      }, modeOf),
     );
   }
 

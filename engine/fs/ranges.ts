@@ -39,7 +39,7 @@ export class RangeOperations {
     inode: number,
     size: number,
     change: (row: InodeValue, now: Timestamp) => InodeValue,
-    observe: () => void,
+    observe: (mode?: number) => void,
   ): Effect.Effect<InodeValue, FileFailure> {
     if (!isRange(size, 0)) {
       observe();
@@ -54,7 +54,7 @@ export class RangeOperations {
     state: FileState,
     size: number,
     change: (row: InodeValue, now: Timestamp) => InodeValue,
-    observe: () => void,
+    observe: (mode?: number) => void,
   ): Effect.Effect<InodeValue, FileFailure> {
     const self = this;
     const { inode } = state;
@@ -85,7 +85,7 @@ export class RangeOperations {
           state.modified = undefined;
           self.access.services.survivors?.change(inode, size, Number.MAX_SAFE_INTEGER, size);
           if (more) state.hidden = { start: next, end };
-          observe();
+          observe(stored.mode);
         });
         return { row: stored, next, end };
       });

@@ -138,7 +138,7 @@ export type Fs<A> = Effect<A, FsError>;
 export interface FilesystemUser {
   /**
    * Called at the one moment, on the same stack, at which each operation called through the view takes effect; with the
-   * inode that it made, or the offset that an append got.
+   * inode that it made, the offset that an append got, or the mode of what `setattr` and `link` changed.
    */
   linearized(number?: number): void;
   /** Does the user refer to the inode, though it did not open it? Such an inode stays when its last name goes. */

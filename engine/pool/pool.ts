@@ -25,6 +25,7 @@ import { offsetOfHash } from "../fs/directory.ts";
 import { nameHash } from "../fs/names.ts";
 import type { WrittenBytes, WrittenKind } from "../data/files.ts";
 import { choiceOf, type CompressionChoice } from "../data/compression.ts";
+import type { Compressor } from "../data/compressor.ts";
 import type { MemoryLimits } from "../data/services.ts";
 import type { Filesystem, FilesystemUser, FsError } from "../fs/types.ts";
 import type { SurvivorLog } from "../journal/survivor-log.ts";
@@ -63,6 +64,8 @@ export interface OpenOptions extends Partial<RuntimeOptions> {
   readonly writebackIntervalMs?: number;
   /** Of new data, instead of what the pool was made with. */
   readonly compression?: CompressionChoice;
+  /** Compresses it on other processors. */
+  readonly compressor?: Compressor | undefined;
   /** Keeps what takes effect for the next process, and has what the one before kept. */
   readonly survivors?: SurvivorLog | undefined;
 }
@@ -273,6 +276,7 @@ const start = Effect.fnUntraced(function* (
     hashSeed: superblock.hashSeed,
     directoryHashBits: superblock.directoryHashBits,
     compression: options.compression ?? choiceOf(superblock.compression),
+    compressor: options.compressor,
     blockBytes: superblock.blockBytes,
     readOnly: options.readOnly ?? false,
     survivors,

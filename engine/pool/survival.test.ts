@@ -165,6 +165,33 @@ describe("the process after one that died", () => {
     }
   });
 
+  test("says of what is gone since that it was changed", async () => {
+    const machine = await Machine.make();
+    const inode = await machine.process((pool) =>
+      Effect.gen(function* () {
+        const made = yield* file(pool, "short lived");
+        yield* pool.filesystemForRequest(10).setattr(made.inode, { sizeBytes: 5 });
+        yield* pool.filesystemForRequest(12).setattr(made.inode, { mode: 0o600 });
+        yield* pool.filesystemForRequest(14).link(made.inode, ROOT_INODE, name("other"));
+        yield* pool.filesystem.unlink(ROOT_INODE, name("short lived"));
+        yield* pool.filesystem.unlink(ROOT_INODE, name("other"));
+        return made.inode;
+      }),
+    );
+    await machine.process((pool) =>
+      Effect.gen(function* () {
+        const gone = { inode, links: 0, mode: 0o100600 };
+        const resized = yield* pool.filesystemForRequest(10).setattr(inode, { sizeBytes: 5 });
+        expect(resized).toMatchObject({ inode, links: 0 });
+        expect(resized.mode & 0o170000).toBe(0o100000);
+        expect(yield* pool.filesystemForRequest(12).setattr(inode, { mode: 0o600 })).toMatchObject(gone);
+        expect(yield* pool.filesystemForRequest(14).link(inode, ROOT_INODE, name("other"))).toMatchObject(gone);
+        const other = yield* Effect.flip(pool.filesystemForRequest(16).setattr(inode, { mode: 0o644 }));
+        expect(other).toMatchObject({ reason: "NoEntry" });
+      }),
+    );
+  });
+
   test("keeps files without names until they are forgotten, and a cold start removes them", async () => {
     const machine = await Machine.make();
     const [a, b] = await machine.process((pool) =>

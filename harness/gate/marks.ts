@@ -23,6 +23,10 @@ export const RATES: Readonly<Record<string, number>> = {
   // Needs clients that fill entries faster than a slow journal takes them.
   "commit waited for the journal to write": 0.02,
   "change refused by a frozen pool": 2,
+  // All three need somebody who compresses beside the pool, and a file of which several pieces wait to be written.
+  "compressed ahead": 20,
+  "compressed ahead in vain": 5,
+  "compression taken back": 20,
   // Needs a directory that was given one.
   "compression inherited": 4,
   // Needs bytes that look compressible and are not; few are drawn.
@@ -169,6 +173,8 @@ export const RATES: Readonly<Record<string, number>> = {
   "incomplete generation of survivors ignored": 2,
   // Needs a death between an effect and its answer.
   "request answered without doing it again": 0.5,
+  // Needs a death between a change and its answer, and the last name to go before it is asked again.
+  "request answered for an inode that is gone": 0.003,
   "segment of survivors begun": 2,
   "segment of survivors dropped": 0.5,
   "settled pool taken over": 2,

@@ -18,6 +18,20 @@ export const dataMutants: ReadonlyArray<Mutant> = [
     scenarios: ["stubborn-data"],
   },
   {
+    id: "guess-of-another-length",
+    breaks: "what was compressed ahead is stored for a piece that became shorter than was guessed",
+    file: "engine/data/ahead.js",
+    edits: [{ find: "guess.start === start && guess.end === end", replace: "guess.start === start" }],
+    scenarios: ["everything", "zoned/everything", "shared-files"],
+  },
+  {
+    id: "helped-with-the-wrong-piece",
+    breaks: "a writer that helps to compress takes the bytes of the piece that it waits for",
+    file: "engine/data/ahead.js",
+    edits: [{ find: "shrink(this.taken.view(other)", replace: "shrink(this.taken.view(guess)" }],
+    scenarios: ["sparse", "shared-files", "everything"],
+  },
+  {
     id: "older-bytes-shown",
     breaks: "a read shows bytes that are being written over newer ones",
     file: "engine/data/reader.js",

@@ -33,6 +33,13 @@ export const survivorMutants: ReadonlyArray<Mutant> = [
     scenarios: PROCESSES,
   },
   {
+    id: "gone-inode-denied",
+    breaks: "a change that took effect is denied when it is asked for again, if the inode is gone since",
+    file: "engine/fs/resumed.js",
+    edits: [{ find: 'error.reason !== "NoEntry" || mode === 0', replace: "true" }],
+    scenarios: ["process-crash"],
+  },
+  {
     id: "survivors-dropped-early",
     breaks: "a segment is given up though it holds data that is in no row",
     file: "engine/pool/pool.js",
