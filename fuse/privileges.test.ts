@@ -137,7 +137,7 @@ describe("without root", () => {
     const script = [
       'head -c 1 "${VARVE#* }" > /dev/null 2>&1 || { echo out of reach; exit 0; }',
       `unshare -Urm true 2> /dev/null || { echo no namespaces; exit 0; }`,
-      `unshare -Urm bash -euc '${within.join("\n")}'`,
+      `unshare -Urm bash --norc -euc '${within.join("\n")}'`,
     ];
     const { status, output, errors } = await asNobody(0o666, script.join("\n"));
     if (/^(out of reach|no namespaces)/.test(output)) return skip(output.trim());
