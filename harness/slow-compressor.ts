@@ -17,7 +17,8 @@ const DONE_SHARE = 0.3;
 const RESULT_MS_MAX = [1, 20, 1000];
 
 export class SlowCompressor implements Compressor {
-  readonly bytesMin = 1;
+  /** What is shorter may stand in a row. */
+  readonly bytesMin = 513;
   /** Pieces that take room. */
   outstanding = 0;
   private readonly random: Prng;

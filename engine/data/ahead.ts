@@ -1,9 +1,9 @@
 /**
  * Compresses elsewhere what comes next of a file, while what comes before it is encoded and written.
  *
- * How long an extent becomes, and whether it is tried at all, follows from what came of those before it. So this is a
- * guess: what was guessed wrongly is dropped and done once more by whoever writes, which makes what is stored the same
- * with it and without. Whoever would have to wait compresses what nobody has begun in the meantime.
+ * Whether an extent is tried, and where it is cut, follows from what came of those before it. So this is a guess, which
+ * whoever writes may leave aside: what is stored is the same with it and without. Whoever would have to wait for others
+ * compresses what nobody has begun in the meantime.
  */
 import * as Effect from "effect/Effect";
 import { reached } from "../marks.ts";
@@ -35,7 +35,7 @@ export class Ahead {
   /** Of the ranges, the first that was not looked at. */
   private next = 0;
 
-  /** `ranges` of `taken`, which does not change any more, ascending, each a piece unless a bucket ends in it. */
+  /** `ranges` of `taken`, which does not change any more, ascending, none longer than an extent. */
   constructor(
     compressor: Compressor,
     taken: DirtyBytes,
@@ -50,21 +50,11 @@ export class Ahead {
     this.history = history;
   }
 
-  /** What came of compressing a piece, if it was guessed; and hands over what comes behind it. */
-  take(piece: DirtyRange): Effect.Effect<Shrunk> | undefined {
-    const guess = this.guessed(piece);
-    this.handOver(piece.end);
+  /** What came of compressing what is left of a range, if it was guessed; and hands over what comes behind it. */
+  take({ start, end }: DirtyRange): Effect.Effect<Shrunk> | undefined {
+    const guess = this.guesses[0]?.start === start ? this.guesses.shift() : undefined;
+    this.handOver(end);
     return guess && this.resultOf(guess);
-  }
-
-  private guessed({ start, end }: DirtyRange): Guess | undefined {
-    while (this.guesses.length > 0 && this.guesses[0]!.start <= start) {
-      const guess = this.guesses.shift()!;
-      if (guess.start === start && guess.end === end) return guess;
-      reached("compressed ahead in vain");
-      drop(guess);
-    }
-    return undefined;
   }
 
   private handOver(from: number): void {

@@ -17,7 +17,7 @@ import { decodeBackpointer } from "../format/values/backpointer.ts";
 import { type DataExtent, decodeExtent, encodeExtent, extentBytes } from "../format/values/extent.ts";
 import { reached } from "../marks.ts";
 import { type CompressionChoice, uncompressed, unpacked } from "./compression.ts";
-import { encode, type Encoded } from "./encode.ts";
+import type { Encoded } from "./encode.ts";
 import { loadInode } from "./inode-rows.ts";
 import type { Reader } from "./reader.ts";
 import type { EngineServices } from "./services.ts";
@@ -62,7 +62,7 @@ export function collectExtents(
       if (last === undefined) return;
       next = { address: last.addressBytes, rawOffset: last.extent.rawOffset + 1 };
       const copies: Array<Copy> = [];
-      const tail = new Tail(store.tailBytes("collected"));
+      const tail = new Tail(store.tailBytes("collected"), store.bucketBytes);
       for (const row of rows) {
         const copy = yield* copyOf(reader, row, tail);
         if (copy !== undefined) copies.push(copy);
@@ -131,8 +131,7 @@ function copyOf(reader: Reader, row: LiveRow, tail: Tail): Effect.Effect<Copy | 
     const pieces: Array<Encoded> = [];
     let at = 0;
     while (at < part.length) {
-      const piece = encode(part.subarray(at, at + tail.limit()), choice);
-      tail.take(piece.stored.length);
+      const piece = tail.encodeFront(part.subarray(at), choice);
       pieces.push(piece);
       at += piece.rawBytes;
     }

@@ -112,6 +112,8 @@ export class MemoryExtents implements ExtentStore {
     return [...this.readAt.values()].reduce((sum, bytes) => sum + bytes, 0);
   }
 
+  readonly bucketBytes = 1 << 20;
+
   tailBytes(): number {
     return 1 << 20;
   }

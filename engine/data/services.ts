@@ -34,6 +34,8 @@ export interface ExtentStore {
   ) => { readonly fromBytes: number; readonly lengthBytes: number };
   /** Bytes that still fit into the open bucket of a class. */
   readonly tailBytes: (writeClass: "data" | "collected") => number;
+  /** Bytes that fit into a new one. */
+  readonly bucketBytes: number;
 }
 
 export interface SpaceService {

@@ -22,7 +22,7 @@ import { reached } from "../marks.ts";
 import { Ahead } from "./ahead.ts";
 import { type CompressionChoice, type CompressionHistory, unpacked } from "./compression.ts";
 import { DirtyBytes, type DirtyRange } from "./dirty.ts";
-import { encode, type Encoded, type Shrunk } from "./encode.ts";
+import type { Encoded, Shrunk } from "./encode.ts";
 import { layOver, rowsIn } from "./extent-map.ts";
 import type { Files, FileState, WrittenKind } from "./files.ts";
 import type { EngineServices } from "./services.ts";
@@ -153,12 +153,14 @@ export class Writeback {
       const underWay: Array<AppendedBatch> = [];
       let batch: Array<Piece> = [];
       let batchBytes = 0;
-      const tail = new Tail(self.services.store.tailBytes("data"));
+      const { store } = self.services;
+      const tail = new Tail(store.tailBytes("data"), store.bucketBytes);
       for (const range of ranges) {
         for (let at = range.start; at < range.end;) {
-          const piece = pieceAt(at, range.end, tail);
-          const shrunk = ahead?.take(piece);
-          batch.push(encodedPiece(piece, taken, state.history, tail, choice, shrunk && (yield* shrunk)));
+          const rest = { start: at, end: range.end };
+          const shrunk = ahead?.take(rest);
+          const piece = frontOf(rest, taken, state.history, tail, choice, shrunk && (yield* shrunk));
+          batch.push(piece);
           batchBytes += piece.end - piece.start;
           at = piece.end;
         }
@@ -312,27 +314,19 @@ export class Writeback {
   }
 }
 
-/** What of the bytes from `at` to `end`, all of them dirty, becomes one row. */
-function pieceAt(at: number, end: number, tail: Tail): DirtyRange {
-  const rest = end - at;
-  return { start: at, end: at + (rest <= INLINE_RANGE_BYTES_MAX ? rest : Math.min(rest, tail.limit())) };
-}
-
-/** `shrunk`: what compressing the piece gave, if that was done already. */
-function encodedPiece(
-  piece: DirtyRange,
+/** What of dirty bytes becomes the next row; `shrunk`: what compressing all of them gave, if that was done already. */
+function frontOf(
+  range: DirtyRange,
   taken: DirtyBytes,
   history: CompressionHistory,
   tail: Tail,
   choice: CompressionChoice,
   shrunk: Shrunk | undefined,
 ): Piece {
-  if (piece.end - piece.start <= INLINE_RANGE_BYTES_MAX) {
-    return { ...piece, inline: taken.copy(piece), encoded: undefined };
-  }
-  const encoded = encode(taken.view(piece), choice, history, shrunk);
-  tail.take(encoded.stored.length);
-  return { ...piece, inline: undefined, encoded };
+  const { start, end } = range;
+  if (end - start <= INLINE_RANGE_BYTES_MAX) return { start, end, inline: taken.copy(range), encoded: undefined };
+  const encoded = tail.encodeFront(taken.view(range), choice, history, shrunk);
+  return { start, end: start + encoded.rawBytes, inline: undefined, encoded };
 }
 
 function extentOf(piece: Piece, placement: Placement | undefined): ExtentValue {

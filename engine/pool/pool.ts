@@ -271,6 +271,7 @@ const start = Effect.fnUntraced(function* (
         return { fromBytes, lengthBytes: layout.usableBytes };
       },
       tailBytes: (writeClass) => (writeClass === "data" ? runtime.dataPoint : runtime.collectedPoint).tailBytes,
+      bucketBytes: runtime.buckets.bucketUsableBytes,
     },
     space: runtime.space,
     hashSeed: superblock.hashSeed,

@@ -23,9 +23,8 @@ export const RATES: Readonly<Record<string, number>> = {
   // Needs clients that fill entries faster than a slow journal takes them.
   "commit waited for the journal to write": 0.02,
   "change refused by a frozen pool": 2,
-  // All three need somebody who compresses beside the pool, and a file of which several pieces wait to be written.
+  // Both need somebody who compresses beside the pool, and a file of which several pieces wait to be written.
   "compressed ahead": 20,
-  "compressed ahead in vain": 5,
   "compression taken back": 20,
   // Needs a directory that was given one.
   "compression inherited": 4,
