@@ -66,7 +66,9 @@ export class PoolTrial implements Trial<Mark> {
     const inlineAsks = session.entropy.stream("inline asks").chance(0.5);
     this.open = { ...OPEN, inlineAsks, ...plan.open };
     const compressor = session.entropy.stream("compressor");
-    this.compressor = compressor.chance(COMPRESSOR_SHARE) ? new SlowCompressor(compressor) : undefined;
+    // What must be durable in time is compressed in no time.
+    const slow = plan.durableWithinMs === undefined;
+    this.compressor = compressor.chance(COMPRESSOR_SHARE) ? new SlowCompressor(compressor, slow) : undefined;
     const atOnce = session.entropy.stream("at once");
     const share = atOnce.pick(AT_ONCE_SHARES);
     this.tried = () => atOnce.chance(share);

@@ -25,10 +25,11 @@ export class SlowCompressor implements Compressor {
   private readonly room: number;
   private readonly resultMsMax: number;
 
-  constructor(random: Prng) {
+  /** `takesTime`: virtual time passes until a piece is done. */
+  constructor(random: Prng, takesTime = true) {
     this.random = random;
     this.room = random.between(1, ROOM_MAX);
-    this.resultMsMax = random.pick(RESULT_MS_MAX);
+    this.resultMsMax = takesTime ? random.pick(RESULT_MS_MAX) : 0;
   }
 
   begin(bytes: Uint8Array, level: number): Compressing | undefined {
