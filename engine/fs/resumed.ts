@@ -2,8 +2,9 @@
  * A request that an earlier process had begun, sent again: its first steps have taken effect and are not done twice.
  *
  * A view that answers the first changes asked of it from what is there by now; everything behind them, and whatever only
- * reads, goes to the view beneath. A step is known by a number: the inode that it made, the offset that an append got,
- * the mode of what had its attributes or links changed, 0 for any other. Knows nothing of what the steps were: whoever asks again asks for the same ones in the same order.
+ * reads, goes to the view beneath. A step is known by a number: the inode that it made, the offset that an append got, the
+ * mode of what had its attributes or links changed, 0 for any other. Knows nothing of what the steps were: whoever asks
+ * again asks for the same ones in the same order.
  */
 import * as Effect from "effect/Effect";
 import { reached } from "../marks.ts";
