@@ -71,18 +71,30 @@ export class AwakeProcessor {
     if (this.over || !this.wait.done(nowMs)) return;
     this.wantedMs ??= nowMs;
     if (this.thread === undefined && nowMs - this.wantedMs < START_AFTER_MS) return;
-    this.thread ??= this.start();
+    this.thread ??= this.started();
     this.until.extend(nowMs, WINDOW_MS);
+  }
+
+  /** Where the system has no thread left the runtime says so at once. */
+  private started(): Worker | undefined {
+    try {
+      return this.start();
+    } catch (error) {
+      this.failed(error);
+      return undefined;
+    }
+  }
+
+  private failed(error: unknown): void {
+    this.over = true;
+    this.report(`no processor is kept awake: ${String(error)}`);
   }
 
   private start(): Worker {
     const options = { workerData: this.until.memory, resourceLimits: NO_HEAP };
     const thread = new Worker(new URL("./awake-thread.js", import.meta.url), options);
     thread.unref();
-    thread.on("error", (error) => {
-      this.over = true;
-      this.report(`no processor is kept awake: ${String(error)}`);
-    });
+    thread.on("error", (error) => this.failed(error));
     return thread;
   }
 

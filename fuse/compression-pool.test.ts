@@ -105,6 +105,24 @@ describe("threads that compress", () => {
     expect(pool.outstanding).toBe(0);
   });
 
+  it("are done without when they cannot begin", () => {
+    const reports: Array<string> = [];
+    const started: Array<PlayedThread> = [];
+    const pool = new CompressionPool(
+      2,
+      (line) => reports.push(line),
+      (setup) => {
+        if (started.length > 0) throw new Error("no thread is left");
+        started.push(new PlayedThread(setup));
+        return started[0] as unknown as Worker;
+      },
+    );
+    expect(pool.begin(text(20_000), 1)).toBeUndefined();
+    expect(pool.begin(text(20_000), 1)).toBeUndefined();
+    expect(reports).toEqual([expect.stringMatching(/no thread is left/)]);
+    expect(started.map(({ ended }) => ended)).toEqual([true]);
+  });
+
   it("are done without when one fails, and nothing that was asked for is lost", async () => {
     const { pool, threads, reports } = bench(2);
     const pieces = [text(20_000, 1), text(30_000, 2), text(40_000, 3)];

@@ -43,7 +43,7 @@ export class CompressionPool implements Compressor {
   private readonly threads: number;
   private readonly report: (line: string) => void;
   private readonly start: (setup: CompressionThreadSetup) => Worker;
-  private workers: ReadonlyArray<Worker> = [];
+  private readonly workers: Array<Worker> = [];
   private over = false;
   /** Slots whose result somebody waits for. */
   private readonly waiting: Map<number, Resume> = new Map();
@@ -60,8 +60,8 @@ export class CompressionPool implements Compressor {
   }
 
   begin(bytes: Uint8Array, level: number): Compressing | undefined {
+    if (this.workers.length === 0 && !this.over) this.startAll();
     if (this.over) return undefined;
-    if (this.workers.length === 0) this.startAll();
     for (const slot of this.dropped) if (this.slots.isDone(slot)) this.free(slot);
     const slot = this.slots.leave(bytes, level);
     if (slot < 0) return undefined;
@@ -80,11 +80,17 @@ export class CompressionPool implements Compressor {
 
   private startAll(): void {
     const { count, memory } = this.slots;
-    this.workers = Array.from({ length: this.threads }, () => this.start({ count, memory }));
-    for (const worker of this.workers) {
-      worker.unref();
-      worker.on("error", (error) => this.failed(String(error)));
-      worker.on("exit", () => this.failed("it ended"));
+    try {
+      for (let thread = 0; thread < this.threads; thread++) {
+        const worker = this.start({ count, memory });
+        this.workers.push(worker);
+        worker.unref();
+        worker.on("error", (error) => this.failed(String(error)));
+        worker.on("exit", () => this.failed("it ended"));
+      }
+    } catch (error) {
+      // Where the system has no thread left the runtime says so at once.
+      this.failed(String(error));
     }
   }
 

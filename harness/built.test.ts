@@ -7,7 +7,10 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import * as Effect from "effect/Effect";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { shrink } from "../engine/data/encode.ts";
+import type * as Threads from "../fuse/compression-pool.ts";
 import type * as Campaign from "./campaign.ts";
 import { catalogue } from "./mutants/catalogue.ts";
 import { applyEdits } from "./mutants/mutant.ts";
@@ -125,12 +128,29 @@ describe("varve campaign and replay", () => {
 });
 
 describe("threads that compress", () => {
-  it("store what is stored without any", () => {
+  it("give what compressing here gives, each of them", async () => {
+    const url = pathToFileURL(join(dist, "fuse", "compression-pool.js")).href;
+    const { CompressionPool } = (await import(url)) as typeof Threads;
+    const reports: Array<string> = [];
+    const pool = new CompressionPool(2, (line) => reports.push(line));
+    const pieces = Array.from({ length: 6 }, (_, salt) =>
+      new Uint8Array(128 * 1024 - salt).map((__, at) => 97 + ((at * at + salt) % 23)),
+    );
+    const begun = pieces.map((piece) => pool.begin(piece, 3)!);
+    const shrunk = await Promise.all(begun.map(({ result }) => Effect.runPromise(result)));
+    expect(shrunk).toEqual(pieces.map((piece) => shrink(piece, 3)));
+    for (const { end } of begun) end();
+    expect(pool.outstanding).toBe(0);
+    expect(reports).toEqual([]);
+    pool.close();
+  }, 60_000);
+
+  it("compress for a pool, which reads what it wrote", () => {
     const { out } = varve("bench", "workers", "--scale", "4", "--json");
     const { workers } = (JSON.parse(out) as { workloads: Record<string, Record<string, { value: number }>> }).workloads;
     const stored = Object.entries(workers!).flatMap(([name, { value }]) => (name.startsWith("stored") ? [value] : []));
     expect(stored.length).toBeGreaterThan(1);
-    expect(new Set(stored).size).toBe(1);
+    expect(Math.min(...stored)).toBeGreaterThan(0);
   }, 60_000);
 });
 

@@ -5,6 +5,7 @@
  * one that fits: all there is if that shrinks to what is left, else about as much as shrinks to it. A wrong guess costs
  * the rest of a bucket, never more.
  */
+import { reached } from "../marks.ts";
 import type { CompressionChoice, CompressionHistory } from "./compression.ts";
 import { encode, type Encoded, EXTENT_BYTES_MAX, looksPromising, shrink, type Shrunk } from "./encode.ts";
 
@@ -60,7 +61,10 @@ export class Tail {
       const part = Math.floor((bytes.length * CAUTION * (limit / wanted)) / PAGE_BYTES) * PAGE_BYTES;
       if (part > limit) {
         const encoded = encode(bytes.subarray(0, part), choice, history);
-        if (encoded.stored.length <= limit) return encoded;
+        if (encoded.stored.length <= limit) {
+          reached("extent cut by what it shrinks to");
+          return encoded;
+        }
       }
     }
     return encode(bytes.subarray(0, limit), choice, history);

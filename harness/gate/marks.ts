@@ -26,6 +26,7 @@ export const RATES: Readonly<Record<string, number>> = {
   // Both need somebody who compresses beside the pool, and a file of which several pieces wait to be written.
   "compressed ahead": 20,
   "compression taken back": 20,
+  "extent cut by what it shrinks to": 40,
   // Needs a directory that was given one.
   "compression inherited": 4,
   // Needs bytes that look compressible and are not; few are drawn.

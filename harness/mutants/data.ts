@@ -25,6 +25,13 @@ export const dataMutants: ReadonlyArray<Mutant> = [
     scenarios: ["everything", "zoned/everything", "shared-files"],
   },
   {
+    id: "cut-extent-called-whole",
+    breaks: "an extent that was cut at the end of a bucket stands for all of its range",
+    file: "engine/data/writeback.js",
+    edits: [{ find: "end: start + encoded.rawBytes", replace: "end" }],
+    scenarios: ["everything", "zoned/everything", "shared-files"],
+  },
+  {
     id: "helped-with-the-wrong-piece",
     breaks: "a writer that helps to compress takes the bytes of the piece that it waits for",
     file: "engine/data/ahead.js",
