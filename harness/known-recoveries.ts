@@ -15,7 +15,7 @@ export type JudgeAgain<M> = (mark: M) => ReadonlyArray<string> | undefined;
 
 interface Known<M> {
   readonly media: Media;
-  readonly zones: string;
+  readonly zones: Uint8Array;
   readonly startMs: number;
   /** Offset and end of each range that was read, apart from one another, ascending. */
   readonly ranges: ReadonlyArray<readonly [from: number, to: number]>;
@@ -24,7 +24,9 @@ interface Known<M> {
 
 const ZEROS = new Uint8Array(PAGE_BYTES);
 
-const zonesOf = ({ zones }: CrashImage): string => (zones === undefined ? "" : JSON.stringify(zones.report()));
+const NO_ZONES = new Uint8Array(0);
+
+const zonesOf = ({ zones }: CrashImage): Uint8Array => zones?.reportBytes ?? NO_ZONES;
 
 /** Ranges that touch or overlap become one. */
 function merged(reads: ReadonlyArray<readonly [from: number, to: number]>): Array<readonly [number, number]> {
@@ -79,7 +81,7 @@ export class KnownRecoveries<M> {
       ?.findLast(
         (each) =>
           each.startMs === startMs &&
-          each.zones === zones &&
+          Buffer.compare(each.zones, zones) === 0 &&
           each.ranges.every((range) => isSame(each.media, image.media, range)),
       );
     return known?.judge(mark)?.length === 0;

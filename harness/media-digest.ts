@@ -74,4 +74,4 @@ export function digestOfMedia({ leaves }: Media, more?: bigint): string {
 
 /** A digest of what a crash left, the state of its zones included. */
 export const digestOfImage = ({ media, zones }: CrashImage): string =>
-  digestOfMedia(media, zones === undefined ? undefined : xxh64(JSON.stringify(zones.report())));
+  digestOfMedia(media, zones === undefined ? undefined : xxh64(zones.reportBytes));

@@ -115,6 +115,15 @@ export class ZoneTable {
     }));
   }
 
+  /** What `report` tells, as bytes: the same of tables that tell the same. */
+  get reportBytes(): Uint8Array {
+    const { states, writtenBytes } = this;
+    const bytes = new Uint8Array(states.length + writtenBytes.byteLength);
+    bytes.set(states);
+    bytes.set(new Uint8Array(writtenBytes.buffer, writtenBytes.byteOffset, writtenBytes.byteLength), states.length);
+    return bytes;
+  }
+
   /** The first sequential zone that a range touches. */
   firstSequential(offsetBytes: number, lengthBytes: number): number | undefined {
     const { zoneBytes, zoneCount, conventionalCount } = this.geometry;

@@ -113,6 +113,7 @@ class PageCheck {
     const start = index * PAGE_BYTES;
     const base = this.content.pageAt(this.baseMoment, index) ?? ZEROS;
     const baseBytes = this.content.sizeAt(this.baseMoment);
+    if (start + page.length <= baseBytes && startsWith(base, page)) return undefined;
     const over = this.writes.filter(({ from, to }) => from < start + PAGE_BYTES && to > start);
     const gapUpTo = this.gapEnd();
     for (let at = 0; at < page.length; at++) {

@@ -52,15 +52,15 @@ export class FileContent {
     return this.pages.keys();
   }
 
+  /** Keeps `bytes`: nobody may change them. */
   write(moment: number, offsetBytes: number, bytes: Uint8Array): void {
     if (bytes.length === 0) return;
     const to = offsetBytes + bytes.length;
     for (let index = Math.floor(offsetBytes / PAGE_BYTES); index * PAGE_BYTES < to; index++) {
       const start = index * PAGE_BYTES;
-      const page = this.copyOfPage(index);
       const from = Math.max(start, offsetBytes);
-      page.set(bytes.subarray(from - offsetBytes, Math.min(to, start + PAGE_BYTES) - offsetBytes), from - start);
-      this.putPage(moment, index, page);
+      const part = bytes.subarray(from - offsetBytes, Math.min(to, start + PAGE_BYTES) - offsetBytes);
+      this.putPage(moment, index, part.length === PAGE_BYTES ? part : this.pageWith(index, part, from - start));
     }
     if (to > this.sizeBytes) this.sizes.set(moment, to);
     this.changes.push({ kind: "write", moment, from: offsetBytes, to, bytes });
@@ -143,6 +143,12 @@ export class FileContent {
         versions.set(moment, page);
       }
     }
+  }
+
+  private pageWith(index: number, part: Uint8Array, within: number): Uint8Array {
+    const page = this.copyOfPage(index);
+    page.set(part, within);
+    return page;
   }
 
   private copyOfPage(index: number): Uint8Array {

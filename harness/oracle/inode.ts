@@ -104,9 +104,7 @@ export function shownXattrs({
 }
 
 export function sameBytes(one: Uint8Array, other: Uint8Array): boolean {
-  if (one.length !== other.length) return false;
-  for (let index = 0; index < one.length; index++) if (one[index] !== other[index]) return false;
-  return true;
+  return one.length === other.length && Buffer.compare(one, other) === 0;
 }
 
 export function compareTimes(one: Timestamp, other: Timestamp): number {

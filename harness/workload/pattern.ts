@@ -19,21 +19,32 @@ const FILLER_RUN = new TextEncoder().encode(FILLER.repeat(Math.ceil((64 * 1024) 
 export function patternBytes(tag: number, lengthBytes: number, texture: Texture): Uint8Array {
   const bytes = new Uint8Array(lengthBytes);
   if (texture === "text") fillWithText(bytes, tag % FILLER.length);
+  const head = new TextEncoder().encode(`<w${tag}+`);
+  const isStubborn = texture === "stubborn";
   let noise = (tag * 0x9e3779b1) | 1;
   for (let cell = 0; cell < lengthBytes; cell += CELL_BYTES) {
     const end = Math.min(lengthBytes, cell + CELL_BYTES);
-    const head = texture === "stubborn" && cell % STUBBORN_TAG_BYTES !== 0 ? "" : `<w${tag}+${cell}>`;
-    let at = cell;
-    for (; at < end && at - cell < head.length; at++) bytes[at] = head.charCodeAt(at - cell);
+    let at = isStubborn && cell % STUBBORN_TAG_BYTES !== 0 ? cell : putTag(bytes, head, cell, end);
     if (texture === "text") continue;
     for (; at < end; at++) {
       noise ^= noise << 13;
       noise ^= noise >>> 17;
       noise ^= noise << 5;
-      bytes[at] = texture === "stubborn" && (noise >>> 8) % 20 < STUBBORN_SHARE ? noise & 63 : noise & 0xff;
+      bytes[at] = isStubborn && (noise >>> 8) % 20 < STUBBORN_SHARE ? noise & 63 : noise & 0xff;
     }
   }
   return bytes;
+}
+
+/** Puts the tag of a cell at its beginning, as far as it fits; returns where it ends. A string would cost more than the rest. */
+function putTag(bytes: Uint8Array, head: Uint8Array, cell: number, end: number): number {
+  let at = cell;
+  for (let index = 0; index < head.length && at < end; index++) bytes[at++] = head[index]!;
+  let unit = 1;
+  while (unit * 10 <= cell) unit *= 10;
+  for (; unit >= 1 && at < end; unit /= 10) bytes[at++] = 0x30 + (Math.floor(cell / unit) % 10);
+  if (at < end) bytes[at++] = 0x3e;
+  return at;
 }
 
 /** Fills with the filler from its place `phase` on. */
