@@ -5,6 +5,8 @@
  * command parses, calls and prints; it decides nothing that a library user would have to decide again.
  */
 
+import { UsageError } from "./exit.ts";
+
 /** How the text behind an option is read: `bytes` takes 64M, `milliseconds` takes 60s. */
 export type OptionKind = "flag" | "text" | "texts" | "count" | "bytes" | "milliseconds";
 
@@ -43,6 +45,11 @@ export class Options {
     this.json = given["json"] === true;
   }
 
+  /** By its name on the command line. */
+  isGiven(option: string): boolean {
+    return this.given[option.replace(/-(.)/gu, (_, letter: string) => letter.toUpperCase())] !== undefined;
+  }
+
   flag(name: string): boolean {
     return this.given[name] === true;
   }
@@ -63,4 +70,10 @@ export class Options {
     const value = this.given[name];
     return typeof value === "number" ? value : undefined;
   }
+}
+
+/** Throws if one of the others was given: they mean nothing beside `option`. */
+export function refuse(options: Options, option: string, others: ReadonlyArray<string>): void {
+  const given = others.find((other) => options.isGiven(other));
+  if (given !== undefined) throw new UsageError(`--${given} does not go with ${option}`);
 }

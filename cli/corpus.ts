@@ -7,19 +7,18 @@ import { fileURLToPath } from "node:url";
 import { ownBuild } from "../harness/corpus/build.ts";
 import { type ContinuousResult, runContinuously, type Tally } from "../harness/corpus/continuous.ts";
 import { Corpus } from "../harness/corpus/corpus.ts";
-import { takeLock } from "../harness/corpus/lock.ts";
 import { readCorpus, writeCorpus } from "../harness/corpus/state-file.ts";
 import { type CorpusState, startState } from "../harness/corpus/state.ts";
 import type { Options } from "./command.ts";
 import { CannotError, Status, UsageError } from "./exit.ts";
+import { keepOthersOut } from "./in-use.ts";
+import { interruptible } from "./interrupt.ts";
 import { invocation } from "./invocation.ts";
 import { chooseScenarios, type Chosen, defaultJobs, registry as ours } from "./laboratory.ts";
 import { Output, Progress } from "./output.ts";
 import { formatCount } from "./quantity.ts";
 import { version } from "./version.ts";
 
-/** What decides which seeds run, or judges them all together, has no meaning here. */
-const EXCLUDED = ["seeds", "failures", "gate", "target", "states", "atomic"];
 const FAILURES_SHOWN = 10;
 /** Into a log; a terminal is redrawn as ever. */
 const LINE_EVERY_SECONDS = 5;
@@ -30,10 +29,6 @@ export async function corpusCampaign(
   options: Options,
   verifyShare: number,
 ): Promise<number> {
-  const excluded = EXCLUDED.find(
-    (name) => options.flag(name) || options.text(name) !== undefined || options.number(name) !== undefined,
-  );
-  if (excluded !== undefined) throw new UsageError(`--corpus cannot be used with --${excluded}`);
   const chosen = await chooseScenarios(args);
   try {
     // A folder that holds something else is refused before anything is made in it.
@@ -53,18 +48,12 @@ const fileIn = (folder: string): string => join(folder, "corpus.json");
 
 /** Makes the folder if it is not there, and keeps others out of it. */
 function locked(folder: string): () => void {
-  const path = join(folder, "lock");
-  let lock: ReturnType<typeof takeLock>;
   try {
     mkdirSync(folder, { recursive: true });
-    lock = takeLock(path);
   } catch (error) {
     throw new CannotError(`${folder}: ${error instanceof Error ? error.message : String(error)}`);
   }
-  if (typeof lock === "number") {
-    throw new CannotError(`${folder} is in use by process ${lock}; if that is something else, remove ${path}`);
-  }
-  return lock;
+  return keepOthersOut(folder, join(folder, "lock"));
 }
 
 async function keptIn(folder: string, chosen: Chosen, options: Options, verifyShare: number): Promise<number> {
@@ -103,38 +92,33 @@ async function run(
   const timeMs = options.number("time");
   const progress = new Progress();
   let toldSeconds = 0;
-  let interrupted = false;
-  const interrupt = (): void => {
-    interrupted = true;
-  };
-  const signals = ["SIGINT", "SIGTERM"] as const;
-  for (const signal of signals) process.once(signal, interrupt);
   try {
-    const result = await runContinuously({
-      registry,
-      names,
-      corpus,
-      verifyShare,
-      jobs: options.number("jobs") ?? defaultJobs(),
-      failuresFolder: join(folder, "failures"),
-      stopAtFailure: options.flag("stop"),
-      stopped: () => interrupted,
-      save: (state) => writeCorpus(fileIn(folder), state),
-      ...(timeMs === undefined ? {} : { timeMs }),
-      progress: (tally, seconds) => {
-        if (process.stderr.isTTY || seconds - toldSeconds >= LINE_EVERY_SECONDS) {
-          toldSeconds = seconds;
-          progress.update(tally.seeds, undefined, progressText(corpus, tally, seconds));
-        }
-      },
+    return await interruptible(async (interrupted) => {
+      const result = await runContinuously({
+        registry,
+        names,
+        corpus,
+        verifyShare,
+        jobs: options.number("jobs") ?? defaultJobs(),
+        failuresFolder: join(folder, "failures"),
+        stopAtFailure: options.flag("stop"),
+        stopped: interrupted,
+        save: (state) => writeCorpus(fileIn(folder), state),
+        ...(timeMs === undefined ? {} : { timeMs }),
+        progress: (tally, seconds) => {
+          if (process.stderr.isTTY || seconds - toldSeconds >= LINE_EVERY_SECONDS) {
+            toldSeconds = seconds;
+            progress.update(tally.seeds, undefined, progressText(corpus, tally, seconds));
+          }
+        },
+      });
+      return { result, interrupted: interrupted() };
     });
-    return { result, interrupted };
   } catch (error) {
     if (error instanceof Error && "code" in error) throw new CannotError(`${folder}: ${error.message}`);
     throw error;
   } finally {
     progress.clear();
-    for (const signal of signals) process.removeListener(signal, interrupt);
   }
 }
 

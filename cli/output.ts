@@ -70,12 +70,15 @@ export class Progress {
   private shownMs = this.startedMs;
   private drawn = false;
 
-  /** `done` of `total` (undefined: no end is known), with what is interesting besides. */
-  update(done: number, total: number | undefined, what: string): void {
+  /**
+   * `done` of `total` (undefined: no end is known), with what is interesting besides. `before`: so much of it was done
+   * when this began.
+   */
+  update(done: number, total: number | undefined, what: string, before = 0): void {
     const now = performance.now();
     if (now - this.shownMs < (this.terminal ? REDRAW_EVERY_MS : LINE_EVERY_MS)) return;
     this.shownMs = now;
-    const line = progressLine(done, total, what, now - this.startedMs);
+    const line = progressLine(done, total, what, now - this.startedMs, before);
     if (this.terminal) process.stderr.write(`\r${line.slice(0, (process.stderr.columns ?? 80) - 1)}\u001b[K`);
     else process.stderr.write(`${line}\n`);
     this.drawn = true;
@@ -88,9 +91,15 @@ export class Progress {
   }
 }
 
-export function progressLine(done: number, total: number | undefined, what: string, elapsedMs: number): string {
+export function progressLine(
+  done: number,
+  total: number | undefined,
+  what: string,
+  elapsedMs: number,
+  before = 0,
+): string {
   if (total === undefined || total <= 0) return `${done}  ${what}  ${formatDuration(elapsedMs)}`;
   const share = Math.min(1, done / total);
-  const left = done > 0 ? `  ${formatDuration((elapsedMs / done) * (total - done))} left` : "";
+  const left = done > before ? `  ${formatDuration((elapsedMs / (done - before)) * (total - done))} left` : "";
   return `${done}/${total} (${Math.floor(share * 100)} %)  ${what}${left}`;
 }

@@ -42,12 +42,6 @@ export function reportFile(options: Options): string | undefined {
   return file;
 }
 
-export function refuseReport(options: Options, other: string): void {
-  if ((options.text("report") ?? options.text("reportSeed")) !== undefined) {
-    throw new UsageError(`--report does not go with ${other}`);
-  }
-}
-
 export class CampaignReport {
   private readonly file: string;
   private readonly scenarios: ReadonlyArray<AnyScenario>;

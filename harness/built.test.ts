@@ -36,7 +36,7 @@ async function onWorkers(
   names: ReadonlyArray<string>,
   to: number,
   jobs: number,
-  seedLimitMs?: number,
+  more: Partial<Campaign.CampaignOptions> = {},
 ): Promise<Campaign.CampaignResult> {
   const { runCampaign } = (await import(pathToFileURL(join(dist, "harness", "campaign.js")).href)) as typeof Campaign;
   return runCampaign({
@@ -45,7 +45,7 @@ async function onWorkers(
     seeds: { from: 1, to },
     jobs,
     verifyShare: 0.5,
-    ...(seedLimitMs === undefined ? {} : { seedLimitMs }),
+    ...more,
   });
 }
 
@@ -88,10 +88,21 @@ describe("workers", () => {
 
   it("survive a seed that never ends, and report it as failed", async () => {
     const module = scenarioModule("endless", 'while (entropy.seed === "endless:2")');
-    const { seeds, failures } = await onWorkers(module, ["endless"], 3, 1, 10_000);
+    const { seeds, failures } = await onWorkers(module, ["endless"], 3, 1, { seedLimitMs: 10_000 });
     expect(seeds).toBe(3);
     expect(failures).toMatchObject([{ seed: 2, message: "it did not end within 10 s" }]);
   }, 60_000);
+
+  it("end the campaign with the reason when somebody fails who hears of results", async () => {
+    let heard = 0;
+    const seen = (): void => {
+      heard++;
+      throw new Error("no space left");
+    };
+    const canaries = join(dist, "harness", "canaries.js");
+    await expect(onWorkers(canaries, ["quick"], 100, 2, { seen })).rejects.toThrow("no space left");
+    expect(heard).toBeLessThanOrEqual(2);
+  });
 
   it("end the campaign with the reason when they cannot even load the scenarios", async () => {
     await expect(onWorkers(join(folder, "missing.mjs"), ["any"], 2, 2)).rejects.toThrow(/missing\.mjs/u);

@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { CampaignLog } from "./campaign-log.ts";
 import { type CampaignOptions, type CampaignResult, runCampaign } from "./campaign.ts";
 import { runSeed } from "./run.ts";
 import type { Scenario } from "./scenario.ts";
@@ -76,6 +77,39 @@ describe("a campaign", () => {
     const stopped = await campaign([quick, losesWrites], 50, { stopAtFailure: true });
     expect(stopped).toMatchObject({ seeds: 2, failures: [{ scenario: "loses-writes", seed: 1 }] });
     expect((await campaign([quick], 100_000, { timeMs: 50 })).seeds).toBeLessThan(10_000);
+  });
+
+  it("goes on where it stood, and ends as if it had run at once", async () => {
+    const terms = { build: "b", from: 1, to: 4, verifyShare: 0.5, scenarios: ["quick", "loses-writes"] };
+    const path = join(folder, "log");
+    let left = 0;
+    const some = async (count: number): Promise<CampaignResult & { readonly seen: number }> => {
+      const log = CampaignLog.open(path, terms);
+      left = count;
+      let seen = 0;
+      const result = await campaign([quick, losesWrites], 4, {
+        verifyShare: 0.5,
+        log,
+        seen: () => void seen++,
+        stopped: () => left-- === 0,
+      });
+      log.close();
+      return { ...result, seen };
+    };
+    const whole = await campaign([quick, losesWrites], 4, { verifyShare: 0.5 });
+    expect(whole.complete).toBe(true);
+    expect(await some(0)).toMatchObject({ seeds: 0, complete: false, seen: 0 });
+    expect(await some(3)).toMatchObject({ seeds: 3, complete: false, seen: 3 });
+    const runs = [await some(2), await some(100), await some(100)];
+    expect(runs.map(({ seeds, seen, complete }) => [seeds, seen, complete])).toEqual([
+      [5, 5, false],
+      [8, 8, true],
+      [8, 8, true],
+    ]);
+    for (const { seen: _, wallSeconds, ...rest } of runs.slice(1)) {
+      expect({ ...rest, wallSeconds: 0 }).toEqual({ ...whole, wallSeconds: 0 });
+      expect(wallSeconds).toBeGreaterThan(0);
+    }
   });
 
   it("tells after every seed how far it is", async () => {

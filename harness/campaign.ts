@@ -9,6 +9,8 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { mix32 } from "../devices/sim/keyed-hash.ts";
+import type { CampaignLog } from "./campaign-log.ts";
+import { keyOf } from "./corpus/state.ts";
 import { runSeed, type SeedResult } from "./run.ts";
 import type { AnyScenario } from "./store/device-scenario.ts";
 import { EVENTS_RECORDED_MAX, firstDivergence, hashOf, Trace } from "./trace.ts";
@@ -48,8 +50,12 @@ export interface CampaignOptions {
   readonly failuresFolder?: string;
   /** Ends the campaign at the first failure. */
   readonly stopAtFailure?: boolean;
+  /** Where results are kept, and were: what it tells is not run again. */
+  readonly log?: Pick<CampaignLog, "earlier" | "append">;
+  /** Asked before each seed: true hands out no more. */
+  readonly stopped?: () => boolean;
   readonly progress?: (done: number, total: number, soFar: Totals) => void;
-  /** Hears each result, in the order in which they come. */
+  /** Hears each result, in the order in which they come; those that the log tells first. */
   readonly seen?: (result: SeedResult) => void;
 }
 
@@ -71,6 +77,8 @@ export interface CampaignFailure {
 
 export interface CampaignResult {
   readonly seeds: number;
+  /** Were these all? Not if it was stopped, or its time was up. */
+  readonly complete: boolean;
   readonly scenarios: ReadonlyArray<string>;
   readonly failures: ReadonlyArray<CampaignFailure>;
   readonly crashStates: number;
@@ -126,8 +134,14 @@ function jobsOf({ names, seeds, verifyShare }: CampaignOptions): Array<Job> {
 /** Workers load the scenarios by the address of their module. */
 export function seedWorkers(registryUrl: string, count: number, limitMs?: number): WorkerPool<Job, SeedResult> {
   const setup: WorkerSetup = { registryUrl };
-  const nameOf = ({ scenario, seed }: Job): string => `${scenario}:${seed}`;
-  return new WorkerPool({ entry: new URL("./worker.js", import.meta.url), setup, count, ended, nameOf, limitMs });
+  return new WorkerPool({
+    entry: new URL("./worker.js", import.meta.url),
+    setup,
+    count,
+    ended,
+    nameOf: keyOf,
+    limitMs,
+  });
 }
 
 /** What is known of a seed that took its worker with it. */
@@ -155,59 +169,84 @@ export function keepFailure(folder: string, { scenario, seed, hash, failure }: S
   writeFileSync(join(folder, name), `${JSON.stringify(record, undefined, 2)}\n`);
 }
 
+/** What is kept of a result: there may be hundreds of thousands. */
+type Outcome = Pick<SeedResult, "scenario" | "seed" | "hash" | "failure">;
+
+class Results {
+  readonly totals: Totals = { failures: 0, crashStates: 0, equalStates: 0, events: 0, simulatedMs: 0 };
+  readonly outcomes: Array<Outcome> = [];
+  readonly marks = new Map<string, number>();
+  twice = 0;
+
+  take({ scenario, seed, hash, failure, marks, ...counts }: SeedResult, twice: boolean): void {
+    const { totals } = this;
+    this.outcomes.push({ scenario, seed, hash, failure });
+    for (const [mark, count] of Object.entries(marks)) this.marks.set(mark, (this.marks.get(mark) ?? 0) + count);
+    totals.crashStates += counts.crashStates;
+    totals.equalStates += counts.equalStates;
+    totals.events += counts.events;
+    totals.simulatedMs += counts.simulatedMs;
+    if (failure !== undefined) totals.failures++;
+    if (twice) this.twice++;
+  }
+}
+
 export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
-  const { registry, failuresFolder, progress } = options;
+  const { registry, failuresFolder, progress, log } = options;
   const replay: Replay = (scenario, seed) => replayCommand(registry.address?.(scenario) ?? scenario, seed);
+  const all = jobsOf(options);
+  const results = new Results();
+  let earlierMs = 0;
+  const known = new Set<string>();
+  for (const { result, twice, wallMs } of log?.earlier ?? []) {
+    known.add(keyOf(result));
+    earlierMs += wallMs;
+    results.take(result, twice);
+    options.seen?.(result);
+  }
+  const jobs = known.size === 0 ? all : all.filter((job) => !known.has(keyOf(job)));
   const started = performance.now();
-  const jobs = jobsOf(options);
-  const results: Array<SeedResult> = [];
-  const totals: Totals = { failures: 0, crashStates: 0, equalStates: 0, events: 0, simulatedMs: 0 };
-  let twice = 0;
+  let latest = started;
   let stop = false;
   const done = (result: SeedResult, job: Job): void => {
-    results.push(result);
-    totals.crashStates += result.crashStates;
-    totals.equalStates += result.equalStates;
-    totals.events += result.events;
-    totals.simulatedMs += result.simulatedMs;
-    if (job.twice) twice++;
+    const now = performance.now();
+    log?.append({ result, twice: job.twice, wallMs: now - latest });
+    latest = now;
+    results.take(result, job.twice);
     if (result.failure !== undefined) {
-      totals.failures++;
       if (failuresFolder !== undefined) keepFailure(failuresFolder, result, replay(result.scenario, result.seed));
       if (options.stopAtFailure === true) stop = true;
     }
     options.seen?.(result);
-    progress?.(results.length, jobs.length, totals);
+    progress?.(results.outcomes.length, all.length, results.totals);
   };
-  const over = (): boolean => stop || (options.timeMs !== undefined && performance.now() - started > options.timeMs);
+  const over = (): boolean =>
+    stop ||
+    options.stopped?.() === true ||
+    (options.timeMs !== undefined && performance.now() - started > options.timeMs);
   if (options.jobs === 0) {
     for (const job of jobs) {
       if (over()) break;
       done(runJob(registry.scenarios, job), job);
     }
-  } else await seedWorkers(registry.url, options.jobs, options.seedLimitMs).run(jobs, over, done);
-  return summarise(options.names, replay, results, totals, twice, (performance.now() - started) / 1000);
+  } else if (jobs.length > 0) await seedWorkers(registry.url, options.jobs, options.seedLimitMs).run(jobs, over, done);
+  const complete = results.outcomes.length === all.length;
+  return { ...summarise(options.names, replay, results, (earlierMs + performance.now() - started) / 1000), complete };
 }
 
 function summarise(
   names: ReadonlyArray<string>,
   replay: Replay,
-  results: Array<SeedResult>,
-  totals: Totals,
-  verified: number,
+  { outcomes, totals, marks, twice }: Results,
   wallSeconds: number,
-): CampaignResult {
+): Omit<CampaignResult, "complete"> {
   const order = new Map(names.map((name, index) => [name, index]));
-  results.sort((a, b) => a.seed - b.seed || order.get(a.scenario)! - order.get(b.scenario)!);
-  const marks = new Map<string, number>();
-  for (const result of results) {
-    for (const [mark, count] of Object.entries(result.marks)) marks.set(mark, (marks.get(mark) ?? 0) + count);
-  }
-  const hashes = new Map(results.map(({ scenario, seed, hash }) => [`${scenario}:${seed}`, hash]));
+  outcomes.sort((a, b) => a.seed - b.seed || order.get(a.scenario)! - order.get(b.scenario)!);
+  const hashes = new Map(outcomes.map((outcome) => [keyOf(outcome), outcome.hash]));
   return {
-    seeds: results.length,
+    seeds: outcomes.length,
     scenarios: names,
-    failures: results.flatMap(({ scenario, seed, failure }) =>
+    failures: outcomes.flatMap(({ scenario, seed, failure }) =>
       failure === undefined ? [] : [{ scenario, seed, message: failure.message, replay: replay(scenario, seed) }],
     ),
     crashStates: totals.crashStates,
@@ -218,6 +257,6 @@ function summarise(
     hashes,
     simulatedSeconds: Math.round(totals.simulatedMs) / 1000,
     wallSeconds: Math.round(wallSeconds * 100) / 100,
-    verified,
+    verified: twice,
   };
 }

@@ -35,15 +35,20 @@ type Done<J, R> = (result: R, job: J) => void;
 export class WorkerPool<J, R> {
   private readonly workers: Workers<J, R>;
   private came = 0;
+  /** Whoever heard of a result failed, so that no more jobs are handed out. */
+  private broken = false;
 
   constructor(workers: Workers<J, R>) {
     this.workers = workers;
   }
 
-  /** Hands jobs out in their order until there are none or `over` says so; resolves when those handed out are done. */
+  /**
+   * Hands jobs out in their order until there are none or `over` says so; resolves when those handed out are done. Rejects
+   * with what `done` throws.
+   */
   run(jobs: Jobs<J>, over: () => boolean, done: Done<J, R>): Promise<void> {
     let next = 0;
-    const take = (): J | undefined => (next >= jobs.length || over() ? undefined : jobs.at(next++));
+    const take = (): J | undefined => (this.broken || next >= jobs.length || over() ? undefined : jobs.at(next++));
     const count = Math.min(this.workers.count, jobs.length);
     return Promise.all(Array.from({ length: count }, () => this.work(take, done))).then(() => undefined);
   }
@@ -73,21 +78,33 @@ export class WorkerPool<J, R> {
         worker.postMessage(current);
         limit = setTimeout(stop, limitMs);
       };
+      /** Tells the result of the job; false where that fails, and then there is nothing left to do. */
+      const told = (result: R): boolean => {
+        try {
+          done(result, current!);
+          return true;
+        } catch (error) {
+          this.broken = true;
+          through = true;
+          void worker.terminate();
+          reject(error instanceof Error ? error : new Error(String(error)));
+          return false;
+        }
+      };
       let cause: unknown = "it exited";
       worker.on("online", hand);
       worker.on("message", (result: R) => {
         if (late !== undefined) return;
         clearTimeout(limit);
         this.came++;
-        done(result, current!);
-        hand();
+        if (told(result)) hand();
       });
       worker.on("error", (error) => (cause = error));
       worker.on("exit", () => {
         clearTimeout(limit);
         if (through) return resolve(false);
         if (late !== undefined) {
-          done(ended(current!, late), current!);
+          told(ended(current!, late));
           return resolve(true);
         }
         if (current === undefined || this.came === 0) {
@@ -96,7 +113,7 @@ export class WorkerPool<J, R> {
             new Error(`${where} ended the worker: ${cause instanceof Error ? cause.stack : String(cause)}`),
           );
         }
-        done(ended(current, `it ended its worker: ${cause instanceof Error ? cause.message : String(cause)}`), current);
+        told(ended(current, `it ended its worker: ${cause instanceof Error ? cause.message : String(cause)}`));
         resolve(true);
       });
     });

@@ -2,19 +2,24 @@
  * `varve campaign`: seeds of scenarios on simulated disks, crashed and judged; a line for each failing seed.
  */
 import { runCampaign, type CampaignResult } from "../../harness/campaign.ts";
-import type { CommandSpec, Options } from "../command.ts";
-import { Status, UsageError } from "../exit.ts";
+import type { Gate } from "../../harness/gate/gate.ts";
+import { campaignFile } from "../campaign-file.ts";
+import { type CommandSpec, type Options, refuse } from "../command.ts";
+import { CannotError, Status, UsageError } from "../exit.ts";
 import { gateObject, gateWanted, printVerdict } from "../gate.ts";
-import { chooseScenarios, type Chosen, defaultJobs, parseSeeds } from "../laboratory.ts";
+import { interruptible } from "../interrupt.ts";
 import { invocation } from "../invocation.ts";
+import { chooseScenarios, type Chosen, defaultJobs, parseSeeds } from "../laboratory.ts";
 import { Output, Progress } from "../output.ts";
 import { formatCount } from "../quantity.ts";
-import { CampaignReport, refuseReport } from "../report.ts";
+import { CampaignReport } from "../report.ts";
 
 const SEEDS_DEFAULT = "20";
 const VERIFY_DEFAULT = 0.1;
 const FAILURES_FOLDER = ".varve/failures";
 const MARKS_SHOWN = 8;
+/** What decides which seeds run, or judges them all together, has no meaning where they have no end. */
+const WITHOUT_CORPUS = ["seeds", "failures", "gate", "target", "states", "atomic", "resume", "report", "report-seed"];
 
 export const command: CommandSpec = {
   name: "campaign",
@@ -33,6 +38,7 @@ export const command: CommandSpec = {
     },
     { flags: "--failures <folder>", kind: "text", summary: `where records of failures go (${FAILURES_FOLDER})` },
     { flags: "--stop", kind: "flag", summary: "end at the first failure" },
+    { flags: "--resume <file>", kind: "text", summary: "go on from this file if it is there, and keep results in it" },
     {
       flags: "--corpus <folder>",
       kind: "text",
@@ -57,46 +63,20 @@ export const command: CommandSpec = {
     const gate = gateWanted(args, options);
     const target = options.text("target");
     if (target !== undefined) {
-      refuseReport(options, "--target");
+      refuse(options, "--target", ["report", "report-seed", "resume", "corpus"]);
       const { targetCampaign } = await import("../targets/command.ts");
       return targetCampaign(target, args, options);
     }
     const corpus = options.text("corpus");
     if (corpus !== undefined) {
-      refuseReport(options, "--corpus");
+      refuse(options, "--corpus", WITHOUT_CORPUS);
       const { corpusCampaign } = await import("../corpus.ts");
       return corpusCampaign(corpus, args, options, parseShare(options));
     }
     const output = new Output(options);
-    const progress = new Progress();
-    const seeds = parseSeeds(options.text("seeds") ?? SEEDS_DEFAULT);
-    const verifyShare = parseShare(options);
-    const timeMs = options.number("time");
     const { registry, names, close } = await chooseScenarios(args);
     const report = CampaignReport.wanted(options, registry.scenarios, names, close);
-    const result = await runCampaign({
-      registry,
-      names,
-      seeds,
-      verifyShare,
-      jobs: options.number("jobs") ?? defaultJobs(),
-      failuresFolder: options.text("failures") ?? FAILURES_FOLDER,
-      stopAtFailure: options.flag("stop"),
-      ...(timeMs === undefined ? {} : { timeMs }),
-      progress: (done, total, { failures, crashStates }) => {
-        const trouble = failures === 0 ? "" : `, ${failures} failed`;
-        progress.update(done, total, `${formatCount(crashStates)} crash states${trouble}`);
-      },
-      ...(gate === undefined && report === undefined
-        ? {}
-        : {
-            seen: (seed) => {
-              gate?.take(seed);
-              report?.take(seed);
-            },
-          }),
-    }).finally(close);
-    progress.clear();
+    const result = await run({ registry, names }, options, gate, report).finally(close);
     const { hashes, ...rest } = result;
     const verdict = gate?.verdict(names.length);
     output.object({ ...rest, seedHashes: hashes, ...(verdict === undefined ? {} : { gate: gateObject(verdict) }) });
@@ -106,6 +86,57 @@ export const command: CommandSpec = {
     return result.failures.length === 0 && (verdict?.missed ?? []).length === 0 ? Status.fine : Status.found;
   },
 };
+
+/** The campaign itself, with how far it is. */
+async function run(
+  { registry, names }: Pick<Chosen, "registry" | "names">,
+  options: Options,
+  gate: Gate | undefined,
+  report: CampaignReport | undefined,
+): Promise<CampaignResult> {
+  const seeds = parseSeeds(options.text("seeds") ?? SEEDS_DEFAULT);
+  const verifyShare = parseShare(options);
+  const timeMs = options.number("time");
+  const file = options.text("resume");
+  const kept = file === undefined ? undefined : campaignFile(file, { registry, names }, seeds, verifyShare);
+  const progress = new Progress();
+  let before: number | undefined;
+  try {
+    return await interruptible((stopped) =>
+      runCampaign({
+        registry,
+        names,
+        seeds,
+        verifyShare,
+        jobs: options.number("jobs") ?? defaultJobs(),
+        failuresFolder: options.text("failures") ?? FAILURES_FOLDER,
+        stopAtFailure: options.flag("stop"),
+        stopped,
+        ...(timeMs === undefined ? {} : { timeMs }),
+        ...(kept === undefined ? {} : { log: kept.log }),
+        progress: (done, total, { failures, crashStates }) => {
+          before ??= done - 1;
+          const trouble = failures === 0 ? "" : `, ${failures} failed`;
+          progress.update(done, total, `${formatCount(crashStates)} crash states${trouble}`, before);
+        },
+        ...(gate === undefined && report === undefined
+          ? {}
+          : {
+              seen: (seed) => {
+                gate?.take(seed);
+                report?.take(seed);
+              },
+            }),
+      }),
+    );
+  } catch (error) {
+    if (error instanceof Error && "syscall" in error) throw new CannotError(`results cannot be kept: ${error.message}`);
+    throw error;
+  } finally {
+    progress.clear();
+    kept?.close();
+  }
+}
 
 function parseShare(options: Options): number {
   const share = Number(options.text("verify") ?? VERIFY_DEFAULT);
@@ -123,6 +154,7 @@ function summary(output: Output, result: CampaignResult, { address }: Chosen["re
   const { seeds, crashStates, equalStates, wallSeconds, failures, verified, marks } = result;
   output.print();
   output.print(failures.length === 0 ? "No failure." : `${failures.length} of ${seeds} seeds failed.`);
+  if (!result.complete) output.print("Not all seeds were run.");
   output.table([
     ["  scenarios", String(result.scenarios.length)],
     ["  seeds", `${formatCount(seeds)}, ${formatCount(verified)} of them run twice with the same hash`],

@@ -18,6 +18,7 @@ import { readState, writeState } from "../../harness/explore/state-file.ts";
 import type { Operation } from "../../harness/workload/operation.ts";
 import type { CommandSpec, Options } from "../command.ts";
 import { CannotError, Status, UsageError } from "../exit.ts";
+import { interruptible } from "../interrupt.ts";
 import { invocation } from "../invocation.ts";
 import { defaultJobs } from "../laboratory.ts";
 import { Output, Progress } from "../output.ts";
@@ -112,27 +113,23 @@ async function all(
   const file = options.text("resume");
   const from = resumed(file, alphabet, medium);
   const timeMs = options.number("time");
-  let interrupted = false;
-  const interrupt = (): void => {
-    interrupted = true;
-  };
   let savedMs = performance.now();
-  process.once("SIGINT", interrupt);
-  try {
+  return interruptible(async (interrupted) => {
     const result = await explore({
       operations,
       alphabet: alphabet.name,
       medium,
       jobs: options.number("jobs") ?? defaultJobs(),
       stopAtFailure: options.flag("stop"),
-      stopped: () => interrupted,
+      stopped: interrupted,
       ...(from === undefined ? {} : { from }),
       ...(timeMs === undefined ? {} : { timeMs }),
       progress: (state, total) => {
         const { crashPoints, crashStates, distinctStates } = state.totals;
         const states = `${formatCount(crashStates)} crash states (${formatCount(distinctStates)} distinct)`;
         const trouble = state.failed === 0 ? "" : `, ${formatCount(state.failed)} failed`;
-        progress.update(state.next, total, `${formatCount(crashPoints)} crash points, ${states}${trouble}`);
+        const what = `${formatCount(crashPoints)} crash points, ${states}${trouble}`;
+        progress.update(state.next, total, what, from?.next);
         if (file === undefined || performance.now() - savedMs < SAVE_EVERY_MS) return;
         savedMs = performance.now();
         writeState(file, state);
@@ -140,10 +137,8 @@ async function all(
     });
     progress.clear();
     if (file !== undefined) writeState(file, result.state);
-    return { result, interrupted };
-  } finally {
-    process.removeListener("SIGINT", interrupt);
-  }
+    return { result, interrupted: interrupted() };
+  });
 }
 
 function summary(output: Output, { state }: ExploreResult): void {

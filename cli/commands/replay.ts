@@ -6,13 +6,13 @@ import { type AnyScenario, isOnDevice } from "../../harness/store/device-scenari
 import { Trace } from "../../harness/trace.ts";
 import { catalogue } from "../../harness/mutants/catalogue.ts";
 import { runOnMutant } from "../../harness/mutants/replay.ts";
-import type { CommandSpec, Options } from "../command.ts";
+import { type CommandSpec, type Options, refuse } from "../command.ts";
 import { CannotError, Status, UsageError } from "../exit.ts";
 import { INVOKED_AS, invocation } from "../invocation.ts";
 import { chooseSeed } from "../laboratory.ts";
 import { Output } from "../output.ts";
 import { formatCount } from "../quantity.ts";
-import { refuseReport, type ReplayReport, replayWithReport, reportFile } from "../report.ts";
+import { type ReplayReport, replayWithReport, reportFile } from "../report.ts";
 import { BUDGET_DEFAULT, REGRESSIONS_FOLDER, shrinkSeed, shrinkStoreSeed } from "../shrinking.ts";
 import { showWhere, SUFFIXES_DEFAULT } from "../where.ts";
 
@@ -50,11 +50,11 @@ export const command: CommandSpec = {
     const traced = options.flag("trace");
     if (options.number("until") !== undefined && !traced) throw new UsageError("--until goes with --trace");
     if (!shrinks && (out ?? budget) !== undefined) throw new UsageError("--out and --budget go with --shrink");
-    if (shrinks) refuseReport(options, "--shrink");
+    if (shrinks) refuse(options, "--shrink", ["report"]);
     const where = options.flag("where");
     if (!where && options.number("suffixes") !== undefined) throw new UsageError("--suffixes goes with --where");
     if (where && (shrinks || traced)) throw new UsageError("--where goes without --shrink and --trace");
-    if (where) refuseReport(options, "--where");
+    if (where) refuse(options, "--where", ["report"]);
     if (shrinks && traced) throw new UsageError("--trace does not go with --shrink");
     const { scenario, seed, file: from, close } = await chooseSeed(args[0] ?? "");
     try {

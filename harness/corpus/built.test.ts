@@ -168,6 +168,53 @@ describe("varve campaign --corpus", () => {
   });
 });
 
+describe("varve campaign --resume", () => {
+  const range = ["--seeds", "1..150", "--jobs", "2", "--json", "--resume", "results"];
+
+  it("goes on where it was interrupted, and tells at the end what a whole campaign tells", async () => {
+    const first = await interrupted(...range);
+    expect(first.status).toBe(0);
+    const part = JSON.parse(first.out) as { seeds: number; complete: boolean };
+    expect(part.complete).toBe(false);
+    expect(part.seeds).toBeGreaterThan(0);
+    const told = ({ status, out }: Ended): object => {
+      expect(status).toBe(0);
+      return { ...(JSON.parse(out) as object), wallSeconds: 0 };
+    };
+    const whole = told(varve(...range.slice(0, -2)));
+    expect(whole).toMatchObject({ seeds: 450, complete: true });
+    expect(told(varve(...range))).toEqual(whole);
+    expect(told(varve(...range))).toEqual(whole);
+  }, 120_000);
+
+  it("refuses another campaign, what is none, a file in use, and options that mean nothing beside", () => {
+    const refused = (status: number, said: RegExp, ...args: ReadonlyArray<string>): void => {
+      const ended = varve(...args);
+      expect(ended.status).toBe(status);
+      expect(ended.errors.trim().split("\n")).toEqual([expect.stringMatching(said)]);
+    };
+    const before = readFileSync(join(folder, "results"));
+    refused(
+      2,
+      /results cannot be gone on from: it was begun with --seeds 1\.\.150/,
+      "--seeds",
+      "5",
+      "--resume",
+      "results",
+    );
+    writeFileSync(join(folder, "list"), "milk\n");
+    refused(2, /list cannot be gone on from: line 1 is no JSON/, "--resume", "list");
+    writeFileSync(join(folder, "results.lock"), `${process.pid}\n`);
+    refused(3, /results is in use by process \d+/, ...range);
+    rmSync(join(folder, "results.lock"));
+    refused(3, /no-folder\/results: /, "--resume", "no-folder/results");
+    refused(2, /--resume does not go with --corpus/, "--corpus", "c", "--resume", "results");
+    refused(2, /--resume does not go with --target/, "--target", "ext4", "--resume", "results");
+    expect(readFileSync(join(folder, "results")).equals(before)).toBe(true);
+    expect(existsSync(join(folder, "results.lock"))).toBe(false);
+  }, 60_000);
+});
+
 describe("varve campaign --gate", () => {
   const verdict = (out: string): unknown => (JSON.parse(out) as { readonly gate: unknown }).gate;
 
