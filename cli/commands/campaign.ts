@@ -34,7 +34,7 @@ export const command: CommandSpec = {
     {
       flags: "--verify <share>",
       kind: "text",
-      summary: `share of seeds that are run twice, 0 to 1 (${VERIFY_DEFAULT})`,
+      summary: `share of seeds that are run twice, 0 to 1 (${VERIFY_DEFAULT}; with --gate all)`,
     },
     { flags: "--failures <folder>", kind: "text", summary: `where records of failures go (${FAILURES_FOLDER})` },
     { flags: "--stop", kind: "flag", summary: "end at the first failure" },
@@ -139,7 +139,7 @@ async function run(
 }
 
 function parseShare(options: Options): number {
-  const share = Number(options.text("verify") ?? VERIFY_DEFAULT);
+  const share = Number(options.text("verify") ?? (options.flag("gate") ? 1 : VERIFY_DEFAULT));
   if (!(share >= 0 && share <= 1)) throw new UsageError("--verify takes a share from 0 to 1");
   return share;
 }

@@ -227,9 +227,9 @@ describe("varve campaign --gate", () => {
     expect(out).toMatch(/^Gate: \d+ of \d+ marks judged, \d+ missed; more seeds would judge the others\.$/mu);
   }, 240_000);
 
-  it("judges nothing of a campaign that is too small, and changes nothing else that is told", () => {
+  it("judges nothing of a campaign that is too small, and changes but how many seeds run twice: all", () => {
     const args = ["--seeds", "1..2", "--json", "--jobs", "1"];
-    const [plain, gated] = [varve(...args), varve(...args, "--gate")];
+    const [plain, gated] = [varve(...args, "--verify", "1"), varve(...args, "--gate")];
     expect([plain.status, gated.status]).toEqual([0, 0]);
     expect(verdict(gated.out)).toEqual({ judged: 0, missed: [] });
     const times = { wallSeconds: 0 };
