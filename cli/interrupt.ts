@@ -1,20 +1,28 @@
 /**
  * Long commands that end in good order when the user has had enough of them.
  *
- * The first SIGINT or SIGTERM is taken note of; another one ends the process as ever.
+ * The first SIGINT or SIGTERM is taken note of; one that comes a second later or more ends the process as ever. Whoever
+ * sends a signal to a group of processes, such as timeout(1), may send it twice at once.
  */
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+const SAME_WITHIN_MS = 1000;
 
 /** Runs `body`, which asks now and then whether it is to end. */
 export async function interruptible<A>(body: (interrupted: () => boolean) => Promise<A>): Promise<A> {
-  let interrupted = false;
-  const note = (): void => {
-    interrupted = true;
-  };
-  for (const signal of SIGNALS) process.once(signal, note);
-  try {
-    return await body(() => interrupted);
-  } finally {
+  let firstMs: number | undefined;
+  const leave = (): void => {
     for (const signal of SIGNALS) process.removeListener(signal, note);
+  };
+  const note = (signal: NodeJS.Signals): void => {
+    firstMs ??= performance.now();
+    if (performance.now() - firstMs < SAME_WITHIN_MS) return;
+    leave();
+    process.kill(process.pid, signal);
+  };
+  for (const signal of SIGNALS) process.on(signal, note);
+  try {
+    return await body(() => firstMs !== undefined);
+  } finally {
+    leave();
   }
 }

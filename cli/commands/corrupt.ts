@@ -6,6 +6,7 @@ import { FINDINGS, OUTCOMES } from "../../harness/corruption/judge.ts";
 import type { CommandSpec } from "../command.ts";
 import { corrupt, type CorruptResult, type Finding } from "../corrupt/run.ts";
 import { CannotError, Status, UsageError } from "../exit.ts";
+import { interruptible } from "../interrupt.ts";
 import { invocation } from "../invocation.ts";
 import { defaultJobs } from "../laboratory.ts";
 import { Output, Progress } from "../output.ts";
@@ -44,29 +45,26 @@ export const command: CommandSpec = {
     const pools = options.number("pools") ?? POOLS_DEFAULT;
     const jobs = options.number("jobs") ?? defaultJobs();
     if (images < 1 || pools < 1 || jobs < 1) throw new UsageError("--images, --pools and --jobs are at least 1");
-    let interrupted = false;
-    const interrupt = (): void => void (interrupted = true);
-    process.once("SIGINT", interrupt);
-    process.once("SIGTERM", interrupt);
     const findings: Array<Finding> = [];
-    const result = await corrupt({
-      seed,
-      from,
-      to: from + images,
-      pools,
-      jobs,
-      limitMs: options.number("limit") ?? LIMIT_DEFAULT_MS,
-      progress: (done, found) => progress.update(done, images, found === 0 ? "no finding" : `${found} findings`),
-      found: (finding) => {
-        progress.clear();
-        findings.push(finding);
-        printFinding(output, finding, `${invocation()} corrupt --seed ${seed} --pools ${pools}`);
-      },
-      interrupted: () => interrupted,
+    const { result, interrupted } = await interruptible(async (hasInterrupted) => {
+      const outcome = await corrupt({
+        seed,
+        from,
+        to: from + images,
+        pools,
+        jobs,
+        limitMs: options.number("limit") ?? LIMIT_DEFAULT_MS,
+        progress: (done, found) => progress.update(done, images, found === 0 ? "no finding" : `${found} findings`),
+        found: (finding) => {
+          progress.clear();
+          findings.push(finding);
+          printFinding(output, finding, `${invocation()} corrupt --seed ${seed} --pools ${pools}`);
+        },
+        interrupted: hasInterrupted,
+      });
+      return { result: outcome, interrupted: hasInterrupted() };
     });
     progress.clear();
-    process.off("SIGINT", interrupt);
-    process.off("SIGTERM", interrupt);
     output.object({ seed, from, pools, ...result, details: findings });
     summary(output, result);
     if (interrupted) throw new CannotError(`interrupted after ${result.images} images`);

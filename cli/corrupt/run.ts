@@ -120,6 +120,8 @@ export async function corrupt(options: CorruptOptions): Promise<CorruptResult> {
         const image = next++;
         const prepared = pools.prepare(image);
         const verdict = await lane.run(prepared);
+        // A signal to all of a group ends the programs of the lane too.
+        if (options.interrupted()) return;
         table[prepared.damage]![verdict.outcome]++;
         images++;
         const { specimen, damage, what } = prepared;

@@ -118,6 +118,26 @@ describe("btree over journal and allocator", () => {
     );
   }, 60_000);
 
+  it("has room for commits however often it was killed before the nodes that pin the journal were written", async () => {
+    for (let kills = 1; kills <= 5; kills++) {
+      const bench = new Bench();
+      await bench.session((runtime) =>
+        Effect.gen(function* () {
+          for (let key = 0; key < 3500; key++) yield* bench.change(runtime, key * 31, key);
+        }),
+      );
+      for (let kill = 0; kill < kills; kill++) {
+        await bench.session((runtime) => bench.change(runtime, kill, kill));
+      }
+      await bench.session((runtime) =>
+        Effect.gen(function* () {
+          for (let key = 0; key < 3500; key++) yield* bench.change(runtime, key * 31, -key);
+          expect(sorted(yield* contents(runtime))).toEqual(sorted(bench.model));
+        }),
+      );
+    }
+  }, 60_000);
+
   it("leaves no trace of a body that aborts", async () => {
     const bench = new Bench();
     await bench.session((runtime) =>

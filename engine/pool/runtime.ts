@@ -329,12 +329,19 @@ export function supersedeRejected(
 }
 
 /**
+ * Free buckets with which a recovered pool may simply go on: one that its first entry begins, one for the commits that
+ * give room back, and the one that is always kept. With one less all others wait from the start, and what the nodes that
+ * pin the ring take in entries may be more than what is left of the first.
+ */
+const FREE_AFTER_RECOVERY_MIN = 3;
+
+/**
  * After a recovery with the ring all but full, the state is written out before anything else is journalled, so that the
  * first entry already frees the rest of the ring.
  */
 export function makeRoomAfterRecovery(runtime: Runtime): Effect.Effect<void, PoolFailed> {
   const { ring, writer, journal, supervisor } = runtime;
-  if (ring.freeBuckets >= 2) return Effect.void;
+  if (ring.freeBuckets >= FREE_AFTER_RECOVERY_MIN) return Effect.void;
   reached("recovered with the journal full");
   journal.lastBucketOpen = true;
   return Effect.gen(function* () {

@@ -62,6 +62,13 @@ export const journalMutants: ReadonlyArray<Mutant> = [
       "at most one bucket comes free too early, the one before the oldest that is needed; the ring takes it last, behind the buckets that commits may not use, and by then nodes were written and it is free by right",
   },
   {
+    id: "no-room-made-for-reclaiming",
+    breaks: "a recovery that leaves two buckets of the journal free writes no nodes before anything else",
+    file: "engine/pool/runtime.js",
+    edits: [{ find: "const FREE_AFTER_RECOVERY_MIN = 3;", replace: "const FREE_AFTER_RECOVERY_MIN = 2;" }],
+    scenarios: ["ebbing-trees"],
+  },
+  {
     id: "journal-room-not-kept",
     breaks: "the room that giving journal space back takes is used by others",
     file: "engine/journal/journal-actor.js",
