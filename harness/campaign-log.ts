@@ -5,7 +5,7 @@
  * names of marks, which are numbered as they come, and results, which call marks and scenarios by number. Nothing in it is
  * believed unseen, but for a last line without its end: a kill cut it short, and what it told is run again.
  */
-import { closeSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
+import { appendFileSync, closeSync, ftruncateSync, openSync, readSync } from "node:fs";
 import { keyOf } from "./corpus/state.ts";
 import type { SeedResult } from "./run.ts";
 
@@ -99,8 +99,9 @@ export class CampaignLog {
     closeSync(this.file);
   }
 
+  /** All of the line or an error: `writeSync` alone may stop in its midst where space runs out, and say nothing. */
   private put(line: unknown): void {
-    writeSync(this.file, `${JSON.stringify(line)}\n`);
+    appendFileSync(this.file, `${JSON.stringify(line)}\n`);
   }
 
   private numberOf(mark: string): number {
