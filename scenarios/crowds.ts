@@ -13,7 +13,17 @@ import { type Operation, perform, performer } from "../harness/workload/operatio
 import { profile } from "../harness/workload/profile.ts";
 import { inSequence, randomProgram } from "../harness/workload/program.ts";
 import { pieces, sweep } from "./extents.ts";
-import { conventional, CRASHES, MAY_BE_FULL, type Medium, pool, STRICT, type Story, zoned } from "./pools.ts";
+import {
+  checkpoints,
+  conventional,
+  CRASHES,
+  MAY_BE_FULL,
+  type Medium,
+  pool,
+  STRICT,
+  type Story,
+  zoned,
+} from "./pools.ts";
 import { fillShare } from "./space.ts";
 
 /** Hardly anything between two syncs, and pauses in which another one takes it along: then there is nothing to write. */
@@ -170,6 +180,55 @@ const crowdedCollection: Story = {
   },
 };
 
+const NEVER = Number.POSITIVE_INFINITY;
+
+/** Names come and go, so that many small nodes change. */
+const NAMES = profile({
+  weights: { create: 30, setxattr: 20, unlink: 14, rename: 10, fsync: 8, sleep: 4 },
+  fileNames: Array.from({ length: 60 }, (_, index) => `n${index}`),
+  farShare: 0,
+  xattrBytesMax: 200,
+  sleepMsMax: 4,
+});
+
+const crowdedCheckpoints: Story = {
+  name: "crowded-checkpoints",
+  summary: "many nodes are written, often in checkpoints, on a tiny full disk, where all wait for the next free bucket",
+  plan: (entropy, medium) => {
+    const random = entropy.stream("load");
+    const base = pool(entropy, medium, 60);
+    const geometry = medium === "zoned" ? zoned(random, TINY.zones) : conventional(random, TINY.conventional);
+    const overwrites = profile({
+      weights: { write: 40, fsync: 20, create: 2, unlink: 3, truncate: 2 },
+      writeLengths: { tiny: 0, small: 2, blocks: 6, large: 2 },
+      farShare: 0,
+      fileBytesMax: FILE_BYTES_MAX,
+      existingShare: 0.98,
+      fileNames: ["x", "y"],
+    });
+    return {
+      ...base,
+      geometry,
+      disk: { timing: fixedTiming({ read: 0.1, write: 1, append: 1, flush: 0.3 }, 0.05) },
+      format: { ...base.format, journalBuckets: 6 },
+      open: {
+        ...base.open,
+        dirtyBytesMax: 64 * 1024,
+        nodeCacheBytes: 0,
+        treeLimits: { fanMax: 5, leafRowsMax: 4, batchNodesMax: 3 },
+        checkpointChunks: random.pick([1, 2, NEVER]),
+      },
+      tolerance: MAY_BE_FULL,
+      clients: [
+        inSequence(fillShare(0.6 + random.float() * 0.3), randomProgram(overwrites, 40)),
+        randomProgram(NAMES, 80),
+        randomProgram(NAMES, 80),
+      ],
+      crash: { ...CRASHES, statesMax: 6, livesShare: 0.5 },
+    };
+  },
+};
+
 const STRIPED = "/x";
 const BESIDE = "/beside";
 const ROUND_MS = 2;
@@ -267,7 +326,13 @@ const churn: Story = {
       geometry: medium === "zoned" ? zoned(random, TINY.zones) : conventional(random, TINY.conventional),
       disk: { timing: fixedTiming({ read: 0.2, write: 0.3, append: 0.3, flush: random.pick([3, 12]) }, 0.05) },
       format: { compression: "none", journalBuckets: 6 },
-      open: { commitIntervalMs: 0, writebackIntervalMs: 20, dirtyBytesMax: 64 * 1024, readCacheBytes: 0 },
+      open: {
+        ...checkpoints(entropy),
+        commitIntervalMs: 0,
+        writebackIntervalMs: 20,
+        dirtyBytesMax: 64 * 1024,
+        readCacheBytes: 0,
+      },
       tolerance: MAY_BE_FULL,
       clients: [
         churner(stage, "a", 24, true),
@@ -357,6 +422,7 @@ export const crowdStories: ReadonlyArray<Story> = [
   sharedFiles,
   pressedJournal,
   crowdedCollection,
+  crowdedCheckpoints,
   churn,
   crowdedSweeps,
 ];

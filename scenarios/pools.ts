@@ -70,6 +70,12 @@ function openOptions(random: Prng): OpenOptions {
   };
 }
 
+/** Some pools write their nodes in checkpoints now and then, as if the journal had no room. */
+export function checkpoints(entropy: Entropy): OpenOptions {
+  const random = entropy.stream("checkpoints");
+  return random.chance(0.2) ? { checkpointChunks: random.pick([1, 2, 5, 20]) } : {};
+}
+
 /** So few bits that names of a directory often have one hash, but no more of them than a row of names can hold. */
 const hashBitsFor = (names: number): number => 3 + Math.ceil(Math.log2(Math.max(1, names / 8)));
 
@@ -91,7 +97,7 @@ export function pool(
     geometry: medium === "zoned" ? zoned(random) : conventional(random),
     disk: timing(random),
     format: formatOptions(random, names),
-    open: openOptions(random),
+    open: { ...openOptions(random), ...checkpoints(entropy) },
   };
 }
 

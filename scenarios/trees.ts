@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect";
 import type { Client, Program, ScenarioPlan } from "../harness/scenario.ts";
 import { type Operation, perform, performer } from "../harness/workload/operation.ts";
 import { TREE_LIMITS } from "../engine/btree/tree.ts";
+import { type Fault, FaultPlan } from "../devices/sim/faults.ts";
 import { fixedTiming } from "../devices/sim/timing.ts";
 import { CRASHES, type Medium, pool, STRICT, type Story } from "./pools.ts";
 import type { Entropy } from "../harness/entropy.ts";
@@ -80,6 +81,55 @@ const ebbingTrees: Story = {
   },
 };
 
+/** Makes so many files that their nodes take more places than the journal has room for, and then fills the journal. */
+function brim(files: number, values: number): Program {
+  return ({ filesystem, note, random }: Client) =>
+    Effect.gen(function* () {
+      const by = performer(filesystem, note);
+      const set = (target: string, lengthBytes: number, tag: number): Effect.Effect<unknown> => {
+        const pattern = { tag, lengthBytes, texture: "text" as const };
+        return perform({ kind: "setxattr", target, name: random.pick(ATTRIBUTES), pattern, mode: "set" }, by);
+      };
+      // In no order, so that leaves split in their middle.
+      const paths = Array.from({ length: files }, (_, index) => `/${(index * 7919) % 9973}`);
+      for (const path of paths) {
+        yield* perform({ kind: "create", path }, by);
+        yield* set(path, random.pick(SMALL), 0);
+      }
+      for (let value = 1; value <= values; value++) {
+        yield* set(random.pick(paths), random.pick(BULKY), value);
+        if (random.chance(0.1)) yield* perform({ kind: "fsync", target: random.pick(paths) }, by);
+      }
+    });
+}
+
+const brimmingJournal: Story = {
+  name: "brimming-journal",
+  summary: "so many nodes have changes that the journal lacks the room for the places they are written to",
+  plan: (entropy: Entropy, medium: Medium): ScenarioPlan => {
+    const random = entropy.stream("brimming journal");
+    const base = pool(entropy, medium, 300);
+    const timing = fixedTiming({ read: 0.1, write: random.pick([0.5, 4]), append: 2, flush: 0.5 }, 0.05);
+    const cut: Fault = { kind: "cut-write", probability: random.pick([0.02, 0.1]) };
+    const faults = new FaultPlan(random.u32(), [cut]);
+    return {
+      ...base,
+      // A zone that cuts a write short takes no more: what is left of a bucket of the journal is lost.
+      disk: medium === "zoned" && random.chance(0.5) ? { timing, faults } : { timing },
+      open: {
+        ...base.open,
+        ...ROOMY,
+        commitIntervalMs: random.pick([0, 10]),
+        treeLimits: { fanMax: random.pick([5, 8]), leafRowsMax: 4, batchNodesMax: random.pick([3, 64]) },
+      },
+      format: { ...base.format, journalBuckets: 6 },
+      tolerance: STRICT,
+      clients: [brim(random.between(140, 280), random.between(8, 20))],
+      crash: { ...CRASHES, statesMax: 12 },
+    };
+  },
+};
+
 /** The data of small files lies in their rows. */
 const LONG_BYTES = { least: 2036, most: 2048 };
 const SHORT_BYTES_MAX = 4;
@@ -124,4 +174,4 @@ const lopsidedLeaves: Story = {
   },
 };
 
-export const treeStories: ReadonlyArray<Story> = [ebbingTrees, lopsidedLeaves];
+export const treeStories: ReadonlyArray<Story> = [ebbingTrees, brimmingJournal, lopsidedLeaves];

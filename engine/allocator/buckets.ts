@@ -4,7 +4,7 @@
  * A bucket goes free → open (a write point fills it) → sealed → emptied (nothing in it is live any more) → free again
  * once the journal entry that freed its last extent is durable and known to be. It is never handed out while something
  * appended to it has not been committed or given up yet. The last free buckets are kept for those who give space back:
- * btree nodes may take any, the collector all but the last, data only what lies above the reserve.
+ * the last one for a checkpoint, which leaves others empty, one more for btree nodes, two for the collector.
  */
 import type { BucketIo } from "../device/bucket-io.ts";
 import { reached } from "../marks.ts";
@@ -15,10 +15,11 @@ export type WriteClass = "btree" | "data" | "collected";
 
 export const BucketState = { free: 0, open: 1, sealed: 2, emptied: 3, reserved: 4, bad: 5 } as const;
 
-/** Free buckets below which each class gets none. */
-export const FREE_BUCKETS_KEPT: Readonly<Record<WriteClass, number>> = { btree: 0, collected: 1, data: 3 };
+/** Free buckets below which each class gets none, and below which it gets none where nothing else helps. */
+export const FREE_BUCKETS_KEPT: Readonly<Record<WriteClass, number>> = { btree: 1, collected: 2, data: 4 };
+const KEPT_PRESSED: Readonly<Record<WriteClass, number>> = { btree: 0, collected: 2, data: 2 };
 /** Buckets that no user data may ever count on: the reserve above and one open bucket for each metadata write point. */
-export const RESERVE_BUCKETS = 6;
+export const RESERVE_BUCKETS = 7;
 
 export interface BucketAddress {
   readonly device: number;
@@ -150,9 +151,9 @@ export class Buckets {
     this.freeCount--;
   }
 
-  /** A free bucket for a write point, or undefined when its class may not have one; `pressed` data may have one more. */
+  /** A free bucket for a write point, or undefined when its class may not have one; `pressed`: nothing else helps. */
   take(writeClass: WriteClass, pressed = false): TakenBucket | undefined {
-    const kept = pressed ? FREE_BUCKETS_KEPT.collected : FREE_BUCKETS_KEPT[writeClass];
+    const kept = (pressed ? KEPT_PRESSED : FREE_BUCKETS_KEPT)[writeClass];
     if (this.freeCount <= kept) return undefined;
     if (writeClass !== "data" && this.freeCount <= FREE_BUCKETS_KEPT.data) reached("reserve bucket taken");
     const count = this.state.length;
@@ -283,6 +284,24 @@ export class Buckets {
         best = id;
         bestGain = gain;
       }
+    }
+    return best < 0 ? undefined : this.address(best);
+  }
+
+  /** So few buckets are free that data gets none. */
+  get scarce(): boolean {
+    return this.freeCount <= FREE_BUCKETS_KEPT.data;
+  }
+
+  /** The sealed bucket of btree nodes with the least that is live, if that is not more than so many bytes. */
+  sparsest(liveBytesMax: number, excluded: ReadonlySet<number>): BucketAddress | undefined {
+    let best = -1;
+    let least = liveBytesMax;
+    for (let id = 0; id < this.state.length; id++) {
+      if (this.state[id] !== BucketState.sealed || this.bucketClass[id] !== BucketClass.btree) continue;
+      if (this.inFlight[id] !== 0 || excluded.has(id) || this.live[id]! > least) continue;
+      best = id;
+      least = this.live[id]!;
     }
     return best < 0 ? undefined : this.address(best);
   }

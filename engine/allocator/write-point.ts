@@ -49,6 +49,8 @@ export class WritePoint {
   readonly writeClass: WriteClass;
   batches = 0;
   bytesWritten = 0;
+  /** It may take a bucket of the reserve where nothing comes free: the space was promised to whoever appends data. */
+  pressed: boolean;
   private open: TakenBucket | undefined;
   private fillBytes = 0;
   private queue: Array<Request> = [];
@@ -73,6 +75,7 @@ export class WritePoint {
     this.io = io;
     this.buckets = buckets;
     this.writeClass = writeClass;
+    this.pressed = writeClass === "data";
     this.relieve = relieve;
     this.actor = new Actor(supervisor, `${writeClass} write point`, (request) => this.accept(request));
   }
@@ -252,8 +255,7 @@ export class WritePoint {
         const helped = yield* self.relieve(self.writeClass);
         taken = self.buckets.take(self.writeClass);
         if (taken !== undefined || helped) continue;
-        // The space was promised to whoever appends: better a bucket of the reserve than a broken promise.
-        taken = self.buckets.take(self.writeClass, true);
+        taken = self.buckets.take(self.writeClass, self.pressed);
         if (taken === undefined) return yield* Effect.fail(new NoSpaceLeft());
       }
       return taken;

@@ -197,7 +197,7 @@ export class BtreeActor implements Transactor {
 
   private get hasRoom(): boolean {
     const { staging } = this;
-    return !this.changes || this.services.journal.room(staging.journalWords, staging.refs.length, false);
+    return !this.changes || this.services.journal.room(staging.journalWords, staging.refs.length, false) === "granted";
   }
 
   /** Commits what is staged, and runs the hooks. */

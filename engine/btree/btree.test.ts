@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { Device } from "../../devices/device.ts";
 import { makeMemoryDevice } from "../../devices/memory.ts";
 import { BucketIo, BucketLayout } from "../device/bucket-io.ts";
 import { SNAPSHOT_ROOT, Table } from "../format/tables.ts";
@@ -8,7 +9,7 @@ import type { Superblock } from "../format/superblock.ts";
 import { marks, resetMarks } from "../marks.ts";
 import { NO_JOURNAL, readJournal } from "../pool/recovery.ts";
 import { makeRoomAfterRecovery, RUNTIME_OPTIONS, type Runtime, startRuntime } from "../pool/runtime.ts";
-import { shapeOf } from "../pool/shape.ts";
+import { POOL_BYTES_MIN, shapeOf } from "../pool/shape.ts";
 import { Abort } from "./transaction.ts";
 
 const UUID = new Uint8Array(16).fill(7);
@@ -20,9 +21,13 @@ type Model = Map<number, number>;
 
 /** A store that is opened again and again on one device, as after a kill or after a clean close. */
 class Bench {
-  readonly device = makeMemoryDevice({ name: "memory", capacityBytes: CAPACITY_BYTES });
+  readonly device: Device;
   readonly model: Model = new Map();
   private opened = false;
+
+  constructor(capacityBytes = CAPACITY_BYTES) {
+    this.device = makeMemoryDevice({ name: "memory", capacityBytes });
+  }
 
   session<A>(use: (runtime: Runtime) => Effect.Effect<A, unknown>, end: "kill" | "close" = "kill"): Promise<A> {
     const { device } = this;
@@ -136,6 +141,42 @@ describe("btree over journal and allocator", () => {
         }),
       );
     }
+  }, 60_000);
+
+  it("writes more nodes than the journal has room for", async () => {
+    resetMarks();
+    const bench = new Bench();
+    for (let round = 1; round <= 4; round++) {
+      await bench.session((runtime) =>
+        Effect.gen(function* () {
+          // Hardly any two changes in a row are of one leaf.
+          for (let key = 0; key < 12_000; key++) yield* bench.change(runtime, (key * 7919) % 12_000, key * round);
+          expect(sorted(yield* contents(runtime))).toEqual(sorted(bench.model));
+        }),
+      );
+    }
+    await bench.session((runtime) =>
+      Effect.map(contents(runtime), (found) => expect(sorted(found)).toEqual(sorted(bench.model))),
+    );
+    expect(marks.get("checkpoint for want of journal space")).toBeGreaterThan(0);
+  }, 60_000);
+
+  it("has a bucket for nodes however often it was killed behind the first that it wrote", async () => {
+    resetMarks();
+    const bench = new Bench(POOL_BYTES_MIN);
+    for (let kill = 0; kill < 40; kill++) {
+      await bench.session((runtime) =>
+        Effect.gen(function* () {
+          for (let key = 0; key < 40; key++) yield* bench.change(runtime, (kill * 40 + key) * 97, kill);
+          yield* runtime.writer.flushAll;
+        }),
+      );
+    }
+    await bench.session((runtime) =>
+      Effect.map(contents(runtime), (found) => expect(sorted(found)).toEqual(sorted(bench.model))),
+    );
+    expect(marks.get("checkpoint for want of a bucket")).toBeGreaterThan(0);
+    expect(marks.get("sparse bucket emptied in a checkpoint")).toBeGreaterThan(0);
   }, 60_000);
 
   it("leaves no trace of a body that aborts", async () => {

@@ -24,11 +24,11 @@ export interface EncodedNode {
   readonly image: boolean;
 }
 
-/** Nodes with updates older than `beforeSequence`, about a batch of them, lowest level first. */
-export function nodesToFlush(trees: Trees, beforeSequence: number): Array<Node> {
+/** Nodes with updates older than `beforeSequence`, about so many of them, lowest level first. */
+export function nodesToFlush(trees: Trees, beforeSequence: number, nodesMax: number): Array<Node> {
   const chosen = new Set<Node>();
   for (const node of trees.dirty) {
-    if (node.pin >= beforeSequence || chosen.size >= trees.batchNodesMax) break;
+    if (node.pin >= beforeSequence || chosen.size >= nodesMax) break;
     addWithGroup(trees, node, chosen);
   }
   return [...chosen].sort((a, b) => a.level - b.level);

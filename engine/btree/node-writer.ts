@@ -5,6 +5,9 @@
  * parent's record never names a child that is not written. A pointer change is journalled like any other update, under
  * the level of the parent; only the root's place goes into the roots of the entry. Old records stay until the entry
  * that replaced them is known to be durable. If the write fails, the nodes are dirty again as if nothing had been tried.
+ * Where the journal lacks the room for that, or no bucket is left but the last, all nodes are written in a checkpoint. It
+ * may take the last bucket, since it moves what is in the emptiest ones there too: otherwise a few crashes in a row, each
+ * with a bucket just begun, would leave none.
  */
 import * as Effect from "effect/Effect";
 import * as Semaphore from "effect/Semaphore";
@@ -16,9 +19,10 @@ import { checksumOf, viewOf } from "../format/codec.ts";
 import type { NodePointer, NodeRecord } from "../format/pointer.ts";
 import type { Journal } from "../journal/journal-actor.ts";
 import { reached } from "../marks.ts";
+import { Checkpoint } from "./checkpoint.ts";
 import { type EncodedNode, addWithGroup, encodeNode, nodesToFlush, pointerWords } from "./flush.ts";
 import type { Node } from "./node.ts";
-import type { Trees } from "./trees.ts";
+import { BATCH_NODES_MAX, type Trees } from "./trees.ts";
 
 /** Journal words that the pointer change of one node may need. */
 const WORDS_PER_NODE_MAX = 6 + 29;
@@ -35,6 +39,10 @@ export interface NodeWriterServices {
   readonly buckets: Buckets;
   readonly writePoint: WritePoint;
   readonly uuid: Uint8Array;
+  /** Has a node in memory. */
+  readonly load: (node: Node) => Effect.Effect<void, PoolFailed>;
+  /** Every so many chunks of nodes are written as if the journal had no room for their places. */
+  readonly checkpointChunks: number;
 }
 
 export class NodeWriter {
@@ -44,8 +52,12 @@ export class NodeWriter {
   private readonly one = Semaphore.makeUnsafe(1);
   private target = 0;
   private running = false;
+  /** Chunks of nodes whose places the journal had room for. */
+  private chunks = 0;
   private relieving = false;
-  private roomWaiters: Array<() => void> = [];
+  private newsWaiters: Array<() => void> = [];
+  /** What is written does not go into the journal, until this is complete. */
+  private checkpoint: Checkpoint | undefined = undefined;
 
   constructor(services: NodeWriterServices) {
     this.services = services;
@@ -92,18 +104,16 @@ export class NodeWriter {
 
   /** Writes a batch of the nodes with the oldest pins; fails, and the pool with it, if none of them can be written. */
   private writeOldest(beforeSequence: number): Effect.Effect<void, AppendError | PoolFailed> {
-    const { trees, supervisor } = this.services;
+    const { trees } = this.services;
     return this.one.withPermits(1)(
       Effect.suspend(() => {
         const { oldest } = trees.dirty;
-        const chosen = this.batch(() => nodesToFlush(trees, beforeSequence));
+        const chosen = this.batch(() => nodesToFlush(trees, beforeSequence, trees.batchNodesMax));
         return Effect.flatMap(chosen, (written) => {
           if (written > 0 || oldest === undefined || trees.dirty.oldest !== oldest) return Effect.void;
           // Whoever had its turn before may have written all that was asked for.
           if (oldest.pin >= beforeSequence) return Effect.void;
-          const failure = new PoolFailed(`a btree node of table ${oldest.table} can never be written`);
-          supervisor.freeze(failure.detail);
-          return Effect.fail(failure);
+          return Effect.fail(this.unwritable(oldest));
         });
       }),
     );
@@ -139,27 +149,46 @@ export class NodeWriter {
     return this.flushBefore(Number.POSITIVE_INFINITY);
   }
 
-  /** Writes every node that has a record in the bucket anew, elsewhere. The nodes must be resident or clean. */
-  emptyBucket(
-    at: BucketAddress,
-    load: (node: Node) => Effect.Effect<void, PoolFailed>,
-  ): Effect.Effect<number, AppendError | PoolFailed> {
+  /** Writes everything, with no more than the places of the roots in the journal. */
+  get writeCheckpoint(): Effect.Effect<void, AppendError | PoolFailed> {
     const self = this;
+    return this.one.withPermits(1)(
+      Effect.gen(function* () {
+        yield* self.beginCheckpoint;
+        yield* self.completeCheckpoint();
+      }),
+    );
+  }
+
+  /** Writes every node that has a record in the bucket anew, elsewhere; returns how many it moved. */
+  emptyBucket(at: BucketAddress): Effect.Effect<number, AppendError | PoolFailed> {
+    return this.moveOut(at, (nodes) => this.one.withPermits(1)(this.batch(nodes)));
+  }
+
+  /** The nodes that have a record in the bucket. */
+  private nodesIn(at: BucketAddress): Array<Node> {
     const { trees, io } = this.services;
     const isIn = (record: NodeRecord): boolean =>
       record.device === at.device && io.member(at.device).layout.bucketOf(record.addressBytes) === at.bucket;
     // A node that absorbed another keeps that one's records until it is written itself.
     const stands = (node: Node): boolean =>
       node.pointer?.records.some(isIn) === true || node.absorbed.some(({ pointer }) => pointer.records.some(isIn));
-    const found = (): Array<Node> => trees.all.flatMap((tree) => [...tree.nodes()].filter(stands));
+    return trees.all.flatMap((tree) => [...tree.nodes()].filter(stands));
+  }
+
+  private moveOut(
+    at: BucketAddress,
+    write: (choose: () => Array<Node>) => Effect.Effect<number, AppendError | PoolFailed>,
+  ): Effect.Effect<number, AppendError | PoolFailed> {
+    const self = this;
     return Effect.gen(function* () {
-      let left = found();
+      let left = self.nodesIn(at);
       const moved = left.length;
       // All that are in memory go in one batch: written one by one, each would take a block of its own.
       for (let round = 0; left.length > 0 && round < EMPTYING_ROUNDS_MAX; round++) {
-        for (const node of left) yield* load(node);
-        yield* self.one.withPermits(1)(self.batch(() => self.chosenAnew(found())));
-        left = found();
+        for (const node of left) yield* self.services.load(node);
+        yield* write(() => self.chosenAnew(self.nodesIn(at)));
+        left = self.nodesIn(at);
       }
       if (moved > 0) reached("btree bucket collected");
       return moved - left.length;
@@ -177,11 +206,21 @@ export class NodeWriter {
     return [...chosen].sort((a, b) => a.level - b.level);
   }
 
-  /** Writes the chosen nodes, the lowest level first; returns how many it wrote. */
+  /** Writes the chosen nodes, and all others with them if it takes a checkpoint; returns how many it wrote. */
   private batch(choose: () => Array<Node>): Effect.Effect<number, AppendError | PoolFailed> {
     const self = this;
     return Effect.gen(function* () {
-      const nodes = choose();
+      // One that failed comes first: what it wrote is in no journal.
+      let written = yield* self.completeCheckpoint();
+      written += yield* self.writeLevels(choose());
+      return written + (yield* self.completeCheckpoint());
+    });
+  }
+
+  /** Writes the nodes, which come the lowest level first; returns how many it wrote. */
+  private writeLevels(nodes: ReadonlyArray<Node>): Effect.Effect<number, AppendError | PoolFailed> {
+    const self = this;
+    return Effect.gen(function* () {
       let from = 0;
       let written = 0;
       while (from < nodes.length) {
@@ -231,24 +270,146 @@ export class NodeWriter {
   /** Writes the next chunk of the wanted nodes and takes them off the list; returns how many it wrote. */
   private writeChunk(wanted: Set<Node>): Effect.Effect<number, AppendError | PoolFailed> {
     const self = this;
-    const { writePoint, trees } = this.services;
+    const { writePoint } = this.services;
     return Effect.gen(function* () {
       // Choosing and encoding are one step: nothing may be evicted, split or merged in between.
-      const chunk = self.inOrder(wanted).slice(0, trees.batchNodesMax);
+      const chunk = self.inOrder(wanted).slice(0, self.chunkNodesMax);
       if (chunk.length === 0) return 0;
       const encoded = self.encode(chunk);
       const result = yield* Effect.result(writePoint.append(encoded.map(({ bytes }) => bytes)));
       if (result._tag === "Failure") {
         self.restore(encoded);
-        return yield* Effect.fail(result.failure);
+        if (self.checkpoint !== undefined || result.failure._tag !== "NoSpaceLeft") {
+          return yield* Effect.fail(result.failure);
+        }
+        reached("checkpoint for want of a bucket");
+        yield* self.beginCheckpoint;
+        return 0;
       }
-      const absorbed = encoded.reduce((rows, { node }) => rows + node.absorbed.length, 0);
-      const words = encoded.length * WORDS_PER_NODE_MAX + absorbed * WORDS_PER_ABSORBED_ROW;
-      while (!self.services.journal.room(words, encoded.length, true)) yield* self.waitForRoom;
+      if (self.checkpoint === undefined) {
+        yield* Effect.onError(self.makeRoom(encoded), () => Effect.sync(() => self.restore(encoded)));
+      }
       self.commit(encoded, result.success);
       for (const node of chunk) wanted.delete(node);
       return chunk.length;
     });
+  }
+
+  /** Waits until the places of these nodes can go into the journal; if it has no room for them, begins a checkpoint. */
+  private makeRoom(encoded: ReadonlyArray<EncodedNode>): Effect.Effect<void, PoolFailed> {
+    const self = this;
+    const { journal, checkpointChunks } = this.services;
+    const absorbed = encoded.reduce((rows, { node }) => rows + node.absorbed.length, 0);
+    const words = encoded.length * WORDS_PER_NODE_MAX + absorbed * WORDS_PER_ABSORBED_ROW;
+    return Effect.gen(function* () {
+      let room = journal.room(words, encoded.length, true);
+      for (; room === "writing"; room = journal.room(words, encoded.length, true)) yield* self.waitForNews;
+      if (room === "full") reached("checkpoint for want of journal space");
+      else if (++self.chunks % checkpointChunks !== 0) return;
+      yield* self.beginCheckpoint;
+    });
+  }
+
+  private get beginCheckpoint(): Effect.Effect<void, PoolFailed> {
+    const self = this;
+    const { journal, trees, writePoint } = this.services;
+    return Effect.gen(function* () {
+      while (!journal.beginEntry()) yield* self.waitForNews;
+      self.checkpoint = new Checkpoint(journal.gathering.sequence);
+      writePoint.pressed = true;
+      trees.checkpointPin = trees.oldestPin(journal.gathering.sequence);
+    });
+  }
+
+  /** Writes what is left for a checkpoint, if one was begun, and lets the roots change; returns how many it wrote. */
+  private completeCheckpoint(): Effect.Effect<number, AppendError | PoolFailed> {
+    const self = this;
+    const { trees, journal, io, supervisor, writePoint, buckets } = this.services;
+    return Effect.gen(function* () {
+      const { checkpoint } = self;
+      if (checkpoint === undefined) return 0;
+      let written = yield* self.writeAll(checkpoint);
+      if (buckets.scarce) {
+        yield* self.emptySparse(checkpoint);
+        written += yield* self.writeAll(checkpoint);
+      }
+      // No entry will vouch for these nodes: they are durable before any names them.
+      yield* io.flush;
+      if (supervisor.failure !== undefined) return yield* Effect.fail(supervisor.failure);
+      reached("checkpoint completed");
+      for (const [table, root] of checkpoint.roots) trees.tree(table).diskRoot = root;
+      journal.gathering.rootsMoved = true;
+      const { sequence } = journal.gathering;
+      for (const record of checkpoint.superseded) self.account(record, -record.lengthBytes, sequence);
+      trees.checkpointPin = Number.POSITIVE_INFINITY;
+      writePoint.pressed = false;
+      self.checkpoint = undefined;
+      return written;
+    });
+  }
+
+  /** Writes all that the roots wait for; returns how many nodes that were. */
+  private writeAll(checkpoint: Checkpoint): Effect.Effect<number, AppendError | PoolFailed> {
+    const self = this;
+    const { trees } = this.services;
+    return Effect.gen(function* () {
+      let written = 0;
+      for (;;) {
+        const nodes = checkpoint.batch(trees, self.chunkNodesMax);
+        if (nodes.length === 0) return written;
+        const count = yield* self.writeLevels(nodes);
+        if (count === 0) return yield* Effect.fail(self.unwritable(nodes[0]!));
+        written += count;
+      }
+    });
+  }
+
+  /** Moves what is in the emptiest buckets to the open one, as long as that has the room. What cannot be moved stays. */
+  private emptySparse({ stale }: Checkpoint): Effect.Effect<void> {
+    const self = this;
+    const { buckets, writePoint } = this.services;
+    const tried = new Set<number>();
+    const next = (): BucketAddress | undefined => buckets.sparsest(writePoint.tailBytes / 2, tried);
+    return Effect.gen(function* () {
+      for (let at = next(); at !== undefined; at = next()) {
+        tried.add(buckets.key(at));
+        const nodes = self.nodesIn(at);
+        if (nodes.length === 0 || self.bytesToWrite([...nodes, ...stale]) > writePoint.tailBytes) continue;
+        reached("sparse bucket emptied in a checkpoint");
+        yield* Effect.ignore(self.moveOut(at, (choose) => self.writeLevels(choose())));
+      }
+    });
+  }
+
+  /** What it takes, at most, to write these nodes and all above them as they are. */
+  private bytesToWrite(nodes: ReadonlyArray<Node>): number {
+    const { io } = this.services;
+    const block = io.members[0]!.layout.roundUp(1);
+    const levels: Array<number> = [];
+    const seen = new Set<Node>();
+    let bytes = 0;
+    for (const node of nodes) {
+      for (let at: Node | undefined = node; at !== undefined && !seen.has(at); at = at.parent) {
+        seen.add(at);
+        levels[at.level] = (levels[at.level] ?? 0) + 1;
+        for (const record of at.pointer?.records ?? []) bytes += record.lengthBytes;
+      }
+    }
+    // Each chunk of each level ends on a block.
+    return levels.reduce((sum, count) => sum + (Math.floor(count / this.chunkNodesMax) + 1) * block, bytes);
+  }
+
+  private unwritable(node: Node): PoolFailed {
+    const failure = new PoolFailed(`a btree node of table ${node.table} can never be written`);
+    this.services.supervisor.freeze(failure.detail);
+    return failure;
+  }
+
+  /** Each chunk ends on a block: where buckets are scarce, a checkpoint that a simulation cuts up takes no more for it. */
+  private get chunkNodesMax(): number {
+    const { trees, buckets } = this.services;
+    const { batchNodesMax } = trees;
+    return this.checkpoint !== undefined && buckets.scarce ? Math.max(batchNodesMax, BATCH_NODES_MAX) : batchNodesMax;
   }
 
   private encode(nodes: ReadonlyArray<Node>): Array<EncodedNode> {
@@ -285,14 +446,16 @@ export class NodeWriter {
     encoded.forEach(({ node, bytes, checksum, image }, index) => {
       const { device, addressBytes, generation } = placements[index]!;
       const record: NodeRecord = { device, addressBytes, lengthBytes: bytes.length, generation, checksum };
-      const whole = checksumOf(bytes, 0, bytes.length);
-      journal.gathering.refs.push({ device, addressBytes, lengthBytes: bytes.length, checksum: whole });
+      if (this.checkpoint === undefined) {
+        const whole = checksumOf(bytes, 0, bytes.length);
+        journal.gathering.refs.push({ device, addressBytes, lengthBytes: bytes.length, checksum: whole });
+      }
       this.account(record, bytes.length, sequence);
       this.services.buckets.unhold(this.bucketOf(record), sequence);
       const before = node.pointer;
       if (image && before !== undefined) this.forget(before, sequence);
       node.pointer = image || before === undefined ? { records: [record] } : { records: [...before.records, record] };
-      this.journalPointer(node, sequence);
+      this.tellParent(node, sequence);
       node.flushing = false;
       node.flushingPin = Number.POSITIVE_INFINITY;
       node.moved = false;
@@ -302,27 +465,42 @@ export class NodeWriter {
     trees.flushingPin = Number.POSITIVE_INFINITY;
   }
 
-  private journalPointer(node: Node, sequence: number): void {
+  /** The parent's row for a node has changed, or the place of the root. */
+  private tellParent(node: Node, sequence: number): void {
     const { trees, journal } = this.services;
+    const { checkpoint } = this;
     const { table, level, parent } = node;
     const pointer = node.pointer!;
+    checkpoint?.stale.delete(node);
     if (parent === undefined) {
-      trees.tree(table).diskRoot = { level, pointer };
-      journal.gathering.rootsMoved = true;
       if (node.absorbed.length > 0) throw new Error("a root has absorbed rows");
+      const root = { level, pointer };
+      if (checkpoint !== undefined) checkpoint.roots.set(table, root);
+      else {
+        trees.tree(table).diskRoot = root;
+        journal.gathering.rootsMoved = true;
+      }
       return;
     }
-    const { updates } = journal.gathering;
-    for (const row of node.absorbed) {
-      // A node that begins where the merged-away one did takes its row over.
-      const same = row.inode === node.lowInode && row.offset === node.lowOffset && row.snapshot === node.lowSnapshot;
-      if (!same) updates.remove(table, level + 1, row.inode, row.offset, row.snapshot);
-      this.forget(row.pointer, sequence);
-    }
+    for (const row of node.absorbed) this.forget(row.pointer, sequence);
+    if (checkpoint !== undefined) checkpoint.stale.add(parent);
+    else this.journalPointer(node, pointer);
     node.absorbed = [];
-    const { words, lengthBytes } = pointerWords(pointer);
-    updates.put(table, level + 1, node.lowInode, node.lowOffset, node.lowSnapshot, words, 0, lengthBytes);
     trees.dirty.add(parent, sequence);
+  }
+
+  private journalPointer(
+    { table, level, lowInode, lowOffset, lowSnapshot, absorbed }: Node,
+    pointer: NodePointer,
+  ): void {
+    const { updates } = this.services.journal.gathering;
+    for (const { inode, offset, snapshot } of absorbed) {
+      // A node that begins where the merged-away one did takes its row over.
+      const same = inode === lowInode && offset === lowOffset && snapshot === lowSnapshot;
+      if (!same) updates.remove(table, level + 1, inode, offset, snapshot);
+    }
+    const { words, lengthBytes } = pointerWords(pointer);
+    updates.put(table, level + 1, lowInode, lowOffset, lowSnapshot, words, 0, lengthBytes);
   }
 
   private bucketOf(record: NodeRecord): BucketAddress {
@@ -334,18 +512,28 @@ export class NodeWriter {
     this.services.buckets.addLive(this.bucketOf(record), bytes, sequence);
   }
 
-  private forget(pointer: NodePointer, sequence: number): void {
-    for (const record of pointer.records) this.account(record, -record.lengthBytes, sequence);
+  /** No node refers to these records any more, nor does the journal; in a checkpoint, as soon as the roots change. */
+  private forget({ records }: NodePointer, sequence: number): void {
+    if (this.checkpoint !== undefined) this.checkpoint.superseded.push(...records);
+    else for (const record of records) this.account(record, -record.lengthBytes, sequence);
   }
 
   /** The journal may have room again. */
   retryWaiting(): void {
-    const waiters = this.roomWaiters;
-    this.roomWaiters = [];
+    const waiters = this.newsWaiters;
+    this.newsWaiters = [];
     for (const wake of waiters) wake();
   }
 
-  private readonly waitForRoom: Effect.Effect<void> = Effect.callback<void>((resume) => {
-    this.roomWaiters.push(() => resume(Effect.void));
+  /** Waits until the journal has written something; fails with the pool, whose journal writes no more. */
+  private readonly waitForNews: Effect.Effect<void, PoolFailed> = Effect.suspend(() => {
+    const { supervisor } = this.services;
+    const failed = Effect.suspend(() =>
+      supervisor.failure === undefined ? Effect.void : Effect.fail(supervisor.failure),
+    );
+    const news = Effect.callback<void>((resume) => {
+      this.newsWaiters.push(() => resume(Effect.void));
+    });
+    return Effect.andThen(Effect.andThen(failed, news), failed);
   });
 }

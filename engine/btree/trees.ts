@@ -10,13 +10,16 @@ import { reached } from "../marks.ts";
 import { DirtyList, type Node } from "./node.ts";
 import { type Residency, Tree, type TreeLimits } from "./tree.ts";
 
-const BATCH_NODES_MAX = 64;
+/** Nodes that are written at once. */
+export const BATCH_NODES_MAX = 64;
 
 export class Trees implements Residency {
   readonly dirty = new DirtyList();
   readonly all: ReadonlyArray<Tree>;
   /** Lowest pin of the batch that is being written. */
   flushingPin = Number.POSITIVE_INFINITY;
+  /** Lowest pin of what a checkpoint writes, until the roots name it. */
+  checkpointPin = Number.POSITIVE_INFINITY;
   /** Transactions that need all leaves that are in memory: until they are through none is evicted. */
   evictionHolds = 0;
   private readonly resident: Array<Node> = [];
@@ -85,7 +88,7 @@ export class Trees implements Residency {
 
   /** Sequence of the oldest journal entry with updates that are in no written node. */
   oldestPin(open: number): number {
-    return Math.min(this.dirty.oldest?.pin ?? open, this.flushingPin, open);
+    return Math.min(this.dirty.oldest?.pin ?? open, this.flushingPin, this.checkpointPin, open);
   }
 
   roots(): Array<EntryRoot> {

@@ -27,6 +27,8 @@ const SEALED_ENTRIES_MAX = 2;
 /** Unflushed entries are flushed without anybody asking once they are this much. */
 const UNFLUSHED_BYTES_MAX = 8 * 1024 * 1024;
 const WRITE_TRIES_MAX = 6;
+/** Entries that a checkpoint takes: its roots, and twice the news that they are durable; and one more. */
+const CHECKPOINT_ENTRIES = 4;
 
 /** Commits that will become one entry. */
 export class Gathering {
@@ -64,6 +66,9 @@ export interface JournalSource {
   room(): void;
 }
 
+/** `writing`: once entries are written, of which there is news; `full`: once buckets come free. */
+export type Room = "granted" | "writing" | "full";
+
 export interface JournalStart {
   readonly uuid: Uint8Array;
   readonly blockBytes: number;
@@ -97,8 +102,6 @@ export class Journal {
   bytesWritten = 0;
   /** Called when either of the sequences above has risen. */
   onDurable: () => void = () => {};
-  /** Recovery found the ring all but full: the last bucket may be used for the entry that frees the others. */
-  lastBucketOpen = false;
   private writtenSequence: number;
   /** Checksum of the last entry that was written. */
   private writtenChecksum: bigint;
@@ -200,13 +203,14 @@ export class Journal {
   }
 
   /**
-   * May a commit of this size be appended now? Seals the gathering entry if that makes the room. `reclaiming` commits
-   * give journal space back and may use the last bucket but one.
+   * Room for a commit of this size, to be appended now. Seals the gathering entry if that makes the room. `reclaiming` commits
+   * give journal space back and may use the last bucket but one, save what a checkpoint takes: that needs no leave.
    */
-  room(words: number, refs: number, reclaiming: boolean): boolean {
+  room(words: number, refs: number, reclaiming: boolean): Room {
     const bytes = words * 4 + refs * REF_BYTES;
     if (bytes > this.commitBytesMax) throw new Error(`transaction of ${bytes} bytes is over the limit of the journal`);
-    const kept = this.lastBucketOpen ? 0 : this.ring.bucketRoomBytes * (reclaiming ? 1 : 2);
+    const { bucketRoomBytes } = this.ring;
+    const kept = bucketRoomBytes + (reclaiming ? CHECKPOINT_ENTRIES * ENTRY_HEAD_BYTES : bucketRoomBytes);
     if (this.ring.roomBytes - this.pendingBytes - bytes - ENTRY_HEAD_BYTES < kept) {
       reached("commit waited for journal space");
       // What has gathered takes room until it is written, and nobody else may be there to ask for that.
@@ -215,16 +219,25 @@ export class Journal {
         this.kick();
       }
       this.askReclaim(this.ring.freeBuckets + 1);
-      return false;
+      return "full";
     }
     if (this.gathering.bytes + bytes > this.commitBytesMax) {
       if (this.sealed.length >= SEALED_ENTRIES_MAX) {
         reached("commit waited for the journal to write");
-        return false;
+        return "writing";
       }
       this.seal();
       this.kick();
     }
+    return "granted";
+  }
+
+  /** Has what comes now go into an entry that holds nothing yet; false if that must wait until others are written. */
+  beginEntry(): boolean {
+    if (!this.gathering.hasContent) return true;
+    if (this.sealed.length >= SEALED_ENTRIES_MAX) return false;
+    this.seal();
+    this.kick();
     return true;
   }
 

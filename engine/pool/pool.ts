@@ -228,6 +228,7 @@ function runtimeOptions(options: OpenOptions): RuntimeOptions {
     nodeCacheBytes: options.nodeCacheBytes ?? RUNTIME_OPTIONS.nodeCacheBytes,
     inlineAsks: options.inlineAsks ?? RUNTIME_OPTIONS.inlineAsks,
     treeLimits: options.treeLimits ?? RUNTIME_OPTIONS.treeLimits,
+    checkpointChunks: options.checkpointChunks ?? RUNTIME_OPTIONS.checkpointChunks,
     survivors: options.survivors,
   };
 }

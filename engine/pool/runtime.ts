@@ -37,6 +37,8 @@ export interface RuntimeOptions {
   /** Handle asks of idle actors at once; off to interleave more. */
   readonly inlineAsks: boolean;
   readonly treeLimits: TreeLimits;
+  /** A simulation has nodes written in a checkpoint each time that so many chunks were written otherwise. */
+  readonly checkpointChunks: number;
   /** Keeps what is committed for the next process. */
   readonly survivors?: SurvivorLog | undefined;
 }
@@ -46,6 +48,7 @@ export const RUNTIME_OPTIONS: RuntimeOptions = {
   nodeCacheBytes: 256 * 1024 * 1024,
   inlineAsks: true,
   treeLimits: TREE_LIMITS,
+  checkpointChunks: Number.POSITIVE_INFINITY,
 };
 
 /** Bytes that an unwritten leaf is taken to need on disk, in the reckoning of free space. */
@@ -222,12 +225,9 @@ function holding(io: BucketIo, buckets: Buckets, journal: Journal): Pick<Runtime
 }
 
 /** Moves what is live out of a bucket, whatever it holds. */
-function emptied(
-  { buckets, writer, loader, collectExtents }: Runtime,
-  at: BucketAddress,
-): Effect.Effect<void, PoolFailed> {
+function emptied({ buckets, writer, collectExtents }: Runtime, at: BucketAddress): Effect.Effect<void, PoolFailed> {
   if (buckets.classOf(at) !== BucketClass.btree) return collectExtents(at);
-  const moved = writer.emptyBucket(at, (node) => loader.fetch(node));
+  const moved = writer.emptyBucket(at);
   return Effect.asVoid(
     Effect.catch(moved, (error) => (error._tag === "PoolFailed" ? Effect.fail(error) : Effect.succeed(0))),
   );
@@ -269,21 +269,16 @@ function wire(
   const nodePoint = new WritePoint(supervisor, io, buckets, "btree", relieve);
   const dataPoint = new WritePoint(supervisor, io, buckets, "data", relieve);
   const collectedPoint = new WritePoint(supervisor, io, buckets, "collected", relieve);
+  const { readOnly, survivors, checkpointChunks } = options;
+  const { uuid } = superblock;
+  const load = loader.fetch.bind(loader);
   const writer = new NodeWriter({
-    supervisor,
-    trees,
-    journal,
-    io,
-    buckets,
-    writePoint: nodePoint,
-    uuid: superblock.uuid,
+    ...{ supervisor, trees, journal, io, buckets, writePoint: nodePoint, uuid, load, checkpointChunks },
   });
-  const { readOnly } = options;
   const pressure = (): void => {
     // What was replayed into a pool that is only read stays in memory, whatever that takes.
     if (!readOnly) writer.relievePressure();
   };
-  const { survivors } = options;
   const btree = new BtreeActor({ supervisor, trees, journal, loader, buckets, io, readOnly, pressure, survivors });
   const runtime: Runtime = {
     ...{
@@ -329,26 +324,14 @@ export function supersedeRejected(
 }
 
 /**
- * Free buckets with which a recovered pool may simply go on: one that its first entry begins, one for the commits that
- * give room back, and the one that is always kept. With one less all others wait from the start, and what the nodes that
- * pin the ring take in entries may be more than what is left of the first.
- */
-const FREE_AFTER_RECOVERY_MIN = 3;
-
-/**
- * After a recovery with the ring all but full, the state is written out before anything else is journalled, so that the
- * first entry already frees the rest of the ring.
+ * After a recovery with one bucket of the ring free, everything is written before anything else is journalled: the first
+ * entry then frees the rest of the ring. Were it to hold more than that, the next recovery might find no bucket to write.
  */
 export function makeRoomAfterRecovery(runtime: Runtime): Effect.Effect<void, PoolFailed> {
   const { ring, writer, journal, supervisor } = runtime;
-  if (ring.freeBuckets >= FREE_AFTER_RECOVERY_MIN) return Effect.void;
+  if (ring.freeBuckets > 1) return Effect.void;
   reached("recovered with the journal full");
-  journal.lastBucketOpen = true;
-  return Effect.gen(function* () {
-    yield* writer.flushAll;
-    yield* journal.settle;
-    journal.lastBucketOpen = false;
-  }).pipe(
+  return Effect.andThen(writer.writeCheckpoint, journal.settle).pipe(
     Effect.catch((error) => {
       const failure = error._tag === "PoolFailed" ? error : new PoolFailed(`recovery cannot write: ${error._tag}`);
       supervisor.fail(failure.detail);

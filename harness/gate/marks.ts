@@ -13,11 +13,17 @@ export const RATES: Readonly<Record<string, number>> = {
   "bucket freed": 100,
   "bucket retired after a write error": 0.2,
   "changed at once": 50,
+  // A share of all pools write checkpoints without need.
+  "checkpoint completed": 20,
+  // Needs a pool that crashed again and again on a disk that is all but full.
+  "checkpoint for want of a bucket": 0.01,
+  // Needs more changed nodes than a full journal has room for.
+  "checkpoint for want of journal space": 0.7,
   "clearing of many rows logged": 6,
   "collecting btree nodes": 15,
   "collecting extents": 15,
   // Needs the buckets that are kept for the collector to be used up.
-  "collection found no room": 0.005,
+  "collection found no room": 0.1,
   "collection raced with a write": 1.5,
   "commit waited for journal space": 8,
   // Needs clients that fill entries faster than a slow journal takes them.
@@ -93,6 +99,8 @@ export const RATES: Readonly<Record<string, number>> = {
   // Needs rot in a node that is not in memory.
   "node unreadable": 0.15,
   // Needs a disk on which every place that is tried fails.
+  // Needs a node that is written elsewhere while a slow disk reads it.
+  "node moved while it was read": 0.15,
   "node write failed": 0.15,
   "node written as a delta": 200,
   "odd range allocated as whole pages": 15,
@@ -111,7 +119,7 @@ export const RATES: Readonly<Record<string, number>> = {
   "later version told beside a torn superblock": 0.1,
   "pool raised that a crash had left between two versions": 3,
   // Needs a crash with a single bucket of the journal left.
-  "recovered with the journal full": 0.4,
+  "recovered with the journal full": 4,
   "read waited for one that was under way": 3,
   "rejected journal entry superseded": 150,
   "rename left a whiteout": 1,
@@ -121,6 +129,8 @@ export const RATES: Readonly<Record<string, number>> = {
   "root split": 60,
   // Needs a read between two transactions of a clearing, which follow each other at once.
   "rows hidden that are being taken out": 0.015,
+  // Needs a disk that is all but full, and a checkpoint.
+  "sparse bucket emptied in a checkpoint": 2,
   "staging arena grown": 20,
   "superblock log switched buckets": 200,
   "superblock read again": 0.5,
@@ -183,8 +193,6 @@ export const RATES: Readonly<Record<string, number>> = {
 
 /** Marks that no seed reaches, and why that is so. */
 export const UNREACHED: Readonly<Record<string, string>> = {
-  "node moved while it was read":
-    "a read that does not verify must meet a node that is written elsewhere during that very read",
   "survivors given up":
     "memory that outlives a process is never full in a campaign: the mount would end with the process",
   "unreadable extent left by the collector": "bits turn in closed pools, which are then read and not collected",

@@ -41,7 +41,7 @@ export const allocationMutants: ReadonlyArray<Mutant> = [
     id: "no-bucket-kept-for-metadata",
     breaks: "data may take the last free buckets",
     file: "engine/allocator/buckets.js",
-    edits: [{ find: "{ btree: 0, collected: 1, data: 3 }", replace: "{ btree: 0, collected: 0, data: 0 }" }],
+    edits: [{ find: "{ btree: 1, collected: 2, data: 4 }", replace: "{ btree: 0, collected: 0, data: 0 }" }],
     scenarios: ["crowded-collection", "zoned/crowded-collection"],
   },
   {

@@ -123,8 +123,8 @@ export const btreeMutants: ReadonlyArray<Mutant> = [
     file: "engine/btree/trees.js",
     edits: [
       {
-        find: "this.dirty.oldest?.pin ?? open, this.flushingPin, open)",
-        replace: "this.dirty.oldest?.pin ?? open, open)",
+        find: "this.dirty.oldest?.pin ?? open, this.flushingPin, this.checkpointPin, open)",
+        replace: "this.dirty.oldest?.pin ?? open, this.checkpointPin, open)",
       },
     ],
     scenarios: ["journal-wrap", "many-small-files"],

@@ -62,10 +62,57 @@ export const journalMutants: ReadonlyArray<Mutant> = [
       "at most one bucket comes free too early, the one before the oldest that is needed; the ring takes it last, behind the buckets that commits may not use, and by then nodes were written and it is free by right",
   },
   {
-    id: "no-room-made-for-reclaiming",
-    breaks: "a recovery that leaves two buckets of the journal free writes no nodes before anything else",
-    file: "engine/pool/runtime.js",
-    edits: [{ find: "const FREE_AFTER_RECOVERY_MIN = 3;", replace: "const FREE_AFTER_RECOVERY_MIN = 2;" }],
+    id: "nodes-wait-for-journal-room",
+    breaks: "nodes for whose places the journal has no room wait for it, and never write a checkpoint",
+    file: "engine/btree/node-writer.js",
+    edits: [{ find: 'room === "writing"', replace: 'room !== "granted"' }],
+    scenarios: ["brimming-journal"],
+  },
+  {
+    id: "checkpoint-not-flushed",
+    breaks: "the roots change before what a checkpoint wrote is durable",
+    file: "engine/btree/node-writer.js",
+    edits: [{ find: "yield* io.flush;", replace: "" }],
+    scenarios: ["ebbing-trees"],
+  },
+  {
+    id: "checkpoint-pins-nothing",
+    breaks: "the journal comes free of what a checkpoint has written before the roots change",
+    file: "engine/btree/node-writer.js",
+    edits: [{ find: "trees.checkpointPin = trees.oldestPin(journal.gathering.sequence);", replace: "" }],
+    scenarios: ["ebbing-trees"],
+  },
+  {
+    id: "checkpoint-frees-at-once",
+    breaks: "what a checkpoint replaces comes free before the roots change",
+    file: "engine/btree/node-writer.js",
+    edits: [
+      {
+        find: "this.checkpoint.superseded.push(...records);",
+        replace: "for (const record of records) this.account(record, -record.lengthBytes, sequence);",
+      },
+    ],
+    scenarios: ["crowded-checkpoints", "zoned/crowded-checkpoints"],
+  },
+  {
+    id: "checkpoint-in-an-old-entry",
+    breaks: "a checkpoint begins no entry: places that were journalled before are found again behind it",
+    file: "engine/btree/node-writer.js",
+    edits: [{ find: "while (!journal.beginEntry())", replace: "while (false)" }],
+    scenarios: ["ebbing-trees"],
+  },
+  {
+    id: "sparse-buckets-left",
+    breaks: "a checkpoint with few buckets free leaves those as they are in which next to nothing is live",
+    file: "engine/btree/node-writer.js",
+    edits: [{ find: "if (buckets.scarce)", replace: "if (false)" }],
+    scenarios: ["crowded-checkpoints", "zoned/crowded-checkpoints"],
+  },
+  {
+    id: "checkpoint-without-parents",
+    breaks: "a checkpoint writes the nodes that have unwritten updates, and not those above them",
+    file: "engine/btree/node-writer.js",
+    edits: [{ find: "checkpoint.stale.add(parent);", replace: ";" }],
     scenarios: ["ebbing-trees"],
   },
   {
@@ -74,7 +121,7 @@ export const journalMutants: ReadonlyArray<Mutant> = [
     file: "engine/journal/journal-actor.js",
     edits: [
       {
-        find: "const kept = this.lastBucketOpen ? 0 : this.ring.bucketRoomBytes * (reclaiming ? 1 : 2);",
+        find: "const kept = bucketRoomBytes + (reclaiming ? CHECKPOINT_ENTRIES * ENTRY_HEAD_BYTES : bucketRoomBytes);",
         replace: "const kept = 0;",
       },
     ],
