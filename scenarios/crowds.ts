@@ -22,6 +22,7 @@ import {
   pool,
   STRICT,
   type Story,
+  TINY,
   zoned,
 } from "./pools.ts";
 import { fillShare } from "./space.ts";
@@ -101,9 +102,6 @@ const whileItLasts =
     Effect.gen(function* () {
       for (let times = 0; times < timesMax && !stage.over; times++) yield* program(client);
     });
-
-/** Hardly more than the least that a pool fits on, so that each bucket comes round soon. */
-const TINY = { conventional: 30 * 128 * 1024, zones: 28 };
 
 const READS_MAX = 300;
 const FILE_BYTES_MAX = 128 * 1024;
@@ -224,7 +222,7 @@ const crowdedCheckpoints: Story = {
         randomProgram(NAMES, 80),
         randomProgram(NAMES, 80),
       ],
-      crash: { ...CRASHES, statesMax: 6, livesShare: 0.5 },
+      crash: { ...CRASHES, statesMax: 8 },
     };
   },
 };

@@ -2,11 +2,14 @@
  * Stories of pools that crash with many journal entries unflushed, and then again and again: what one life left of its
  * journal behind a gap meets the entries of the next.
  */
+import * as Effect from "effect/Effect";
 import type { Entropy } from "../harness/entropy.ts";
-import type { ScenarioPlan } from "../harness/scenario.ts";
+import type { Epilogue, ScenarioPlan } from "../harness/scenario.ts";
+import { perform, performer } from "../harness/workload/operation.ts";
 import { profile } from "../harness/workload/profile.ts";
 import { randomProgram } from "../harness/workload/program.ts";
-import { CRASHES, type Medium, pool, STRICT, type Story } from "./pools.ts";
+import { conventional, CRASHES, MAY_BE_FULL, type Medium, pool, STRICT, type Story, TINY, zoned } from "./pools.ts";
+import { fillShare } from "./space.ts";
 
 /** Long attribute values fill one journal entry after another, and hardly anybody waits for them to be durable. */
 const WORDY = profile({
@@ -31,4 +34,59 @@ const manyLives: Story = {
   },
 };
 
-export const lifeStories: ReadonlyArray<Story> = [manyLives];
+const LIVES_MAX = 16;
+const FILES_A_LIFE = 24;
+
+/** Kills the pool again and again, each time when it has begun a bucket of nodes; what was synced must be there. */
+function beginBuckets({ random, open, fail }: Epilogue): Effect.Effect<void, unknown> {
+  const lives = random.between(LIVES_MAX / 2, LIVES_MAX);
+  let made = 0;
+  const life = Effect.gen(function* () {
+    const { filesystem } = yield* open({ checkpointChunks: Number.POSITIVE_INFINITY });
+    const by = performer(filesystem);
+    for (let file = 0; file < FILES_A_LIFE; file++) {
+      const outcome = yield* perform({ kind: "create", path: `/life-${made}` }, by);
+      const refused = "reason" in outcome ? outcome.reason : undefined;
+      if (refused === "NoSpace") return;
+      if (refused !== undefined) return yield* fail(`file ${made} cannot be made: ${refused}`);
+      made++;
+      // Leaves that are not in use are written, and go.
+      yield* Effect.sleep(random.pick([0, 1]));
+    }
+    const synced = yield* perform({ kind: "syncfs" }, by);
+    if ("reason" in synced) return yield* fail(`syncfs behind ${made} files: ${synced.reason}`);
+  });
+  return Effect.gen(function* () {
+    for (let count = 0; count < lives; count++) yield* Effect.scoped(life);
+    const { filesystem, check } = yield* open();
+    const by = performer(filesystem);
+    for (let file = 0; file < made - FILES_A_LIFE; file++) {
+      const found = yield* perform({ kind: "getattr", target: `/life-${file}` }, by);
+      if ("reason" in found) return yield* fail(`file ${file} of ${made}, synced, is not there: ${found.reason}`);
+    }
+    const [problem] = (yield* check()).problems;
+    if (problem !== undefined) return yield* fail(`check, ${problem.pass}: ${problem.what}`);
+  }).pipe(Effect.scoped);
+}
+
+const begunBuckets: Story = {
+  name: "begun-buckets",
+  summary: "a tiny full pool is killed again and again, each time with a bucket of nodes just begun",
+  plan: (entropy: Entropy, medium: Medium): ScenarioPlan => {
+    const random = entropy.stream("begun buckets");
+    const base = pool(entropy, medium, LIVES_MAX * FILES_A_LIFE);
+    const treeLimits = { fanMax: 5, leafRowsMax: 4 };
+    return {
+      ...base,
+      geometry: medium === "zoned" ? zoned(random, TINY.zones) : conventional(random, TINY.conventional),
+      format: { ...base.format, journalBuckets: 6 },
+      open: { ...base.open, nodeCacheBytes: 0, treeLimits },
+      tolerance: MAY_BE_FULL,
+      clients: [fillShare(0.4 + random.float() * 0.5)],
+      epilogue: beginBuckets,
+      crash: { ...CRASHES, statesMax: 4, pointShare: 0.2 },
+    };
+  },
+};
+
+export const lifeStories: ReadonlyArray<Story> = [manyLives, begunBuckets];

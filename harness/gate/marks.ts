@@ -15,8 +15,8 @@ export const RATES: Readonly<Record<string, number>> = {
   "changed at once": 50,
   // A share of all pools write checkpoints without need.
   "checkpoint completed": 20,
-  // Needs a pool that crashed again and again on a disk that is all but full.
-  "checkpoint for want of a bucket": 0.01,
+  // Needs a pool that was killed again and again on a disk that is all but full.
+  "checkpoint for want of a bucket": 2,
   // Needs more changed nodes than a full journal has room for.
   "checkpoint for want of journal space": 0.7,
   "clearing of many rows logged": 6,

@@ -102,11 +102,18 @@ export const journalMutants: ReadonlyArray<Mutant> = [
     scenarios: ["ebbing-trees"],
   },
   {
+    id: "no-checkpoint-for-want-of-a-bucket",
+    breaks: "nodes for which no bucket is left but the last are given up, and the pool with them",
+    file: "engine/btree/node-writer.js",
+    edits: [{ find: 'result.failure._tag !== "NoSpaceLeft"', replace: "true" }],
+    scenarios: ["begun-buckets"],
+  },
+  {
     id: "sparse-buckets-left",
     breaks: "a checkpoint with few buckets free leaves those as they are in which next to nothing is live",
     file: "engine/btree/node-writer.js",
     edits: [{ find: "if (buckets.scarce)", replace: "if (false)" }],
-    scenarios: ["crowded-checkpoints", "zoned/crowded-checkpoints"],
+    scenarios: ["begun-buckets"],
   },
   {
     id: "checkpoint-without-parents",
