@@ -28,6 +28,9 @@ import { BATCH_NODES_MAX, type Trees } from "./trees.ts";
 const WORDS_PER_NODE_MAX = 6 + 29;
 const WORDS_PER_ABSORBED_ROW = 6;
 
+/** Room that there must be for each byte that a checkpoint moves to its bucket. */
+const ROOM_TO_MOVE = 1.5;
+
 /** Times that a bucket is gone through, since nodes may be evicted or change while others are written. */
 const EMPTYING_ROUNDS_MAX = 4;
 
@@ -374,14 +377,16 @@ export class NodeWriter {
       for (let at = next(); at !== undefined; at = next()) {
         tried.add(buckets.key(at));
         const nodes = self.nodesIn(at);
-        if (nodes.length === 0 || self.bytesToWrite([...nodes, ...stale]) > writePoint.tailBytes) continue;
+        const bytes = self.bytesToWrite([...nodes, ...stale]);
+        // The nodes above must be written too, whatever they have grown to: nothing else may be left for that.
+        if (nodes.length === 0 || bytes * ROOM_TO_MOVE > writePoint.tailBytes) continue;
         reached("sparse bucket emptied in a checkpoint");
         yield* Effect.ignore(self.moveOut(at, (choose) => self.writeLevels(choose())));
       }
     });
   }
 
-  /** What it takes, at most, to write these nodes and all above them as they are. */
+  /** About what it takes to write these nodes and all above them. */
   private bytesToWrite(nodes: ReadonlyArray<Node>): number {
     const { io } = this.services;
     const block = io.members[0]!.layout.roundUp(1);
