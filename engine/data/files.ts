@@ -34,6 +34,8 @@ export class FileState {
   hidden: DirtyRange | undefined = undefined;
   /** Bytes of space reserved for what is dirty. */
   reserved = 0;
+  /** And for what of `writing` has no rows yet. */
+  writingReserved = 0;
   /** What came of compressing its data. */
   readonly history = new CompressionHistory();
   /** The first segment of the survivors that holds bytes of `dirty`, and of `writing`. */

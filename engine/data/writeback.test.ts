@@ -90,4 +90,28 @@ describe("the batches of a file", () => {
         expect(ends(it)).toHaveLength(LENGTH / (128 * KIB));
       }),
     ));
+
+  it("count once: set aside until they are committed, and again if they are dirty again", () =>
+    Effect.runPromise(
+      Effect.gen(function* () {
+        const it = yield* bench;
+        const { space, store } = it.services;
+        const { reserved } = space;
+        expect(reserved).toBeGreaterThanOrEqual(LENGTH);
+        const sync = yield* Effect.forkChild(Effect.flip(it.fs.fsync(it.inode)));
+        yield* settle;
+        expect(space.reserved).toBe(reserved);
+        yield* it.gates[0]!.open;
+        yield* settle;
+        expect(space.reserved).toBe(reserved - 256 * KIB);
+        store.failing = "error";
+        for (const gate of it.gates) yield* gate.open;
+        yield* Fiber.join(sync);
+        expect(space.reserved).toBe(reserved);
+        store.failing = "no";
+        store.before = Effect.void;
+        yield* it.fs.fsync(it.inode);
+        expect(space.reserved).toBe(0);
+      }),
+    ));
 });

@@ -71,6 +71,7 @@ export class Writeback {
       state.writing = taken;
       state.dirty = new DirtyBytes(self.files.memory);
       state.reserved = 0;
+      state.writingReserved = reserved;
       state.writingLoggedIn = state.loggedIn;
       state.loggedIn = Number.POSITIVE_INFINITY;
       state.users++;
@@ -78,7 +79,7 @@ export class Writeback {
         onSuccess: () =>
           Effect.sync(() => {
             state.users--;
-            self.finish(state, taken, reserved);
+            self.finish(state, taken);
           }),
         onFailure: (cause) => {
           state.users--;
@@ -89,12 +90,19 @@ export class Writeback {
     });
   }
 
-  private finish(state: FileState, taken: DirtyBytes, reserved: number): void {
+  private finish(state: FileState, taken: DirtyBytes): void {
     state.writing = undefined;
     state.writingLoggedIn = Number.POSITIVE_INFINITY;
     this.files.dirtyBytes -= taken.bytes;
-    this.services.space.release(reserved);
+    this.releaseWritten(state, state.writingReserved);
     taken.recycle();
+  }
+
+  /** Bytes of what is being written have their rows, and count as stored from here on. */
+  private releaseWritten(state: FileState, bytes: number): void {
+    const released = Math.min(bytes, state.writingReserved);
+    state.writingReserved -= released;
+    this.services.space.release(released);
   }
 
   /** The bytes are dirty again, under what was written since. */
@@ -105,10 +113,12 @@ export class Writeback {
     if (state.gone) {
       reached("writeback failed for a removed file");
       this.files.dirtyBytes -= taken.bytes;
-      this.services.space.release(reserved);
+      this.releaseWritten(state, state.writingReserved);
       taken.drop();
       return;
     }
+    this.services.space.promised(reserved - state.writingReserved);
+    state.writingReserved = 0;
     reached("writeback failed and kept its data");
     const before = state.dirty.bytes + taken.bytes;
     state.dirty.putUnder(taken);
@@ -270,6 +280,7 @@ export class Writeback {
         start = step.reached;
       }
       self.count(piece);
+      self.releaseWritten(state, piece.end - piece.start);
     });
   }
 
