@@ -96,12 +96,7 @@ export const allocationMutants: ReadonlyArray<Mutant> = [
     id: "reservation-leaks",
     breaks: "space that was set aside for a write is not given back when it is written",
     file: "engine/data/writeback.js",
-    edits: [
-      {
-        find: "this.files.dirtyBytes -= taken.bytes;\n        this.services.space.release(reserved);\n        taken.recycle();",
-        replace: "this.files.dirtyBytes -= taken.bytes;\n        taken.recycle();",
-      },
-    ],
+    edits: [{ find: "this.services.space.release(released);", replace: "" }],
     scenarios: ["fill-to-full-and-delete", "append-log"],
   },
   {
