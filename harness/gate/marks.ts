@@ -98,9 +98,9 @@ export const RATES: Readonly<Record<string, number>> = {
   "node trimmed to its range": 0.04,
   // Needs rot in a node that is not in memory.
   "node unreadable": 0.15,
-  // Needs a disk on which every place that is tried fails.
   // Needs a node that is written elsewhere while a slow disk reads it.
-  "node moved while it was read": 0.15,
+  "node moved while it was read": 0.03,
+  // Needs a disk on which every place that is tried fails.
   "node write failed": 0.15,
   "node written as a delta": 200,
   "odd range allocated as whole pages": 15,
