@@ -41,28 +41,32 @@ const FILES_A_LIFE = 24;
 function beginBuckets({ random, open, fail }: Epilogue): Effect.Effect<void, unknown> {
   const lives = random.between(LIVES_MAX / 2, LIVES_MAX);
   let made = 0;
+  const synced: Array<string> = [];
   const life = Effect.gen(function* () {
     const { filesystem } = yield* open({ checkpointChunks: Number.POSITIVE_INFINITY });
     const by = performer(filesystem);
+    const here: Array<string> = [];
     for (let file = 0; file < FILES_A_LIFE; file++) {
-      const outcome = yield* perform({ kind: "create", path: `/life-${made}` }, by);
+      const path = `/life-${made++}`;
+      const outcome = yield* perform({ kind: "create", path }, by);
       const refused = "reason" in outcome ? outcome.reason : undefined;
-      if (refused === "NoSpace") return;
-      if (refused !== undefined) return yield* fail(`file ${made} cannot be made: ${refused}`);
-      made++;
+      if (refused === "NoSpace") break;
+      if (refused !== undefined) return yield* fail(`${path} cannot be made: ${refused}`);
+      here.push(path);
       // Leaves that are not in use are written, and go.
       yield* Effect.sleep(random.pick([0, 1]));
     }
-    const synced = yield* perform({ kind: "syncfs" }, by);
-    if ("reason" in synced) return yield* fail(`syncfs behind ${made} files: ${synced.reason}`);
+    const outcome = yield* perform({ kind: "syncfs" }, by);
+    if ("reason" in outcome) return yield* fail(`syncfs behind ${made} files: ${outcome.reason}`);
+    synced.push(...here);
   });
   return Effect.gen(function* () {
     for (let count = 0; count < lives; count++) yield* Effect.scoped(life);
     const { filesystem, check } = yield* open();
     const by = performer(filesystem);
-    for (let file = 0; file < made - FILES_A_LIFE; file++) {
-      const found = yield* perform({ kind: "getattr", target: `/life-${file}` }, by);
-      if ("reason" in found) return yield* fail(`file ${file} of ${made}, synced, is not there: ${found.reason}`);
+    for (const target of synced) {
+      const found = yield* perform({ kind: "getattr", target }, by);
+      if ("reason" in found) return yield* fail(`${target}, synced, is not there: ${found.reason}`);
     }
     const [problem] = (yield* check()).problems;
     if (problem !== undefined) return yield* fail(`check, ${problem.pass}: ${problem.what}`);

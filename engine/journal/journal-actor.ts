@@ -203,8 +203,9 @@ export class Journal {
   }
 
   /**
-   * Room for a commit of this size, to be appended now. Seals the gathering entry if that makes the room. `reclaiming` commits
-   * give journal space back and may use the last bucket but one, save what a checkpoint takes: that needs no leave.
+   * Room for a commit of this size, to be appended now. Seals the gathering entry if that makes the room. `reclaiming`
+   * commits give journal space back and may use the last bucket but one, save what a checkpoint takes: that needs no
+   * leave.
    */
   room(words: number, refs: number, reclaiming: boolean): Room {
     const bytes = words * 4 + refs * REF_BYTES;

@@ -265,7 +265,7 @@ export const attributeCases: ReadonlyArray<MountCase> = [
   {
     title: "statfs counts what is stored",
     run: async (at) => {
-      // What others wrote counts twice while it is written back.
+      // What others wrote is set aside at its full length until it is written back, compressed.
       await shell("find .. -type f -exec sync {} +", { cwd: at });
       const before = fs.statfsSync(at);
       assert.ok(before.bavail <= before.bfree && before.bfree <= before.blocks && before.bavail > 0);
