@@ -10,7 +10,7 @@ import { type Operation, perform, performer } from "../harness/workload/operatio
 import { TREE_LIMITS } from "../engine/btree/tree.ts";
 import { type Fault, FaultPlan } from "../devices/sim/faults.ts";
 import { fixedTiming } from "../devices/sim/timing.ts";
-import { CRASHES, type Medium, pool, STRICT, type Story } from "./pools.ts";
+import { conventional, CRASHES, MAY_BE_FULL, type Medium, pool, STRICT, type Story, TINY, zoned } from "./pools.ts";
 import type { Entropy } from "../harness/entropy.ts";
 
 const ATTRIBUTES = ["user.a", "user.b", "user.c"];
@@ -130,6 +130,67 @@ const brimmingJournal: Story = {
   },
 };
 
+/** Changes every leaf, has all of them written at once, and so on. */
+function changeAll(files: number, rounds: number): Program {
+  return ({ filesystem, note, random, pool }: Client) =>
+    Effect.gen(function* () {
+      const by = performer(filesystem, note);
+      const paths = Array.from({ length: files }, (_, index) => `/${(index * 7919) % 9973}`);
+      for (const path of paths) yield* perform({ kind: "create", path }, by);
+      for (let round = 0; round < rounds; round++) {
+        pool.limitMemory(ROOMY);
+        for (let file = 0; file < files; file++) {
+          const from = paths[file]!;
+          const path = `${from}.`;
+          paths[file] = path;
+          yield* perform({ kind: "rename", from, to: path, mode: "replace" }, by);
+          const pattern = { tag: round, lengthBytes: random.pick(SMALL), texture: "text" as const };
+          yield* perform({ kind: "setxattr", target: path, name: "user.round", pattern, mode: "set" }, by);
+        }
+        pool.limitMemory(SQUEEZED);
+        // Time for all of them.
+        yield* Effect.sleep(random.pick([200, 400]));
+      }
+    });
+}
+
+/** Makes a file durable now and then. */
+function keepSyncing(files: number): Program {
+  return ({ filesystem, note, random }: Client) =>
+    Effect.gen(function* () {
+      const by = performer(filesystem, note);
+      for (let file = 0; file < files; file++) {
+        yield* Effect.sleep(random.pick([1, 10, 40]));
+        yield* perform({ kind: "create", path: `/beside-${file}` }, by);
+        yield* perform({ kind: "fsync", target: `/beside-${file}` }, by);
+      }
+    });
+}
+
+const lastingCheckpoints: Story = {
+  name: "lasting-checkpoints",
+  summary: "checkpoints of many small writes replace whole buckets of nodes while others make entries durable",
+  plan: (entropy: Entropy, medium: Medium): ScenarioPlan => {
+    const random = entropy.stream("lasting checkpoints");
+    const base = pool(entropy, medium, 120);
+    return {
+      ...base,
+      geometry: medium === "zoned" ? zoned(random, TINY.zones) : conventional(random, TINY.conventional),
+      disk: { timing: fixedTiming({ read: 0.1, write: 1, append: 1, flush: 0.3 }, 0.05) },
+      open: {
+        ...base.open,
+        commitIntervalMs: 1,
+        treeLimits: { fanMax: 4, leafRowsMax: 4, batchNodesMax: 1 },
+        checkpointChunks: 1,
+      },
+      format: { ...base.format, journalBuckets: 6 },
+      tolerance: MAY_BE_FULL,
+      clients: [changeAll(random.between(40, 140), 5), keepSyncing(40)],
+      crash: { ...CRASHES, statesMax: 16 },
+    };
+  },
+};
+
 /** The data of small files lies in their rows. */
 const LONG_BYTES = { least: 2036, most: 2048 };
 const SHORT_BYTES_MAX = 4;
@@ -174,4 +235,4 @@ const lopsidedLeaves: Story = {
   },
 };
 
-export const treeStories: ReadonlyArray<Story> = [ebbingTrees, brimmingJournal, lopsidedLeaves];
+export const treeStories: ReadonlyArray<Story> = [ebbingTrees, brimmingJournal, lastingCheckpoints, lopsidedLeaves];

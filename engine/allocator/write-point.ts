@@ -88,8 +88,12 @@ export class WritePoint {
 
   /** Bytes that still fit into the open bucket: a larger piece leaves them unused. */
   get tailBytes(): number {
-    if (this.open === undefined) return this.buckets.bucketUsableBytes;
-    return this.io.member(this.open.device).layout.usableBytes - this.fillBytes;
+    return this.open === undefined ? this.buckets.bucketUsableBytes : this.openBytes;
+  }
+
+  /** Bytes that still fit into the open bucket, if one is open. */
+  get openBytes(): number {
+    return this.open === undefined ? 0 : this.io.member(this.open.device).layout.usableBytes - this.fillBytes;
   }
 
   private accept(request: Request): void {

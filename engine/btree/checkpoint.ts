@@ -9,7 +9,7 @@
  * would lead it to nodes which are gone. So a checkpoint begins an entry, and no node keeps a pin before that.
  */
 import type { NodeRecord } from "../format/pointer.ts";
-import { addWithGroup, nodesToFlush } from "./flush.ts";
+import { addWithGroup } from "./flush.ts";
 import type { Node } from "./node.ts";
 import type { DiskRoot } from "./tree.ts";
 import type { Trees } from "./trees.ts";
@@ -19,6 +19,8 @@ export class Checkpoint {
   readonly sequence: number;
   /** Nodes whose record does not name what was written of their children. */
   readonly stale: Set<Node> = new Set();
+  /** Nodes that are written only to empty the buckets in which they are. */
+  readonly moving: Set<Node> = new Set();
   /** What comes free once the roots have changed. */
   readonly superseded: Array<NodeRecord> = [];
   /** Where the root of each table is then, for those that were written. */
@@ -28,18 +30,36 @@ export class Checkpoint {
     this.sequence = sequence;
   }
 
-  /** The nodes to write next, about so many, the lowest level first; none: the roots can change. */
+  /** The nodes to write next, about so many, all of the lowest level that is left; none: the roots can change. */
   batch(trees: Trees, nodesMax: number): Array<Node> {
-    const pinned = nodesToFlush(trees, this.sequence, nodesMax);
-    if (pinned.length > 0) return pinned;
-    // A node is written once all of its children are.
+    // A node is written once all below it are: whatever changes there, that is once.
     let level = Number.POSITIVE_INFINITY;
-    for (const node of this.stale) level = Math.min(level, node.level);
+    for (const node of this.waiting(trees)) {
+      level = Math.min(level, node.level);
+      if (level === 0) break;
+    }
     const chosen = new Set<Node>();
-    for (const node of this.stale) {
+    for (const node of this.waiting(trees)) {
       if (chosen.size >= nodesMax) break;
       if (node.level === level) addWithGroup(trees, node, chosen);
     }
     return [...chosen].sort((a, b) => a.level - b.level);
+  }
+
+  /** All that is still to be written. */
+  *waiting(trees: Trees): Generator<Node> {
+    for (const node of trees.dirty) {
+      if (node.pin >= this.sequence) break;
+      yield node;
+    }
+    yield* this.stale;
+    // One that was merged is nowhere.
+    for (const node of this.moving) if (trees.has(node)) yield node;
+  }
+
+  /** The node has been written. */
+  written(node: Node): void {
+    this.stale.delete(node);
+    this.moving.delete(node);
   }
 }

@@ -23,13 +23,14 @@ import { Checkpoint } from "./checkpoint.ts";
 import { type EncodedNode, addWithGroup, encodeNode, nodesToFlush, pointerWords } from "./flush.ts";
 import type { Node } from "./node.ts";
 import { BATCH_NODES_MAX, type Trees } from "./trees.ts";
+import { Weight } from "./weight.ts";
 
 /** Journal words that the pointer change of one node may need. */
 const WORDS_PER_NODE_MAX = 6 + 29;
 const WORDS_PER_ABSORBED_ROW = 6;
 
-/** Room that there must be for each byte that a checkpoint moves to its bucket. */
-const ROOM_TO_MOVE = 1.5;
+/** Room that there must be for each byte that a checkpoint is thought to write, for it to move what it need not. */
+const ROOM_TO_MOVE = 1.2;
 
 /** Times that a bucket is gone through, since nodes may be evicted or change while others are written. */
 const EMPTYING_ROUNDS_MAX = 4;
@@ -165,7 +166,19 @@ export class NodeWriter {
 
   /** Writes every node that has a record in the bucket anew, elsewhere; returns how many it moved. */
   emptyBucket(at: BucketAddress): Effect.Effect<number, AppendError | PoolFailed> {
-    return this.moveOut(at, (nodes) => this.one.withPermits(1)(this.batch(nodes)));
+    const self = this;
+    return Effect.gen(function* () {
+      let left = self.nodesIn(at);
+      const moved = left.length;
+      // All that are in memory go in one batch: written one by one, each would take a block of its own.
+      for (let round = 0; left.length > 0 && round < EMPTYING_ROUNDS_MAX; round++) {
+        for (const node of left) yield* self.services.load(node);
+        yield* self.one.withPermits(1)(self.batch(() => self.chosenAnew(self.nodesIn(at))));
+        left = self.nodesIn(at);
+      }
+      if (moved > 0) reached("btree bucket collected");
+      return moved - left.length;
+    });
   }
 
   /** The nodes that have a record in the bucket. */
@@ -177,25 +190,6 @@ export class NodeWriter {
     const stands = (node: Node): boolean =>
       node.pointer?.records.some(isIn) === true || node.absorbed.some(({ pointer }) => pointer.records.some(isIn));
     return trees.all.flatMap((tree) => [...tree.nodes()].filter(stands));
-  }
-
-  private moveOut(
-    at: BucketAddress,
-    write: (choose: () => Array<Node>) => Effect.Effect<number, AppendError | PoolFailed>,
-  ): Effect.Effect<number, AppendError | PoolFailed> {
-    const self = this;
-    return Effect.gen(function* () {
-      let left = self.nodesIn(at);
-      const moved = left.length;
-      // All that are in memory go in one batch: written one by one, each would take a block of its own.
-      for (let round = 0; left.length > 0 && round < EMPTYING_ROUNDS_MAX; round++) {
-        for (const node of left) yield* self.services.load(node);
-        yield* write(() => self.chosenAnew(self.nodesIn(at)));
-        left = self.nodesIn(at);
-      }
-      if (moved > 0) reached("btree bucket collected");
-      return moved - left.length;
-    });
   }
 
   /** The nodes that are resident, with their groups, to be written whole. */
@@ -220,13 +214,17 @@ export class NodeWriter {
     });
   }
 
-  /** Writes the nodes, which come the lowest level first; returns how many it wrote. */
+  /**
+   * Writes the nodes, which come the lowest level first; returns how many it wrote. Stops where a checkpoint begins, which
+   * writes what is left.
+   */
   private writeLevels(nodes: ReadonlyArray<Node>): Effect.Effect<number, AppendError | PoolFailed> {
     const self = this;
+    const { checkpoint } = this;
     return Effect.gen(function* () {
       let from = 0;
       let written = 0;
-      while (from < nodes.length) {
+      while (from < nodes.length && self.checkpoint === checkpoint) {
         const { level } = nodes[from]!;
         let to = from;
         while (to < nodes.length && nodes[to]!.level === level) to++;
@@ -239,10 +237,11 @@ export class NodeWriter {
 
   private writeOneLevel(wanted: Set<Node>): Effect.Effect<number, AppendError | PoolFailed> {
     const self = this;
+    const { checkpoint } = this;
     return Effect.gen(function* () {
       let chunk = yield* self.writeChunk(wanted);
       let written = chunk;
-      while (chunk > 0 && wanted.size > 0) {
+      while (chunk > 0 && wanted.size > 0 && self.checkpoint === checkpoint) {
         chunk = yield* self.writeChunk(wanted);
         written += chunk;
       }
@@ -260,7 +259,7 @@ export class NodeWriter {
     const ordered = new Set<Node>();
     for (const node of wanted) {
       const tree = trees.tree(node.table);
-      if (!node.resident || (node.parent === undefined && tree.root !== node)) continue;
+      if (!trees.has(node)) continue;
       const group = tree.flushGroup(node);
       const ready = group.every(
         ({ resident, interior }) => resident && (interior === undefined || interior.kids[0]?.pointer !== undefined),
@@ -331,11 +330,8 @@ export class NodeWriter {
     return Effect.gen(function* () {
       const { checkpoint } = self;
       if (checkpoint === undefined) return 0;
-      let written = yield* self.writeAll(checkpoint);
-      if (buckets.scarce) {
-        yield* self.emptySparse(checkpoint);
-        written += yield* self.writeAll(checkpoint);
-      }
+      if (buckets.scarce) yield* self.addSparse(checkpoint);
+      const written = yield* self.writeAll(checkpoint);
       // No entry will vouch for these nodes: they are durable before any names them.
       yield* io.flush;
       if (supervisor.failure !== undefined) return yield* Effect.fail(supervisor.failure);
@@ -367,41 +363,46 @@ export class NodeWriter {
     });
   }
 
-  /** Moves what is in the emptiest buckets to the open one, as long as that has the room. What cannot be moved stays. */
-  private emptySparse({ stale }: Checkpoint): Effect.Effect<void> {
+  /**
+   * Adds what is in the emptiest buckets, as long as it surely fits into those that the rest takes anyway: the nodes above
+   * are written once for all of it. What cannot be read stays where it is.
+   */
+  private addSparse(checkpoint: Checkpoint): Effect.Effect<void> {
     const self = this;
-    const { buckets, writePoint } = this.services;
-    const tried = new Set<number>();
-    const next = (): BucketAddress | undefined => buckets.sparsest(writePoint.tailBytes / 2, tried);
+    const { trees, io, buckets } = this.services;
     return Effect.gen(function* () {
+      const weight = new Weight(io.members[0]!.layout.roundUp(1), self.chunkNodesMax);
+      weight.add(checkpoint.waiting(trees));
+      const roomBytes = self.roomFor(weight.bytes * ROOM_TO_MOVE);
+      const tried = new Set<number>();
+      const next = (): BucketAddress | undefined => buckets.sparsest(roomBytes / 2, tried);
       for (let at = next(); at !== undefined; at = next()) {
         tried.add(buckets.key(at));
         const nodes = self.nodesIn(at);
-        const bytes = self.bytesToWrite([...nodes, ...stale]);
-        // The nodes above must be written too, whatever they have grown to: nothing else may be left for that.
-        if (nodes.length === 0 || bytes * ROOM_TO_MOVE > writePoint.tailBytes) continue;
+        const added = weight.add(nodes);
+        if (nodes.length === 0 || weight.bytes * ROOM_TO_MOVE > roomBytes) {
+          weight.remove(added);
+          continue;
+        }
         reached("sparse bucket emptied in a checkpoint");
-        yield* Effect.ignore(self.moveOut(at, (choose) => self.writeLevels(choose())));
+        for (const node of nodes) {
+          yield* Effect.ignore(self.services.load(node));
+          if (!trees.has(node)) continue;
+          node.needsImage = true;
+          // It stays in memory until it is written.
+          trees.dirty.add(node, checkpoint.sequence);
+          checkpoint.moving.add(node);
+        }
       }
     });
   }
 
-  /** About what it takes to write these nodes and all above them. */
-  private bytesToWrite(nodes: ReadonlyArray<Node>): number {
-    const { io } = this.services;
-    const block = io.members[0]!.layout.roundUp(1);
-    const levels: Array<number> = [];
-    const seen = new Set<Node>();
-    let bytes = 0;
-    for (const node of nodes) {
-      for (let at: Node | undefined = node; at !== undefined && !seen.has(at); at = at.parent) {
-        seen.add(at);
-        levels[at.level] = (levels[at.level] ?? 0) + 1;
-        for (const record of at.pointer?.records ?? []) bytes += record.lengthBytes;
-      }
-    }
-    // Each chunk of each level ends on a block.
-    return levels.reduce((sum, count) => sum + (Math.floor(count / this.chunkNodesMax) + 1) * block, bytes);
+  /** Bytes in the open bucket and in as few others as it takes for so many, as long as any are free. */
+  private roomFor(bytes: number): number {
+    const { writePoint, buckets } = this.services;
+    let roomBytes = writePoint.openBytes;
+    for (let free = buckets.freeCount; free > 0 && roomBytes < bytes; free--) roomBytes += buckets.bucketUsableBytes;
+    return roomBytes;
   }
 
   private unwritable(node: Node): PoolFailed {
@@ -476,7 +477,7 @@ export class NodeWriter {
     const { checkpoint } = this;
     const { table, level, parent } = node;
     const pointer = node.pointer!;
-    checkpoint?.stale.delete(node);
+    checkpoint?.written(node);
     if (parent === undefined) {
       if (node.absorbed.length > 0) throw new Error("a root has absorbed rows");
       const root = { level, pointer };

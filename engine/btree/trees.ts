@@ -45,6 +45,11 @@ export class Trees implements Residency {
     return this.all[table]!;
   }
 
+  /** Is the node in memory and in its tree, into which it may have been merged? */
+  has(node: Node): boolean {
+    return node.resident && (node.parent !== undefined || this.tree(node.table).root === node);
+  }
+
   added(node: Node): void {
     this.slotOf.set(node, this.resident.length);
     this.resident.push(node);

@@ -57,9 +57,10 @@ export const NodeBody = layout(
 const FLAG_COMPRESSED = 1;
 /** A payload up to this size is not worth compressing. */
 const COMPRESS_FROM_BYTES = 512;
-const HEAD_BYTES = RECORD_HEADER_BYTES + NodeBody.bytes;
+/** Of a record of a node, before its rows. */
+export const NODE_HEAD_BYTES = RECORD_HEADER_BYTES + NodeBody.bytes;
 /** Longest record of a node. */
-export const NODE_BYTES_MAX = HEAD_BYTES + PAYLOAD_BYTES_MAX;
+export const NODE_BYTES_MAX = NODE_HEAD_BYTES + PAYLOAD_BYTES_MAX;
 
 const compressed = new Uint8Array(compressedBytesMax(PAYLOAD_BYTES_MAX));
 
@@ -81,7 +82,7 @@ function encode(
       flags = FLAG_COMPRESSED;
     }
   }
-  const data = new Uint8Array(HEAD_BYTES + body.length);
+  const data = new Uint8Array(NODE_HEAD_BYTES + body.length);
   const view = viewOf(data);
   const writer = new Writer(view, RECORD_HEADER_BYTES);
   writer.u8(head.table);

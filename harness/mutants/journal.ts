@@ -92,7 +92,7 @@ export const journalMutants: ReadonlyArray<Mutant> = [
         replace: "for (const record of records) this.account(record, -record.lengthBytes, sequence);",
       },
     ],
-    scenarios: ["crowded-checkpoints", "zoned/crowded-checkpoints"],
+    scenarios: ["lasting-checkpoints"],
   },
   {
     id: "checkpoint-in-an-old-entry",
@@ -114,6 +114,20 @@ export const journalMutants: ReadonlyArray<Mutant> = [
     file: "engine/btree/node-writer.js",
     edits: [{ find: "if (buckets.scarce)", replace: "if (false)" }],
     scenarios: ["begun-buckets"],
+  },
+  {
+    id: "sparse-buckets-without-room",
+    breaks: "a checkpoint with few buckets free empties all of them, whether there is room for that or not",
+    file: "engine/btree/node-writer.js",
+    edits: [{ find: "weight.bytes * ROOM_TO_MOVE > roomBytes", replace: "false" }],
+    scenarios: ["begun-buckets"],
+  },
+  {
+    id: "merged-nodes-moved",
+    breaks: "a checkpoint moves a node that was merged into another while it was read",
+    file: "engine/btree/trees.js",
+    edits: [{ find: "return node.resident && (node.parent", replace: "return node.resident && (true || node.parent" }],
+    scenarios: ["zoned/crowded-checkpoints", "crowded-checkpoints"],
   },
   {
     id: "checkpoint-without-parents",
