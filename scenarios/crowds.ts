@@ -13,18 +13,7 @@ import { type Operation, perform, performer } from "../harness/workload/operatio
 import { profile } from "../harness/workload/profile.ts";
 import { inSequence, randomProgram } from "../harness/workload/program.ts";
 import { pieces, sweep } from "./extents.ts";
-import {
-  checkpoints,
-  conventional,
-  CRASHES,
-  MAY_BE_FULL,
-  type Medium,
-  pool,
-  STRICT,
-  type Story,
-  TINY,
-  zoned,
-} from "./pools.ts";
+import { checkpoints, CRASHES, MAY_BE_FULL, type Medium, pool, STRICT, type Story, tiny } from "./pools.ts";
 import { fillShare } from "./space.ts";
 
 /** Hardly anything between two syncs, and pauses in which another one takes it along: then there is nothing to write. */
@@ -146,7 +135,7 @@ const crowdedCollection: Story = {
   plan: (entropy, medium) => {
     const random = entropy.stream("load");
     const base = pool(entropy, medium, 24);
-    const geometry = medium === "zoned" ? zoned(random, TINY.zones) : conventional(random, TINY.conventional);
+    const geometry = tiny(random, medium);
     const bytes = { farShare: 0, fileBytesMax: FILE_BYTES_MAX, existingShare: 0.98, fileNames: ["x", "y"] };
     const overwrites = profile({
       ...bytes,
@@ -195,7 +184,7 @@ const crowdedCheckpoints: Story = {
   plan: (entropy, medium) => {
     const random = entropy.stream("load");
     const base = pool(entropy, medium, 60);
-    const geometry = medium === "zoned" ? zoned(random, TINY.zones) : conventional(random, TINY.conventional);
+    const geometry = tiny(random, medium);
     const overwrites = profile({
       weights: { write: 40, fsync: 20, create: 2, unlink: 3, truncate: 2 },
       writeLengths: { tiny: 0, small: 2, blocks: 6, large: 2 },
@@ -321,7 +310,7 @@ const churn: Story = {
     const stage: Stage = { sweeping: true, over: false };
     return {
       ...pool(entropy, medium),
-      geometry: medium === "zoned" ? zoned(random, TINY.zones) : conventional(random, TINY.conventional),
+      geometry: tiny(random, medium),
       disk: { timing: fixedTiming({ read: 0.2, write: 0.3, append: 0.3, flush: random.pick([3, 12]) }, 0.05) },
       format: { compression: "none", journalBuckets: 6 },
       open: {

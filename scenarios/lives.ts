@@ -8,7 +8,7 @@ import type { Epilogue, ScenarioPlan } from "../harness/scenario.ts";
 import { perform, performer } from "../harness/workload/operation.ts";
 import { profile } from "../harness/workload/profile.ts";
 import { randomProgram } from "../harness/workload/program.ts";
-import { conventional, CRASHES, MAY_BE_FULL, type Medium, pool, STRICT, type Story, TINY, zoned } from "./pools.ts";
+import { CRASHES, MAY_BE_FULL, type Medium, pool, STRICT, type Story, tiny } from "./pools.ts";
 import { fillShare } from "./space.ts";
 
 /** Long attribute values fill one journal entry after another, and hardly anybody waits for them to be durable. */
@@ -82,7 +82,7 @@ const begunBuckets: Story = {
     const treeLimits = { fanMax: 5, leafRowsMax: 4 };
     return {
       ...base,
-      geometry: medium === "zoned" ? zoned(random, TINY.zones) : conventional(random, TINY.conventional),
+      geometry: tiny(random, medium),
       format: { ...base.format, journalBuckets: 6 },
       open: { ...base.open, nodeCacheBytes: 0, treeLimits },
       tolerance: MAY_BE_FULL,

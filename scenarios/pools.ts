@@ -22,9 +22,6 @@ export const CRASHES: CrashPlan = { statesMax: 30, pointShare: 1, recoveryShare:
 export const STRICT = { noSpace: false, reasons: [] } as const;
 export const MAY_BE_FULL = { noSpace: true, reasons: [] } as const;
 
-/** Hardly more than the least that a pool fits on, so that each bucket comes round soon. */
-export const TINY = { conventional: 30 * 128 * 1024, zones: 28 };
-
 export function conventional(random: Prng, capacityBytes = 16 * MEBIBYTE): Geometry {
   const blockBytes = random.pick([512, 4096]);
   const atomicWriteBytes = random.pick([blockBytes, 4096]);
@@ -47,6 +44,11 @@ export function zoned(random: Prng, zoneCount = 64): Geometry {
       activeZonesMax: limit,
     },
   };
+}
+
+/** Hardly more than the least that a pool fits on, so that each bucket comes round soon. */
+export function tiny(random: Prng, medium: Medium): Geometry {
+  return medium === "zoned" ? zoned(random, 28) : conventional(random, 30 * 128 * 1024);
 }
 
 function timing(random: Prng): NonNullable<ScenarioPlan["disk"]> {

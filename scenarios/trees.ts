@@ -10,7 +10,7 @@ import { type Operation, perform, performer } from "../harness/workload/operatio
 import { TREE_LIMITS } from "../engine/btree/tree.ts";
 import { type Fault, FaultPlan } from "../devices/sim/faults.ts";
 import { fixedTiming } from "../devices/sim/timing.ts";
-import { conventional, CRASHES, MAY_BE_FULL, type Medium, pool, STRICT, type Story, TINY, zoned } from "./pools.ts";
+import { CRASHES, MAY_BE_FULL, type Medium, pool, STRICT, type Story, tiny } from "./pools.ts";
 import type { Entropy } from "../harness/entropy.ts";
 
 const ATTRIBUTES = ["user.a", "user.b", "user.c"];
@@ -175,7 +175,7 @@ const lastingCheckpoints: Story = {
     const base = pool(entropy, medium, 120);
     return {
       ...base,
-      geometry: medium === "zoned" ? zoned(random, TINY.zones) : conventional(random, TINY.conventional),
+      geometry: tiny(random, medium),
       disk: { timing: fixedTiming({ read: 0.1, write: 1, append: 1, flush: 0.3 }, 0.05) },
       open: {
         ...base.open,
