@@ -7,10 +7,12 @@
 import * as Effect from "effect/Effect";
 import type { Client, Program, ScenarioPlan } from "../harness/scenario.ts";
 import { type Operation, perform, performer } from "../harness/workload/operation.ts";
+import { inSequence } from "../harness/workload/program.ts";
 import { TREE_LIMITS } from "../engine/btree/tree.ts";
 import { type Fault, FaultPlan } from "../devices/sim/faults.ts";
 import { fixedTiming } from "../devices/sim/timing.ts";
 import { CRASHES, MAY_BE_FULL, type Medium, pool, STRICT, type Story, tiny } from "./pools.ts";
+import { fillShare } from "./space.ts";
 import type { Entropy } from "../harness/entropy.ts";
 
 const ATTRIBUTES = ["user.a", "user.b", "user.c"];
@@ -154,6 +156,21 @@ function changeAll(files: number, rounds: number): Program {
     });
 }
 
+/** Sets an attribute of each of the files, over and over; some rounds are followed by a pause. */
+function setAll(files: number, rounds: number): Program {
+  return ({ filesystem, note, random }: Client) =>
+    Effect.gen(function* () {
+      const by = performer(filesystem, note);
+      for (let round = 0; round < rounds; round++) {
+        for (let file = 0; file < files; file++) {
+          const pattern = { tag: round, lengthBytes: random.pick(SMALL), texture: "text" as const };
+          yield* perform({ kind: "setxattr", target: `/${file}`, name: "user.round", pattern, mode: "set" }, by);
+        }
+        if (random.chance(0.5)) yield* Effect.sleep(random.pick([20, 400]));
+      }
+    });
+}
+
 /** Makes a file durable now and then. */
 function keepSyncing(files: number): Program {
   return ({ filesystem, note, random }: Client) =>
@@ -187,6 +204,40 @@ const lastingCheckpoints: Story = {
       tolerance: MAY_BE_FULL,
       clients: [changeAll(random.between(40, 140), 5), keepSyncing(40)],
       crash: { ...CRASHES, statesMax: 16 },
+    };
+  },
+};
+
+const thinNodes: Story = {
+  name: "thin-nodes",
+  summary: "on a full disk nodes are written so few at a time that their buckets seem half empty, however often copied",
+  plan: (entropy: Entropy, medium: Medium): ScenarioPlan => {
+    const random = entropy.stream("thin nodes");
+    const base = pool(entropy, medium, 300);
+    const files = random.between(100, 250);
+    const create: Program = ({ filesystem, note }: Client) =>
+      Effect.gen(function* () {
+        const by = performer(filesystem, note);
+        for (let file = 0; file < files; file++) yield* perform({ kind: "create", path: `/${file}` }, by);
+      });
+    const fill = fillShare(0.9 + random.float() * 0.1);
+    return {
+      ...base,
+      geometry: tiny(random, medium),
+      disk: { timing: fixedTiming({ read: 0.1, write: random.pick([0.5, 4]), append: 2, flush: 0.5 }, 0.05) },
+      open: {
+        ...base.open,
+        ...ROOMY,
+        commitIntervalMs: random.pick([0, 10]),
+        treeLimits: { fanMax: random.pick([5, 8]), leafRowsMax: 4, batchNodesMax: random.pick([2, 3, 4]) },
+      },
+      format: { ...base.format, journalBuckets: 6 },
+      tolerance: MAY_BE_FULL,
+      clients: [
+        inSequence(create, setAll(files, 1), fill, setAll(files, 4)),
+        ...(random.chance(0.5) ? [keepSyncing(20)] : []),
+      ],
+      crash: { ...CRASHES, statesMax: 12 },
     };
   },
 };
@@ -235,4 +286,10 @@ const lopsidedLeaves: Story = {
   },
 };
 
-export const treeStories: ReadonlyArray<Story> = [ebbingTrees, brimmingJournal, lastingCheckpoints, lopsidedLeaves];
+export const treeStories: ReadonlyArray<Story> = [
+  ebbingTrees,
+  brimmingJournal,
+  lastingCheckpoints,
+  thinNodes,
+  lopsidedLeaves,
+];

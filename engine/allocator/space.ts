@@ -22,14 +22,18 @@ const BUCKET_SLACK_BYTES = 4 * 1024;
 /** Collection starts in the background below so many free buckets, or this share of all. */
 const FREE_BUCKETS_LOW = 6;
 const FREE_SHARE_LOW = 1 / 16;
+/** No bucket is copied in the background again before others have committed so often. */
+const COMMITS_BETWEEN_COPIES = 16;
 
 export interface SpaceServices {
   readonly supervisor: Supervisor;
   readonly buckets: Buckets;
   /** Makes what commits freed known to be durable. */
   readonly settle: Effect.Effect<void, PoolFailed>;
-  /** Copies what is live out of a bucket; fails only with the pool. */
-  readonly collect: (at: BucketAddress) => Effect.Effect<void, PoolFailed>;
+  /** Copies what is live out of a bucket; returns in how many commits. Fails only with the pool. */
+  readonly collect: (at: BucketAddress) => Effect.Effect<number, PoolFailed>;
+  /** Commits so far, of whoever. */
+  readonly commits: () => number;
   /** Bytes that unwritten nodes will take. */
   readonly dirtyNodeBytes: () => number;
 }
@@ -42,6 +46,10 @@ export class Space {
   private vacating = false;
   private readonly vacated: Array<() => void> = [];
   private readonly one = Semaphore.makeUnsafe(1);
+  private ownCommits = 0;
+  /** Buckets that were copied in the background since others had committed so often. */
+  private readonly copiedLately: Set<number> = new Set();
+  private othersThen = 0;
 
   constructor(services: SpaceServices) {
     this.services = services;
@@ -89,7 +97,7 @@ export class Space {
 
   /** One round for somebody who waits: true if something came free. */
   readonly relieve: Effect.Effect<boolean, PoolFailed> = Effect.suspend(() =>
-    this.one.withPermits(1)(this.round(PRESSED_GAIN)),
+    this.one.withPermits(1)(this.round(PRESSED_GAIN, new Set())),
   );
 
   /** Runs work that compares rows of several tables: no bucket is emptied meanwhile, so none of them moves. */
@@ -105,14 +113,32 @@ export class Space {
     return Effect.map(settle, () => buckets.freeCount > before);
   }
 
-  private round(gain: number): Effect.Effect<boolean, PoolFailed> {
+  private collect(at: BucketAddress): Effect.Effect<void, PoolFailed> {
+    return Effect.map(this.services.collect(at), (commits) => {
+      this.ownCommits += commits;
+    });
+  }
+
+  /**
+   * One round of whoever waits for nothing: each bucket once, until others have changed something. Were it not for that,
+   * copies that take as much room as they free would go on for ever, though nobody uses the pool.
+   */
+  private readonly backgroundRound: Effect.Effect<boolean, PoolFailed> = Effect.suspend(() => {
+    const others = this.services.commits() - this.ownCommits;
+    if (others - this.othersThen >= COMMITS_BETWEEN_COPIES) {
+      this.othersThen = others;
+      this.copiedLately.clear();
+    }
+    return this.round(BACKGROUND_GAIN, this.copiedLately);
+  });
+
+  private round(gain: number, tried: Set<number>): Effect.Effect<boolean, PoolFailed> {
     const self = this;
-    const { buckets, settle, collect } = this.services;
+    const { buckets, settle } = this.services;
     return Effect.gen(function* () {
       const before = buckets.freeCount;
       if (buckets.emptiedCount > 0) yield* settle;
       if (buckets.freeCount > before) return true;
-      const tried = new Set<number>();
       // It may take many nearly full buckets until what was gained adds up to a whole one.
       for (;;) {
         const victim = buckets.victim(self.gainMin(gain), tried);
@@ -120,7 +146,7 @@ export class Space {
         tried.add(buckets.key(victim));
         reached(buckets.classOf(victim) === BucketClass.btree ? "collecting btree nodes" : "collecting extents");
         self.collections++;
-        yield* collect(victim);
+        yield* self.collect(victim);
         yield* settle;
         if (buckets.freeCount > before) return true;
       }
@@ -130,11 +156,11 @@ export class Space {
   /** Moves what is live out of the buckets that were retired for it, as far as it can be read and there is room. */
   private vacateRetired(): Effect.Effect<void> {
     const self = this;
-    const { buckets, collect } = this.services;
+    const { buckets } = this.services;
     return Effect.gen(function* () {
       for (let at = buckets.leaver; at !== undefined; at = buckets.leaver) {
         const before = buckets.liveOf(at);
-        yield* Effect.ignore(self.one.withPermits(1)(collect(at)));
+        yield* Effect.ignore(self.one.withPermits(1)(self.collect(at)));
         const after = buckets.liveOf(at);
         if (after === 0) reached("retired bucket emptied");
         else if (after >= before) buckets.leaveAlone(at);
@@ -181,7 +207,7 @@ export class Space {
       "collector",
       Effect.gen(function* () {
         let helped = true;
-        while (helped && self.low) helped = yield* self.one.withPermits(1)(self.round(BACKGROUND_GAIN));
+        while (helped && self.low) helped = yield* self.one.withPermits(1)(self.backgroundRound);
       }).pipe(
         Effect.catch(() => Effect.void),
         Effect.ensuring(

@@ -43,15 +43,17 @@ interface Copy {
   readonly pieces: ReadonlyArray<Encoded>;
 }
 
+/** Moves all that is live between two addresses; returns in how many commits. */
 export function collectExtents(
   services: EngineServices,
   reader: Reader,
   device: number,
   from: number,
   to: number,
-): Effect.Effect<void, PoolFailed> {
+): Effect.Effect<number, PoolFailed> {
   const { transactor, store } = services;
   return Effect.gen(function* () {
+    let commits = 0;
     let next: { address: number; rawOffset: number } = { address: from, rawOffset: 0 };
     for (;;) {
       const start = next;
@@ -59,7 +61,7 @@ export function collectExtents(
         liveRows(tx, device, start, to, services.compression),
       );
       const last = rows.at(-1);
-      if (last === undefined) return;
+      if (last === undefined) return commits;
       next = { address: last.addressBytes, rawOffset: last.extent.rawOffset + 1 };
       const copies: Array<Copy> = [];
       const tail = new Tail(store.tailBytes("collected"), store.bucketBytes);
@@ -72,12 +74,12 @@ export function collectExtents(
       if (placed._tag === "Failure") {
         if (placed.failure._tag === "PoolFailed") return yield* Effect.fail(placed.failure);
         reached("collection found no room");
-        return;
+        return commits;
       }
       const moves = Effect.gen(function* () {
         let first = 0;
         for (const copy of copies) {
-          yield* moveRow(services, copy, placed.success.slice(first, first + copy.pieces.length));
+          if (yield* moveRow(services, copy, placed.success.slice(first, first + copy.pieces.length))) commits++;
           first += copy.pieces.length;
         }
       });
@@ -139,16 +141,17 @@ function copyOf(reader: Reader, row: LiveRow, tail: Tail): Effect.Effect<Copy | 
   });
 }
 
+/** Lets a row point to its copy, if it still shows what was copied. */
 function moveRow(
   services: EngineServices,
   { row, pieces }: Copy,
   placements: ReadonlyArray<Placement>,
-): Effect.Effect<void, PoolFailed> {
+): Effect.Effect<boolean, PoolFailed> {
   const { inode, offset, snapshot, extent: before } = row;
-  return services.transactor.transact<void, never>((tx) => {
+  return services.transactor.transact<boolean, never>((tx) => {
     if (!stillThere(tx, row, before)) {
       reached("collection raced with a write");
-      return;
+      return false;
     }
     if (pieces.length > 1) reached("extent divided by the collector");
     let end = offset - before.lengthBytes;
@@ -161,6 +164,7 @@ function moveRow(
       encodeExtent(tx.out, tx.outAt, moved);
       tx.depend(placement.device, placement.addressBytes, stored.length, checksum);
     });
+    return true;
   });
 }
 

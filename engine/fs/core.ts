@@ -56,7 +56,7 @@ export interface FilesystemCore {
   readonly cleanOrphans: Effect.Effect<void, FileFailure>;
   readonly resumeLoggedOperations: Effect.Effect<void, FileFailure>;
   /** Copies the live extents of [from, to) of a device elsewhere. */
-  readonly collectBucket: (device: number, from: number, to: number) => Effect.Effect<void, PoolFailed>;
+  readonly collectBucket: (device: number, from: number, to: number) => Effect.Effect<number, PoolFailed>;
   /** Makes the root directory of a new pool. */
   readonly initialiseRoot: Effect.Effect<void, PoolFailed>;
   readonly dirtyBytes: () => number;

@@ -75,7 +75,7 @@ export interface Runtime {
   /** The device gave a zone up: nothing more is put there, and what can still be read is moved elsewhere. */
   readonly zoneLost: (zone: LostZone) => void;
   /** Copies the extents of a bucket elsewhere; until the data room exists, they are left alone. */
-  collectExtents: (at: BucketAddress) => Effect.Effect<void, PoolFailed>;
+  collectExtents: (at: BucketAddress) => Effect.Effect<number, PoolFailed>;
 }
 
 /** Leaves that fit into so much memory: as many as one transaction may need, at least. */
@@ -224,13 +224,11 @@ function holding(io: BucketIo, buckets: Buckets, journal: Journal): Pick<Runtime
   };
 }
 
-/** Moves what is live out of a bucket, whatever it holds. */
-function emptied({ buckets, writer, collectExtents }: Runtime, at: BucketAddress): Effect.Effect<void, PoolFailed> {
+/** Moves what is live out of a bucket, whatever it holds; returns in how many commits. */
+function emptied({ buckets, writer, collectExtents }: Runtime, at: BucketAddress): Effect.Effect<number, PoolFailed> {
   if (buckets.classOf(at) !== BucketClass.btree) return collectExtents(at);
-  const moved = writer.emptyBucket(at);
-  return Effect.asVoid(
-    Effect.catch(moved, (error) => (error._tag === "PoolFailed" ? Effect.fail(error) : Effect.succeed(0))),
-  );
+  const moved = Effect.as(writer.emptyBucket(at), 0);
+  return Effect.catch(moved, (error) => (error._tag === "PoolFailed" ? Effect.fail(error) : Effect.succeed(0)));
 }
 
 /** Nothing is written there any more; what can still be read is moved, out of the journal too. */
@@ -263,6 +261,7 @@ function wire(
     buckets,
     settle: journal.settle,
     collect: (at) => emptied(runtime, at),
+    commits: () => btree.commits,
     dirtyNodeBytes: () => trees.dirty.count * DIRTY_NODE_BYTES,
   });
   const relieve = space.relieveFor.bind(space);
@@ -298,7 +297,7 @@ function wire(
     },
     ...holding(io, buckets, journal),
     zoneLost: (zone) => giveUpZone(runtime, zone),
-    collectExtents: () => Effect.void,
+    collectExtents: () => Effect.succeed(0),
   };
   if (!readOnly) io.zoneWatch.onLoss = runtime.zoneLost;
   journal.onDurable = () => {

@@ -86,6 +86,13 @@ export const allocationMutants: ReadonlyArray<Mutant> = [
     scenarios: ["crowded-collection", "zoned/crowded-collection"],
   },
   {
+    id: "copied-over-and-over",
+    breaks: "the collector copies the same buckets in the background again though nobody has changed anything",
+    file: "engine/allocator/space.js",
+    edits: [{ find: "others - this.othersThen >= COMMITS_BETWEEN_COPIES", replace: "true" }],
+    scenarios: ["thin-nodes", "zoned/thin-nodes"],
+  },
+  {
     id: "check-races-collector",
     breaks: "extents are moved while a check compares rows of several tables",
     file: "engine/allocator/space.js",
