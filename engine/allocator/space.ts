@@ -24,6 +24,7 @@ const FREE_BUCKETS_LOW = 6;
 const FREE_SHARE_LOW = 1 / 16;
 /** No bucket is copied in the background again before others have committed so often. */
 const COMMITS_BETWEEN_COPIES = 16;
+const NONE: ReadonlySet<number> = new Set();
 
 export interface SpaceServices {
   readonly supervisor: Supervisor;
@@ -129,7 +130,11 @@ export class Space {
       this.othersThen = others;
       this.copiedLately.clear();
     }
-    return this.round(BACKGROUND_GAIN, this.copiedLately);
+    return Effect.map(this.round(BACKGROUND_GAIN, this.copiedLately), (helped) => {
+      const left = helped ? undefined : this.services.buckets.victim(this.gainMin(BACKGROUND_GAIN), NONE);
+      if (left !== undefined) reached("copied bucket left alone");
+      return helped;
+    });
   });
 
   private round(gain: number, tried: Set<number>): Effect.Effect<boolean, PoolFailed> {

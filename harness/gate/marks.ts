@@ -21,9 +21,11 @@ export const RATES: Readonly<Record<string, number>> = {
   "checkpoint for want of journal space": 0.7,
   "clearing of many rows logged": 6,
   "collecting btree nodes": 15,
+  // Needs copies that take as much room as they free.
+  "copied bucket left alone": 0.3,
   "collecting extents": 15,
   // Needs the buckets that are kept for the collector to be used up.
-  "collection found no room": 0.1,
+  "collection found no room": 0.03,
   "collection raced with a write": 1.5,
   "commit waited for journal space": 8,
   // Needs clients that fill entries faster than a slow journal takes them.
@@ -45,7 +47,7 @@ export const RATES: Readonly<Record<string, number>> = {
   // Needs several extents of one file that look as if they would shrink and do not.
   "extent left alone for its file's past": 1,
   "extent divided by the collector": 10,
-  "extent laid over in several transactions": 0.6,
+  "extent laid over in several transactions": 0.4,
   "extents read ahead": 3,
   "extents read together": 5,
   // Only some scenarios have a device that takes it back.
@@ -109,6 +111,8 @@ export const RATES: Readonly<Record<string, number>> = {
   "orphan removed": 50,
   // Needs a client that holds what it does not open: one scenario alone does.
   "unlinked file held": 4,
+  // Needs a slow read of an extent which is overwritten and whose bucket is reset meanwhile.
+  "unreadable extent left by the collector": 0.01,
   "partly live extent collected": 6,
   "partly written zone finished": 100,
   // Needs a disk that fails for good, in more places than are tried.
@@ -116,7 +120,7 @@ export const RATES: Readonly<Record<string, number>> = {
   // Both need a pool of an earlier version: one story alone makes such.
   "pool raised to this version": 4,
   // Needs a superblock that is longer than a sector, torn while the pool is raised.
-  "later version told beside a torn superblock": 0.1,
+  "later version told beside a torn superblock": 0.06,
   "pool raised that a crash had left between two versions": 3,
   // Needs a crash with a single bucket of the journal left.
   "recovered with the journal full": 4,
@@ -146,10 +150,10 @@ export const RATES: Readonly<Record<string, number>> = {
   "writer waited for writeback": 80,
   "written as the file's own compression says": 10,
   // Zones that are lost, and commands on them that fail: three scenarios alone tell of them.
-  "bucket that cannot be reset retired": 0.6,
-  "journal bucket dropped from the superblock": 0.6,
+  "bucket that cannot be reset retired": 0.25,
+  "journal bucket dropped from the superblock": 0.4,
   "journal bucket lost": 3,
-  "journal bucket that cannot be reset retired": 0.3,
+  "journal bucket that cannot be reset retired": 0.2,
   "journal entry kept though its data is offline": 0.6,
   "journal known to be whole without an offline bucket": 1.2,
   // Needs a replay that merges leaves, and a disk on which they had been written apart.
@@ -166,11 +170,11 @@ export const RATES: Readonly<Record<string, number>> = {
   "window older than an extent in it": 1,
   "write pointer moved by a failed write": 0.9,
   // Needs five failures of one finish, and then a success.
-  "zone finished later": 0.03,
+  "zone finished later": 0.003,
   "zone found offline": 3,
   "zone found read-only": 4,
   // Needs five failures of one finish in a row.
-  "zone left unfinished": 0.12,
+  "zone left unfinished": 0.06,
   "zone sealed after a write error": 0.5,
   // Processes that die and others that take over: four scenarios alone tell of them.
   "commits taken over": 5,
@@ -195,5 +199,4 @@ export const RATES: Readonly<Record<string, number>> = {
 export const UNREACHED: Readonly<Record<string, string>> = {
   "survivors given up":
     "memory that outlives a process is never full in a campaign: the mount would end with the process",
-  "unreadable extent left by the collector": "bits turn in closed pools, which are then read and not collected",
 };
