@@ -150,7 +150,7 @@ function changeAll(files: number, rounds: number): Program {
           yield* perform({ kind: "setxattr", target: path, name: "user.round", pattern, mode: "set" }, by);
         }
         pool.limitMemory(SQUEEZED);
-        // Time for all of them.
+        // Long enough for all of them to be written.
         yield* Effect.sleep(random.pick([200, 400]));
       }
     });

@@ -21,9 +21,9 @@ export const RATES: Readonly<Record<string, number>> = {
   "checkpoint for want of journal space": 0.7,
   "clearing of many rows logged": 6,
   "collecting btree nodes": 15,
+  "collecting extents": 15,
   // Needs copies that take as much room as they free.
   "copied bucket left alone": 0.3,
-  "collecting extents": 15,
   // Needs the buckets that are kept for the collector to be used up.
   "collection found no room": 0.03,
   "collection raced with a write": 1.5,
