@@ -7,6 +7,7 @@
  * it all.
  */
 import { Worker } from "node:worker_threads";
+import { giveRoom } from "./heap-room.ts";
 
 /** Many times what the slowest job takes on a machine that is busy with others. */
 const LIMIT_MS = 240_000;
@@ -50,6 +51,7 @@ export class WorkerPool<J, R> {
     let next = 0;
     const take = (): J | undefined => (this.broken || next >= jobs.length || over() ? undefined : jobs.at(next++));
     const count = Math.min(this.workers.count, jobs.length);
+    giveRoom(count);
     return Promise.all(Array.from({ length: count }, () => this.work(take, done))).then(() => undefined);
   }
 
