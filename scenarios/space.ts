@@ -33,7 +33,7 @@ function smallDisk(entropy: Entropy, medium: Medium): Pick<ScenarioPlan, "geomet
   return { ...pool(entropy, medium, FILL_WRITES_MAX), geometry };
 }
 
-const isFull = (outcome: object): boolean => "reason" in outcome && outcome.reason === "NoSpace";
+export const isFull = (outcome: object): boolean => "reason" in outcome && outcome.reason === "NoSpace";
 
 class SpaceLost {
   readonly _tag = "SpaceLost";

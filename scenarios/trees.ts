@@ -12,7 +12,7 @@ import { TREE_LIMITS } from "../engine/btree/tree.ts";
 import { type Fault, FaultPlan } from "../devices/sim/faults.ts";
 import { fixedTiming } from "../devices/sim/timing.ts";
 import { CRASHES, MAY_BE_FULL, type Medium, pool, STRICT, type Story, tiny } from "./pools.ts";
-import { fillShare } from "./space.ts";
+import { fillShare, isFull } from "./space.ts";
 import type { Entropy } from "../harness/entropy.ts";
 
 const ATTRIBUTES = ["user.a", "user.b", "user.c"];
@@ -156,6 +156,14 @@ function changeAll(files: number, rounds: number): Program {
     });
 }
 
+function createAll(files: number): Program {
+  return ({ filesystem, note }: Client) =>
+    Effect.gen(function* () {
+      const by = performer(filesystem, note);
+      for (let file = 0; file < files; file++) yield* perform({ kind: "create", path: `/${file}` }, by);
+    });
+}
+
 /** Sets an attribute of each of the files, over and over; some rounds are followed by a pause. */
 function setAll(files: number, rounds: number): Program {
   return ({ filesystem, note, random }: Client) =>
@@ -208,6 +216,57 @@ const lastingCheckpoints: Story = {
   },
 };
 
+/**
+ * Fills the disk with the data of the files, and then overwrites it file by file, each time durably, while small changes
+ * have nodes written all over the disk.
+ */
+function overwriteAll(files: number, rounds: number): Program {
+  return ({ filesystem, note, random }: Client) =>
+    Effect.gen(function* () {
+      const by = performer(filesystem, note);
+      const write = (target: string, tag: number): Effect.Effect<object> => {
+        const pattern = { tag, lengthBytes: random.between(6, 24) * 1024, texture: "noise" as const };
+        return perform({ kind: "write", target, offsetBytes: 0, pattern }, by);
+      };
+      for (let tag = 0, full = false; !full; tag++) full = isFull(yield* write(`/${tag % files}`, tag));
+      for (let round = 0; round < rounds; round++) {
+        for (let count = random.between(0, 30); count > 0; count--) {
+          const pattern = { tag: round, lengthBytes: random.pick(SMALL), texture: "text" as const };
+          const target = `/${random.below(files)}`;
+          yield* perform({ kind: "setxattr", target, name: "user.round", pattern, mode: "set" }, by);
+        }
+        const target = `/${random.below(files)}`;
+        if (random.chance(0.2)) yield* perform({ kind: "setattr", target, changes: { sizeBytes: 0 } }, by);
+        if (!isFull(yield* write(target, 100_000 + round))) yield* perform({ kind: "fsync", target }, by);
+      }
+    });
+}
+
+const scatteredNodes: Story = {
+  name: "scattered-nodes",
+  summary: "on a full disk data is overwritten durably while nodes are written a few at a time, all over it",
+  plan: (entropy: Entropy, medium: Medium): ScenarioPlan => {
+    const random = entropy.stream("scattered nodes");
+    const base = pool(entropy, medium, 300);
+    const files = random.between(100, 250);
+    return {
+      ...base,
+      geometry: tiny(random, medium),
+      disk: { timing: fixedTiming({ read: 0.1, write: 0.5, append: 0.5, flush: 0.5 }, 0.05) },
+      open: {
+        ...base.open,
+        ...ROOMY,
+        commitIntervalMs: random.pick([0, 10]),
+        treeLimits: { fanMax: random.pick([5, 8]), leafRowsMax: 4, batchNodesMax: random.pick([1, 2, 3]) },
+      },
+      format: { ...base.format, journalBuckets: 6 },
+      tolerance: MAY_BE_FULL,
+      clients: [inSequence(createAll(files), overwriteAll(files, 150))],
+      crash: { ...CRASHES, statesMax: 8 },
+    };
+  },
+};
+
 const thinNodes: Story = {
   name: "thin-nodes",
   summary: "on a full disk nodes are written so few at a time that their buckets seem half empty, however often copied",
@@ -215,11 +274,6 @@ const thinNodes: Story = {
     const random = entropy.stream("thin nodes");
     const base = pool(entropy, medium, 300);
     const files = random.between(100, 250);
-    const create: Program = ({ filesystem, note }: Client) =>
-      Effect.gen(function* () {
-        const by = performer(filesystem, note);
-        for (let file = 0; file < files; file++) yield* perform({ kind: "create", path: `/${file}` }, by);
-      });
     const fill = fillShare(0.9 + random.float() * 0.1);
     return {
       ...base,
@@ -234,7 +288,7 @@ const thinNodes: Story = {
       format: { ...base.format, journalBuckets: 6 },
       tolerance: MAY_BE_FULL,
       clients: [
-        inSequence(create, setAll(files, 1), fill, setAll(files, 4)),
+        inSequence(createAll(files), setAll(files, 1), fill, setAll(files, 4)),
         ...(random.chance(0.5) ? [keepSyncing(20)] : []),
       ],
       crash: { ...CRASHES, statesMax: 12 },
@@ -291,5 +345,6 @@ export const treeStories: ReadonlyArray<Story> = [
   brimmingJournal,
   lastingCheckpoints,
   thinNodes,
+  scatteredNodes,
   lopsidedLeaves,
 ];

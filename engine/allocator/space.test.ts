@@ -1,13 +1,15 @@
 /**
- * Space: what must not go on while somebody compares rows.
+ * Space: what must not go on while somebody compares rows, and what is not worth a copy.
  */
 import * as Deferred from "effect/Deferred";
 import * as Effect from "effect/Effect";
 import * as Fiber from "effect/Fiber";
 import { describe, expect, it } from "vitest";
 import type { Supervisor } from "../actor.ts";
-import type { Buckets } from "./buckets.ts";
+import { BucketClass, type Buckets } from "./buckets.ts";
 import { Space } from "./space.ts";
+
+const KIBIBYTE = 1024;
 
 /** A space with one bucket that is worth copying, and what was done to it. */
 function spaceWithVictim(): {
@@ -38,6 +40,7 @@ function spaceWithVictim(): {
         commits += 100;
         return 100;
       }),
+    copyBytes: () => () => 0,
     commits: () => commits,
     dirtyNodeBytes: () => 0,
   });
@@ -47,7 +50,43 @@ function spaceWithVictim(): {
   return { space, collected, change };
 }
 
+/** A space of nodes in buckets of 64 KiB, by what copying each takes, and those that were copied. */
+function spaceOfNodes(copyBytes: ReadonlyArray<number>): { readonly space: Space; readonly copied: Array<number> } {
+  const copied: Array<number> = [];
+  const buckets = {
+    ...{ freeCount: 3, emptiedCount: 0, bucketUsableBytes: 64 * KIBIBYTE },
+    victim: (_gain: number, tried: ReadonlySet<number>) => {
+      const bucket = copyBytes.findIndex((_, index) => !tried.has(index));
+      return bucket < 0 ? undefined : { device: 0, bucket };
+    },
+    key: ({ bucket }: { readonly bucket: number }) => bucket,
+    classOf: () => BucketClass.btree,
+  };
+  const space = new Space({
+    supervisor: {} as unknown as Supervisor,
+    buckets: buckets as unknown as Buckets,
+    settle: Effect.void,
+    collect: ({ bucket }) => {
+      copied.push(bucket);
+      return Effect.succeed(0);
+    },
+    copyBytes:
+      () =>
+      ({ bucket }) =>
+        copyBytes[bucket]!,
+    commits: () => 0,
+    dirtyNodeBytes: () => 0,
+  });
+  return { space, copied };
+}
+
 describe("space", () => {
+  it("copies no bucket of nodes that takes as much as it frees", () => {
+    const { space, copied } = spaceOfNodes([80, 57, 56, 10].map((kibibytes) => kibibytes * KIBIBYTE));
+    expect(Effect.runSync(space.relieve)).toBe(false);
+    expect(copied).toEqual([2, 3]);
+  });
+
   it("copies no bucket in the background again until others have changed something", () => {
     const { space, collected, change } = spaceWithVictim();
     for (let times = 0; times < 10; times++) space.poke();

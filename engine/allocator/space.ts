@@ -5,6 +5,9 @@
  * that emptied buckets become free, and if that is not enough copy what is live out of the emptiest bucket. One such
  * round runs at a time. Writers of data wait for rounds; btree nodes and the collector itself never do, the reserve of
  * buckets is theirs. What is live in a bucket whose zone turned read-only is moved elsewhere in the same way.
+ *
+ * Nodes that are written a few at a time take more than their bytes, with those above them even more than a bucket for what
+ * little is live in one. No such bucket is copied.
  */
 import * as Effect from "effect/Effect";
 import * as Semaphore from "effect/Semaphore";
@@ -33,6 +36,8 @@ export interface SpaceServices {
   readonly settle: Effect.Effect<void, PoolFailed>;
   /** Copies what is live out of a bucket; returns in how many commits. Fails only with the pool. */
   readonly collect: (at: BucketAddress) => Effect.Effect<number, PoolFailed>;
+  /** What copying the nodes out of a bucket takes, with what those above must learn. */
+  readonly copyBytes: () => (at: BucketAddress) => number;
   /** Commits so far, of whoever. */
   readonly commits: () => number;
   /** Bytes that unwritten nodes will take. */
@@ -139,17 +144,23 @@ export class Space {
 
   private round(gain: number, tried: Set<number>): Effect.Effect<boolean, PoolFailed> {
     const self = this;
-    const { buckets, settle } = this.services;
+    const { buckets, settle, copyBytes } = this.services;
     return Effect.gen(function* () {
       const before = buckets.freeCount;
       if (buckets.emptiedCount > 0) yield* settle;
       if (buckets.freeCount > before) return true;
+      let takes: ((at: BucketAddress) => number) | undefined;
       // It may take many nearly full buckets until what was gained adds up to a whole one.
       for (;;) {
         const victim = buckets.victim(self.gainMin(gain), tried);
         if (victim === undefined) return false;
         tried.add(buckets.key(victim));
-        reached(buckets.classOf(victim) === BucketClass.btree ? "collecting btree nodes" : "collecting extents");
+        const ofNodes = buckets.classOf(victim) === BucketClass.btree;
+        if (ofNodes && (takes ??= copyBytes())(victim) > buckets.bucketUsableBytes - self.gainMin(gain)) {
+          reached("bucket of nodes not worth a copy");
+          continue;
+        }
+        reached(ofNodes ? "collecting btree nodes" : "collecting extents");
         self.collections++;
         yield* self.collect(victim);
         yield* settle;

@@ -5,9 +5,9 @@
  * parent's record never names a child that is not written. A pointer change is journalled like any other update, under
  * the level of the parent; only the root's place goes into the roots of the entry. Old records stay until the entry
  * that replaced them is known to be durable. If the write fails, the nodes are dirty again as if nothing had been tried.
- * Where the journal lacks the room for that, or no bucket is left but the last, all nodes are written in a checkpoint. It
- * may take the last bucket, since it moves what is in the emptiest ones there too: otherwise a few crashes in a row, each
- * with a bucket just begun, would leave none.
+ * Where the journal lacks the room for that, or all that is to be written may not fit once another bucket is taken, nodes
+ * are written in a checkpoint. It may take the last bucket, since it moves what is in the emptiest ones there too: otherwise
+ * a few crashes in a row, each with a bucket just begun, would leave none.
  */
 import * as Effect from "effect/Effect";
 import * as Semaphore from "effect/Semaphore";
@@ -19,18 +19,15 @@ import { checksumOf, viewOf } from "../format/codec.ts";
 import type { NodePointer, NodeRecord } from "../format/pointer.ts";
 import type { Journal } from "../journal/journal-actor.ts";
 import { reached } from "../marks.ts";
+import { CheckpointRoom } from "./checkpoint-room.ts";
 import { Checkpoint } from "./checkpoint.ts";
 import { type EncodedNode, addWithGroup, encodeNode, nodesToFlush, pointerWords } from "./flush.ts";
 import type { Node } from "./node.ts";
-import { BATCH_NODES_MAX, type Trees } from "./trees.ts";
-import { Weight } from "./weight.ts";
+import type { Trees } from "./trees.ts";
 
 /** Journal words that the pointer change of one node may need. */
 const WORDS_PER_NODE_MAX = 6 + 29;
 const WORDS_PER_ABSORBED_ROW = 6;
-
-/** Room that there must be for each byte that a checkpoint is thought to write, for it to move what it need not. */
-const ROOM_TO_MOVE = 1.2;
 
 /** Times that a bucket is gone through, since nodes may be evicted or change while others are written. */
 const EMPTYING_ROUNDS_MAX = 4;
@@ -53,6 +50,7 @@ export class NodeWriter {
   nodesWritten = 0;
   imagesWritten = 0;
   private readonly services: NodeWriterServices;
+  private readonly room: CheckpointRoom;
   private readonly one = Semaphore.makeUnsafe(1);
   private target = 0;
   private running = false;
@@ -65,6 +63,7 @@ export class NodeWriter {
 
   constructor(services: NodeWriterServices) {
     this.services = services;
+    this.room = new CheckpointRoom(services);
   }
 
   /** Asks that the nodes which pin entries before this sequence be written soon. */
@@ -112,7 +111,7 @@ export class NodeWriter {
     return this.one.withPermits(1)(
       Effect.suspend(() => {
         const { oldest } = trees.dirty;
-        const chosen = this.batch(() => nodesToFlush(trees, beforeSequence, trees.batchNodesMax));
+        const chosen = this.batch(() => nodesToFlush(trees, beforeSequence, this.room.chunkNodesMax));
         return Effect.flatMap(chosen, (written) => {
           if (written > 0 || oldest === undefined || trees.dirty.oldest !== oldest) return Effect.void;
           // Whoever had its turn before may have written all that was asked for.
@@ -164,6 +163,23 @@ export class NodeWriter {
     );
   }
 
+  /** Bytes that emptying a bucket takes, as nodes stand now: all are gone through, once. */
+  get copyBytes(): (at: BucketAddress) => number {
+    const { trees, buckets } = this.services;
+    const inBucket = new Map<number, Set<Node>>();
+    for (const tree of trees.all) {
+      for (const node of tree.nodes()) {
+        for (const record of recordsOf(node)) {
+          const key = buckets.key(this.bucketOf(record));
+          const nodes = inBucket.get(key);
+          if (nodes === undefined) inBucket.set(key, new Set([node]));
+          else nodes.add(node);
+        }
+      }
+    }
+    return (at) => this.room.copyBytes(inBucket.get(buckets.key(at)) ?? new Set());
+  }
+
   /** Writes every node that has a record in the bucket anew, elsewhere; returns how many it moved. */
   emptyBucket(at: BucketAddress): Effect.Effect<number, AppendError | PoolFailed> {
     const self = this;
@@ -184,12 +200,9 @@ export class NodeWriter {
   /** The nodes that have a record in the bucket. */
   private nodesIn(at: BucketAddress): Array<Node> {
     const { trees, io } = this.services;
-    const isIn = (record: NodeRecord): boolean =>
-      record.device === at.device && io.member(at.device).layout.bucketOf(record.addressBytes) === at.bucket;
-    // A node that absorbed another keeps that one's records until it is written itself.
-    const stands = (node: Node): boolean =>
-      node.pointer?.records.some(isIn) === true || node.absorbed.some(({ pointer }) => pointer.records.some(isIn));
-    return trees.all.flatMap((tree) => [...tree.nodes()].filter(stands));
+    const isIn = ({ device, addressBytes }: NodeRecord): boolean =>
+      device === at.device && io.member(device).layout.bucketOf(addressBytes) === at.bucket;
+    return trees.all.flatMap((tree) => [...tree.nodes()].filter((node) => recordsOf(node).some(isIn)));
   }
 
   /** The nodes that are resident, with their groups, to be written whole. */
@@ -275,7 +288,7 @@ export class NodeWriter {
     const { writePoint } = this.services;
     return Effect.gen(function* () {
       // Choosing and encoding are one step: nothing may be evicted, split or merged in between.
-      const chunk = self.inOrder(wanted).slice(0, self.chunkNodesMax);
+      const chunk = self.inOrder(wanted).slice(0, self.room.chunkNodesMax);
       if (chunk.length === 0) return 0;
       const encoded = self.encode(chunk);
       const result = yield* Effect.result(writePoint.append(encoded.map(({ bytes }) => bytes)));
@@ -307,6 +320,7 @@ export class NodeWriter {
       let room = journal.room(words, encoded.length, true);
       for (; room === "writing"; room = journal.room(words, encoded.length, true)) yield* self.waitForNews;
       if (room === "full") reached("checkpoint for want of journal space");
+      else if (self.room.runsOut) reached("checkpoint while there is room for it");
       else if (++self.chunks % checkpointChunks !== 0) return;
       yield* self.beginCheckpoint;
     });
@@ -354,7 +368,7 @@ export class NodeWriter {
     return Effect.gen(function* () {
       let written = 0;
       for (;;) {
-        const nodes = checkpoint.batch(trees, self.chunkNodesMax);
+        const nodes = checkpoint.batch(trees, self.room.chunkNodesMax);
         if (nodes.length === 0) return written;
         const count = yield* self.writeLevels(nodes);
         if (count === 0) return yield* Effect.fail(self.unwritable(nodes[0]!));
@@ -369,18 +383,18 @@ export class NodeWriter {
    */
   private addSparse(checkpoint: Checkpoint): Effect.Effect<void> {
     const self = this;
-    const { trees, io, buckets } = this.services;
+    const { room } = this;
+    const { trees, buckets } = this.services;
     return Effect.gen(function* () {
-      const weight = new Weight(io.members[0]!.layout.roundUp(1), self.chunkNodesMax);
-      weight.add(checkpoint.waiting(trees));
-      const roomBytes = self.roomFor(weight.bytes * ROOM_TO_MOVE);
+      const weight = room.weightOf(checkpoint.waiting(trees));
+      const roomBytes = room.roomFor(weight);
       const tried = new Set<number>();
       const next = (): BucketAddress | undefined => buckets.sparsest(roomBytes / 2, tried);
       for (let at = next(); at !== undefined; at = next()) {
         tried.add(buckets.key(at));
         const nodes = self.nodesIn(at);
         const added = weight.add(nodes);
-        if (nodes.length === 0 || weight.bytes * ROOM_TO_MOVE > roomBytes) {
+        if (nodes.length === 0 || !room.fits(weight, roomBytes)) {
           weight.remove(added);
           continue;
         }
@@ -397,25 +411,10 @@ export class NodeWriter {
     });
   }
 
-  /** Bytes in the open bucket and in as few others as it takes for so many, as long as any are free. */
-  private roomFor(bytes: number): number {
-    const { writePoint, buckets } = this.services;
-    let roomBytes = writePoint.openBytes;
-    for (let free = buckets.freeCount; free > 0 && roomBytes < bytes; free--) roomBytes += buckets.bucketUsableBytes;
-    return roomBytes;
-  }
-
   private unwritable(node: Node): PoolFailed {
     const failure = new PoolFailed(`a btree node of table ${node.table} can never be written`);
     this.services.supervisor.freeze(failure.detail);
     return failure;
-  }
-
-  /** Each chunk ends on a block: where buckets are scarce, a checkpoint that a simulation cuts up takes no more for it. */
-  private get chunkNodesMax(): number {
-    const { trees, buckets } = this.services;
-    const { batchNodesMax } = trees;
-    return this.checkpoint !== undefined && buckets.scarce ? Math.max(batchNodesMax, BATCH_NODES_MAX) : batchNodesMax;
   }
 
   private encode(nodes: ReadonlyArray<Node>): Array<EncodedNode> {
@@ -543,3 +542,9 @@ export class NodeWriter {
     return Effect.andThen(Effect.andThen(failed, news), failed);
   });
 }
+
+/** A node that absorbed others keeps their records until it is written itself. */
+const recordsOf = ({ pointer, absorbed }: Node): ReadonlyArray<NodeRecord> => {
+  const own = pointer?.records ?? [];
+  return absorbed.length === 0 ? own : [...own, ...absorbed.flatMap((other) => other.pointer.records)];
+};

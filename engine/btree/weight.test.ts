@@ -85,4 +85,19 @@ describe("the weight of nodes", () => {
     expect(weight.bytes).toBe(before);
     for (const kid of kids) kid.leaf!.free();
   });
+
+  it("counts of a node above those that are copied no more than that it learns of them", () => {
+    const { root, kids } = treeOf(200, 4, true);
+    const moved = new Set(kids.slice(0, 3));
+    const copied = new Weight(BLOCK_BYTES, 2, moved);
+    copied.add(moved);
+    const all = new Weight(BLOCK_BYTES, 2);
+    all.add(moved);
+    const alone = new Weight(BLOCK_BYTES, 2);
+    alone.add([root]);
+    // Two chunks of leaves and one of their parent.
+    expect(copied.bytes).toBeGreaterThan(3 * BLOCK_BYTES);
+    expect(all.bytes - copied.bytes).toBeGreaterThan(0.9 * (alone.bytes - BLOCK_BYTES));
+    for (const kid of kids) kid.leaf!.free();
+  });
 });

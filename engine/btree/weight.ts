@@ -15,11 +15,16 @@ export class Weight {
   private recordBytes = 0;
   private readonly blockBytes: number;
   private readonly chunkNodesMax: number;
+  private readonly whole: ReadonlySet<Node> | undefined;
 
-  /** Nodes are written in chunks of one level and of at most so many, each of which ends on a block. */
-  constructor(blockBytes: number, chunkNodesMax: number) {
+  /**
+   * Nodes are written in chunks of one level and of at most so many, each of which ends on a block. Of all but these, if
+   * any are given, no more than the new place of one below is written.
+   */
+  constructor(blockBytes: number, chunkNodesMax: number, whole?: ReadonlySet<Node>) {
     this.blockBytes = blockBytes;
     this.chunkNodesMax = chunkNodesMax;
+    this.whole = whole;
   }
 
   get bytes(): number {
@@ -50,12 +55,15 @@ export class Weight {
 
   private count(node: Node, times: 1 | -1): void {
     this.levels[node.level] = (this.levels[node.level] ?? 0) + times;
-    this.recordBytes += times * weightOf(node);
+    const whole = this.whole === undefined || this.whole.has(node);
+    this.recordBytes += times * (whole ? weightOf(node) : DELTA_BYTES);
   }
 }
 
 /** Of a row's key, snapshot and length: on disk they are differences, and rarely more. */
 const KEY_BYTES = 12;
+/** A record with one new place. */
+const DELTA_BYTES = NODE_HEAD_BYTES + KEY_BYTES + PointerHeader.bytes + PointerRecord.bytes;
 
 function weightOf({ pointer, leaf, interior }: Node): number {
   if (interior !== undefined) {

@@ -261,6 +261,7 @@ function wire(
     buckets,
     settle: journal.settle,
     collect: (at) => emptied(runtime, at),
+    copyBytes: () => writer.copyBytes,
     commits: () => btree.commits,
     dirtyNodeBytes: () => trees.dirty.count * DIRTY_NODE_BYTES,
   });

@@ -10,6 +10,8 @@ export const RATES: Readonly<Record<string, number>> = {
   // Needs a file of which half a megabyte waits to be written: one scenario alone writes such.
   "batch appended while another was": 0.4,
   "btree bucket collected": 15,
+  // Needs nodes that were written a few at a time, and a disk that is all but full.
+  "bucket of nodes not worth a copy": 3,
   "bucket freed": 100,
   "bucket retired after a write error": 0.2,
   "changed at once": 50,
@@ -19,6 +21,8 @@ export const RATES: Readonly<Record<string, number>> = {
   "checkpoint for want of a bucket": 2,
   // Needs more changed nodes than a full journal has room for.
   "checkpoint for want of journal space": 0.7,
+  // Needs more unwritten nodes than a bucket or two hold, and no more buckets than that.
+  "checkpoint while there is room for it": 1,
   "clearing of many rows logged": 6,
   "collecting btree nodes": 15,
   "collecting extents": 15,

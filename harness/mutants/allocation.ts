@@ -93,6 +93,13 @@ export const allocationMutants: ReadonlyArray<Mutant> = [
     scenarios: ["thin-nodes", "zoned/thin-nodes"],
   },
   {
+    id: "copied-at-a-loss",
+    breaks: "buckets of nodes are copied though the copy takes more than it frees",
+    file: "engine/allocator/space.js",
+    edits: [{ find: "ofNodes && (takes ??=", replace: "false && (takes ??=" }],
+    scenarios: ["scattered-nodes", "zoned/scattered-nodes"],
+  },
+  {
     id: "check-races-collector",
     breaks: "extents are moved while a check compares rows of several tables",
     file: "engine/allocator/space.js",

@@ -119,7 +119,7 @@ export const journalMutants: ReadonlyArray<Mutant> = [
     id: "sparse-buckets-without-room",
     breaks: "a checkpoint with few buckets free empties all of them, whether there is room for that or not",
     file: "engine/btree/node-writer.js",
-    edits: [{ find: "weight.bytes * ROOM_TO_MOVE > roomBytes", replace: "false" }],
+    edits: [{ find: "!room.fits(weight, roomBytes)", replace: "false" }],
     scenarios: ["begun-buckets"],
   },
   {
@@ -135,6 +135,15 @@ export const journalMutants: ReadonlyArray<Mutant> = [
     file: "engine/btree/node-writer.js",
     edits: [{ find: "checkpoint.stale.add(parent);", replace: ";" }],
     scenarios: ["ebbing-trees"],
+  },
+  {
+    id: "checkpoint-too-late",
+    breaks: "a checkpoint is not begun before the last bucket is left, though all nodes together may not fit into that",
+    file: "engine/btree/checkpoint-room.js",
+    edits: [
+      { find: "return !this.fits(weight, laterBytes)", replace: "return false && !this.fits(weight, laterBytes)" },
+    ],
+    scenarios: ["scattered-nodes", "zoned/scattered-nodes"],
   },
   {
     id: "journal-room-not-kept",
