@@ -228,7 +228,8 @@ function overwriteAll(files: number, rounds: number): Program {
         const pattern = { tag, lengthBytes: random.between(6, 24) * 1024, texture: "noise" as const };
         return perform({ kind: "write", target, offsetBytes: 0, pattern }, by);
       };
-      for (let tag = 0, full = false; !full; tag++) full = isFull(yield* write(`/${tag % files}`, tag));
+      for (let tag = 0, full = false; !full && tag < 2 * files; tag++)
+        full = isFull(yield* write(`/${tag % files}`, tag));
       for (let round = 0; round < rounds; round++) {
         for (let count = random.between(0, 30); count > 0; count--) {
           const pattern = { tag: round, lengthBytes: random.pick(SMALL), texture: "text" as const };
