@@ -3,11 +3,11 @@
  * journal behind a gap meets the entries of the next.
  */
 import * as Effect from "effect/Effect";
-import type { Entropy } from "../harness/entropy.ts";
+import type { Entropy, Prng } from "../harness/entropy.ts";
 import type { Epilogue, ScenarioPlan } from "../harness/scenario.ts";
-import { perform, performer } from "../harness/workload/operation.ts";
+import { type Operation, perform, performer } from "../harness/workload/operation.ts";
 import { profile } from "../harness/workload/profile.ts";
-import { randomProgram } from "../harness/workload/program.ts";
+import { randomProgram, scriptedProgram } from "../harness/workload/program.ts";
 import { CRASHES, MAY_BE_FULL, type Medium, pool, STRICT, type Story, tiny } from "./pools.ts";
 import { fillShare } from "./space.ts";
 
@@ -93,4 +93,36 @@ const begunBuckets: Story = {
   },
 };
 
-export const lifeStories: ReadonlyArray<Story> = [manyLives, begunBuckets];
+/** Names of one length: what is journalled of two of them ends alike. */
+const ALIKE = ["a", "b", "c", "d"];
+const BRIEF_LIVES = 3;
+const BRIEF_STATES = 4;
+
+const makeOne = (random: Prng): Operation => {
+  const path = `/${random.pick(ALIKE)}`;
+  return random.chance(0.5) ? { kind: "create", path } : { kind: "mkdir", path };
+};
+
+const briefLives: Story = {
+  name: "brief-lives",
+  summary: "lives in which hardly an entry is journalled before the next crash, which tears it",
+  plan: (entropy: Entropy, medium: Medium): ScenarioPlan => {
+    const random = entropy.stream("brief lives");
+    const base = pool(entropy, medium);
+    const life = (): ReadonlyArray<Operation> => [makeOne(random), { kind: "syncfs" }];
+    return {
+      ...base,
+      ...(medium === "conventional" ? { geometry: { ...base.geometry, blockBytes: 512, atomicWriteBytes: 512 } } : {}),
+      tolerance: STRICT,
+      clients: [scriptedProgram(life())],
+      crash: {
+        ...CRASHES,
+        statesMax: BRIEF_STATES,
+        lives: Array.from({ length: BRIEF_LIVES }, () => ({ operations: life(), closes: false })),
+        lifeStatesMax: BRIEF_STATES,
+      },
+    };
+  },
+};
+
+export const lifeStories: ReadonlyArray<Story> = [manyLives, begunBuckets, briefLives];

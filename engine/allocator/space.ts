@@ -126,8 +126,8 @@ export class Space {
   }
 
   /**
-   * One round of whoever waits for nothing: each bucket once, until others have changed something. Were it not for that,
-   * copies that take as much room as they free would go on for ever, though nobody uses the pool.
+   * One round of whoever waits for nothing: each bucket once, until others have changed something. What cannot be emptied,
+   * since a part of it cannot be read, is not read again for every commit.
    */
   private readonly backgroundRound: Effect.Effect<boolean, PoolFailed> = Effect.suspend(() => {
     const others = this.services.commits() - this.ownCommits;

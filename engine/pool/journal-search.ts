@@ -6,8 +6,9 @@
  * as the longest entry reaches. A write that the device lost leaves zeros where an entry should be. So where the journal
  * seems to end, and at the front of the bucket that is next in turn, entries are looked for behind zeros too.
  *
- * An entry that follows the one before it is right. Whatever else a read shows, such as the front of a bucket or its end,
- * may be what stood there in an earlier turn of the ring, or stands elsewhere: it is believed once a second read agrees.
+ * An entry that was written behind the one before it is right. Whatever else a read shows, such as the front of a bucket
+ * or its end, may be what stood there in an earlier turn of the ring, or in an epoch that came to nothing, or stands
+ * elsewhere: it is believed once a second read agrees.
  */
 import * as Effect from "effect/Effect";
 import type { DeviceError } from "../../devices/device.ts";
@@ -26,6 +27,10 @@ const FIRST_SCAN_BYTES = 4096;
 const ZEROS_SCAN_BYTES = 64 * 1024;
 
 type Look = JournalEntry | "zeros" | "claim" | "other";
+
+/** One with the number that is next may be of an epoch that came to nothing, and be there no more. */
+const follows = (entry: JournalEntry, before: JournalEntry): boolean =>
+  entry.sequence === before.sequence + 1 && entry.previous === before.checksum;
 
 const isSame = (one: Look, other: Look): boolean =>
   typeof one === "string" || typeof other === "string" ? one === other : one.checksum === other.checksum;
@@ -122,6 +127,11 @@ class BucketScan {
     return end;
   }
 
+  /** Sequence of the entry that seems to begin where was looked last. Nothing vouches for it. */
+  claimedSequence(at: number): bigint {
+    return viewOf(this.window).getBigUint64(at - this.windowAt + RecordHeader.at.sequence, true);
+  }
+
   /** Length of the entry that seems to begin here. Only decides what is read. */
   private claimAt(at: number): number | undefined {
     const from = at - this.windowAt;
@@ -149,8 +159,15 @@ function zerosAt(bytes: Uint8Array, from: number, lengthBytes: number): number {
   return index * unitBytes;
 }
 
+export interface FoundInJournal {
+  readonly entries: ReadonlyArray<FoundEntry>;
+  /** Sequences of what seems to be entries of which a part is missing. */
+  readonly torn: ReadonlyArray<bigint>;
+}
+
 class JournalSearch {
   readonly found: Array<FoundEntry> = [];
+  readonly torn: Array<bigint> = [];
   private readonly io: BucketIo;
   private readonly buckets: ReadonlyArray<JournalBucket>;
   private readonly uuid: Uint8Array;
@@ -163,7 +180,7 @@ class JournalSearch {
     this.uuid = uuid;
   }
 
-  get all(): Effect.Effect<ReadonlyArray<FoundEntry>, DeviceError> {
+  get all(): Effect.Effect<FoundInJournal, DeviceError> {
     const self = this;
     return Effect.gen(function* () {
       for (let slot = 0; slot < self.buckets.length; slot++) {
@@ -176,7 +193,7 @@ class JournalSearch {
         known = self.found.length;
         for (const slot of self.ends()) yield* self.walked(slot, self.zerosFrom[slot]!, true);
       }
-      return self.found;
+      return { entries: self.found, torn: self.torn };
     });
   }
 
@@ -209,7 +226,7 @@ class JournalSearch {
     for (let at = from; at < Math.min(searchEnd ?? Number.POSITIVE_INFINITY, scan.usableBytes);) {
       const first = yield* scan.look(at);
       const doubtful =
-        typeof first === "string" ? searchEnd === undefined : first.sequence !== (previous?.sequence ?? -1) + 1;
+        typeof first === "string" ? searchEnd === undefined : previous === undefined || !follows(first, previous);
       const entry = doubtful ? yield* scan.lookTwice(at, first) : first;
       if (entry === "zeros" && (!behindZeros || searchEnd === undefined)) {
         this.zerosFrom[slot] = at;
@@ -220,6 +237,7 @@ class JournalSearch {
         continue;
       }
       if (typeof entry === "string") {
+        if (entry === "claim") this.torn.push(scan.claimedSequence(at));
         if (searchEnd === undefined || entry === "claim") searchEnd = at + scan.entryBytesMax;
         at += scan.blockBytes;
         continue;
@@ -239,4 +257,4 @@ export const findEntries = (
   io: BucketIo,
   buckets: ReadonlyArray<JournalBucket>,
   uuid: Uint8Array,
-): Effect.Effect<ReadonlyArray<FoundEntry>, DeviceError> => new JournalSearch(io, buckets, uuid).all;
+): Effect.Effect<FoundInJournal, DeviceError> => new JournalSearch(io, buckets, uuid).all;

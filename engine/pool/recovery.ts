@@ -32,7 +32,10 @@ export interface RecoveredJournal {
    */
   readonly vouching: ReadonlyArray<FoundEntry>;
   readonly last: JournalEntry | undefined;
-  /** An entry behind the end is whole and was not taken, since something that it refers to is not there. */
+  /**
+   * An entry behind the end was not taken, since something that it refers to is not there, or a part of itself: a later
+   * write of the same bytes might make up for that.
+   */
   readonly rejected: boolean;
   /** Of the first of those that vouch. */
   readonly flushedSequence: number;
@@ -102,7 +105,7 @@ export const readJournal = Effect.fnUntraced(function* (
   io: BucketIo,
   { journalBuckets: buckets, uuid, journalEnd }: Pick<Superblock, "journalBuckets" | "uuid" | "journalEnd">,
 ): Effect.fn.Return<RecoveredJournal, DeviceError | PoolDamaged> {
-  const found = yield* findEntries(io, buckets, uuid);
+  const { entries: found, torn } = yield* findEntries(io, buckets, uuid);
   const chain = chainOf(found);
   if (chain._tag === "Empty") return yield* Effect.fail(new PoolDamaged("the journal holds no entry"));
   if (chain._tag === "Damaged") return yield* Effect.fail(new PoolDamaged(chain.detail));
@@ -132,12 +135,14 @@ export const readJournal = Effect.fnUntraced(function* (
     const what = `journal bucket ${offline.bucket} of device ${offline.device} is offline`;
     return yield* Effect.fail(new PoolDamaged(`${what}, and may have held what was synced last`));
   }
+  const endIsTorn = torn.some((sequence) => sequence > last.sequence);
+  if (endIsTorn) reached("journal ended at a torn entry");
   if (!last.clean) reached("unclean pool recovered");
   return {
     entries: entries.filter(({ entry }) => entry.sequence >= last.oldestNeeded),
     vouching: entries.filter(({ entry }) => entry.sequence >= chain.flushedSequence),
     last,
-    rejected: entries.length < chain.entries.length,
+    rejected: entries.length < chain.entries.length || endIsTorn,
     flushedSequence: chain.flushedSequence,
     epoch: chain.epoch,
   };

@@ -310,7 +310,8 @@ function wire(
 
 /**
  * An entry that recovery did not take must never be taken by another one, as it would be if what it refers to were
- * written after all, the same bytes at the same place. A durable entry of the new epoch puts an end to it.
+ * written after all, the same bytes at the same place, or what is missing of itself: the next entry goes to its place,
+ * and may end like it. A durable entry of the new epoch puts an end to it.
  */
 export function supersedeRejected(
   { ring, journal }: Runtime,

@@ -73,6 +73,7 @@ export const RATES: Readonly<Record<string, number>> = {
   "interior node begins earlier after a replay": 0.005,
   "interior split": 15,
   "journal bucket abandoned after a write error": 0.4,
+  "journal ended at a torn entry": 1,
   "journal ended at an entry whose references do not verify": 150,
   "journal entry found behind one that cannot be read": 2,
   "journal entry of an earlier epoch ignored": 20,

@@ -91,6 +91,8 @@ export const allocationMutants: ReadonlyArray<Mutant> = [
     file: "engine/allocator/space.js",
     edits: [{ find: "others - this.othersThen >= COMMITS_BETWEEN_COPIES", replace: "true" }],
     scenarios: ["thin-nodes", "zoned/thin-nodes"],
+    equivalent:
+      "each copy gains a quarter of a bucket, which of nodes is weighed before it (`copied-at-a-loss`), so that copies come to an end by themselves; what is saved are further reads of buckets that cannot be emptied",
   },
   {
     id: "copied-at-a-loss",

@@ -254,6 +254,13 @@ export const journalMutants: ReadonlyArray<Mutant> = [
     scenarios: ["device-gone", "zoned/device-gone"],
   },
   {
+    id: "torn-entry-not-superseded",
+    breaks: "an entry of which a part is missing may be made whole by what a later life writes to its place",
+    file: "engine/pool/recovery.js",
+    edits: [{ find: " || endIsTorn", replace: "" }],
+    scenarios: ["brief-lives"],
+  },
+  {
     id: "superblock-read-once",
     breaks: "what a single read of a superblock's slot shows is believed",
     file: "engine/device/superblock-log.js",
