@@ -102,7 +102,7 @@ async function run(
         jobs: options.number("jobs") ?? defaultJobs(),
         failuresFolder: join(folder, "failures"),
         stopAtFailure: options.flag("stop"),
-        stopped: interrupted,
+        stopped: () => interrupted.aborted,
         save: (state) => writeCorpus(fileIn(folder), state),
         ...(timeMs === undefined ? {} : { timeMs }),
         progress: (tally, seconds) => {
@@ -112,7 +112,7 @@ async function run(
           }
         },
       });
-      return { result, interrupted: interrupted() };
+      return { result, interrupted: interrupted.aborted };
     });
   } catch (error) {
     if (error instanceof Error && "code" in error) throw new CannotError(`${folder}: ${error.message}`);

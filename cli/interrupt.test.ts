@@ -13,7 +13,7 @@ import { interruptible } from ${JSON.stringify(module)};
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 await interruptible(async (interrupted) => {
   console.log("ready");
-  while (!interrupted()) await sleep(5);
+  while (!interrupted.aborted) await sleep(5);
   console.log("heard");
   await sleep(${ms});
 });

@@ -7,21 +7,23 @@
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 const SAME_WITHIN_MS = 1000;
 
-/** Runs `body`, which asks now and then whether it is to end. */
-export async function interruptible<A>(body: (interrupted: () => boolean) => Promise<A>): Promise<A> {
+/** Runs `body`, which ends early once its signal is aborted. */
+export async function interruptible<A>(body: (interrupted: AbortSignal) => Promise<A>): Promise<A> {
+  const interruption = new AbortController();
   let firstMs: number | undefined;
   const leave = (): void => {
     for (const signal of SIGNALS) process.removeListener(signal, note);
   };
   const note = (signal: NodeJS.Signals): void => {
     firstMs ??= performance.now();
+    interruption.abort();
     if (performance.now() - firstMs < SAME_WITHIN_MS) return;
     leave();
     process.kill(process.pid, signal);
   };
   for (const signal of SIGNALS) process.on(signal, note);
   try {
-    return await body(() => firstMs !== undefined);
+    return await body(interruption.signal);
   } finally {
     leave();
   }

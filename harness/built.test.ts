@@ -188,7 +188,7 @@ describe("mutants", () => {
     };
     const result = await runMutant(mutant, { budget: 20, jobs: 1 }, dist);
     expect(result).toMatchObject({ caught: true, scenario: "create-write-fsync" });
-    expect(result.seeds).toBeLessThanOrEqual(20);
+    expect(result!.seeds).toBeLessThanOrEqual(20);
     expect(readdirSync(tmpdir()).filter((name) => name.startsWith("varve-mutant-test-"))).toEqual(before);
   }, 120_000);
 
@@ -204,7 +204,24 @@ describe("mutants", () => {
     const broken = { ...harmless, id: "test-broken", edits: [{ find: "const saved", replace: "const const saved" }] };
     const result = await runMutant(broken, { budget: 2, jobs: 1 }, dist);
     expect(result).toMatchObject({ caught: false, seeds: 0 });
-    expect(result.message).toContain("it ended with 1");
+    expect(result!.message).toContain("it ended with 1");
+  }, 120_000);
+
+  it("are given up when they are told to end, and leave no trace of the copy", async () => {
+    const harmless = {
+      id: "test-without-end",
+      breaks: "nothing",
+      file: "harness/noasync.js",
+      edits: [{ find: "const saved", replace: "let saved" }],
+      scenarios: ["create-write-fsync"],
+    };
+    const ending = new AbortController();
+    const copies = (): Array<string> => readdirSync(tmpdir()).filter((name) => name.startsWith("varve-mutant-test-w"));
+    const running = runMutant(harmless, { budget: 1_000_000, jobs: 1, signal: ending.signal }, dist);
+    expect(copies()).toHaveLength(1);
+    setTimeout(() => ending.abort(), 2000);
+    expect(await running).toBeUndefined();
+    expect(copies()).toEqual([]);
   }, 120_000);
 
   it("are not caught by a seed that the build without them fails too", async () => {
@@ -230,8 +247,8 @@ describe("mutants", () => {
       scenarios: ["create-write-fsync"],
     };
     const result = await runMutant(harmless, { budget: 4, jobs: 1 }, join(other, "dist"));
-    expect(result.caught).toBe(false);
-    expect(result.message).toContain("fail without it too");
+    expect(result!.caught).toBe(false);
+    expect(result!.message).toContain("fail without it too");
   }, 120_000);
 });
 

@@ -102,7 +102,7 @@ async function run(
   const progress = new Progress();
   let before: number | undefined;
   try {
-    return await interruptible((stopped) =>
+    return await interruptible((interrupted) =>
       runCampaign({
         registry,
         names,
@@ -111,7 +111,7 @@ async function run(
         jobs: options.number("jobs") ?? defaultJobs(),
         failuresFolder: options.text("failures") ?? FAILURES_FOLDER,
         stopAtFailure: options.flag("stop"),
-        stopped,
+        stopped: () => interrupted.aborted,
         ...(timeMs === undefined ? {} : { timeMs }),
         ...(kept === undefined ? {} : { log: kept.log }),
         progress: (done, total, { failures, crashStates }) => {

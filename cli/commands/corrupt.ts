@@ -46,7 +46,7 @@ export const command: CommandSpec = {
     const jobs = options.number("jobs") ?? defaultJobs();
     if (images < 1 || pools < 1 || jobs < 1) throw new UsageError("--images, --pools and --jobs are at least 1");
     const findings: Array<Finding> = [];
-    const { result, interrupted } = await interruptible(async (hasInterrupted) => {
+    const { result, interrupted } = await interruptible(async (signal) => {
       const outcome = await corrupt({
         seed,
         from,
@@ -60,9 +60,9 @@ export const command: CommandSpec = {
           findings.push(finding);
           printFinding(output, finding, `${invocation()} corrupt --seed ${seed} --pools ${pools}`);
         },
-        interrupted: hasInterrupted,
+        interrupted: () => signal.aborted,
       });
-      return { result: outcome, interrupted: hasInterrupted() };
+      return { result: outcome, interrupted: signal.aborted };
     });
     progress.clear();
     output.object({ seed, from, pools, ...result, details: findings });

@@ -121,7 +121,7 @@ async function all(
       medium,
       jobs: options.number("jobs") ?? defaultJobs(),
       stopAtFailure: options.flag("stop"),
-      stopped: interrupted,
+      stopped: () => interrupted.aborted,
       ...(from === undefined ? {} : { from }),
       ...(timeMs === undefined ? {} : { timeMs }),
       progress: (state, total) => {
@@ -137,7 +137,7 @@ async function all(
     });
     progress.clear();
     if (file !== undefined) writeState(file, result.state);
-    return { result, interrupted: interrupted() };
+    return { result, interrupted: interrupted.aborted };
   });
 }
 

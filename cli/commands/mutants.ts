@@ -4,7 +4,8 @@
 import { catalogue } from "../../harness/mutants/catalogue.ts";
 import { type MutantResult, runMutant } from "../../harness/mutants/run.ts";
 import type { CommandSpec } from "../command.ts";
-import { Status, UsageError } from "../exit.ts";
+import { CannotError, Status, UsageError } from "../exit.ts";
+import { interruptible } from "../interrupt.ts";
 import { defaultJobs } from "../laboratory.ts";
 import { Output, Progress } from "../output.ts";
 
@@ -19,7 +20,7 @@ export const command: CommandSpec = {
     { flags: "--jobs <count>", kind: "count", summary: "worker threads of each campaign" },
     { flags: "--list", kind: "flag", summary: "only list the planted bugs" },
   ],
-  notes: "Exit status: 0 all were caught, 1 one survived, 2 used wrongly.",
+  notes: "Exit status: 0 all were caught, 1 one survived, 2 used wrongly, 3 could not run or was interrupted.",
   run: async (args, options) => {
     const output = new Output(options);
     const unknown = args.find((id) => catalogue.every((mutant) => mutant.id !== id));
@@ -39,16 +40,19 @@ export const command: CommandSpec = {
     if (budget < 1) throw new UsageError("--budget takes a number of seeds, at least 1");
     const jobs = options.number("jobs") ?? defaultJobs();
     const results: Array<MutantResult> = [];
-    for (const [index, mutant] of chosen.entries()) {
-      progress.update(index, chosen.length, mutant.id);
-      const result = await runMutant(mutant, { budget, jobs });
-      results.push(result);
-      progress.clear();
-      const verdict = result.caught ? `caught after ${result.seeds} seeds by ${result.scenario}` : "SURVIVED";
-      output.print(`${mutant.id.padEnd(width)}${verdict}`);
-      const line = result.message?.split("\n").find((each) => !each.startsWith("crash state")) ?? "";
-      if (line !== "") output.print(`${" ".repeat(width)}${line.slice(0, 150)}`);
-    }
+    await interruptible(async (signal) => {
+      for (const [index, mutant] of chosen.entries()) {
+        progress.update(index, chosen.length, mutant.id);
+        const result = await runMutant(mutant, { budget, jobs, signal });
+        progress.clear();
+        if (result === undefined) return;
+        results.push(result);
+        const verdict = result.caught ? `caught after ${result.seeds} seeds by ${result.scenario}` : "SURVIVED";
+        output.print(`${mutant.id.padEnd(width)}${verdict}`);
+        const line = result.message?.split("\n").find((each) => !each.startsWith("crash state")) ?? "";
+        if (line !== "") output.print(`${" ".repeat(width)}${line.slice(0, 150)}`);
+      }
+    });
     const survivors = results.filter(({ caught }) => !caught);
     const caught = results.filter((result) => result.caught);
     const medianSeeds = caught.map(({ seeds }) => seeds).sort((a, b) => a - b)[Math.floor(caught.length / 2)];
@@ -57,6 +61,9 @@ export const command: CommandSpec = {
     const median = medianSeeds === undefined ? "" : `, after ${medianSeeds} seeds at the median`;
     for (const { id, reason } of equivalent) output.print(`${id.padEnd(width)}not run: ${reason}`);
     output.print(`${caught.length} of ${results.length} caught${median}`);
+    if (results.length < chosen.length) {
+      throw new CannotError(`interrupted after ${results.length} of ${chosen.length} planted bugs`);
+    }
     return survivors.length === 0 ? Status.fine : Status.found;
   },
 };

@@ -29,6 +29,8 @@ export interface MutantOptions {
   readonly jobs: number;
   /** A process that has said nothing for so long hangs; the campaign reports every second while seeds end. */
   readonly silentMsMax?: number;
+  /** Ends it early. */
+  readonly signal?: AbortSignal;
 }
 
 const SILENT_MS_MAX = 300_000;
@@ -62,7 +64,11 @@ interface Ended {
 }
 
 /** Runs the command line of a build with `--json`; never rejects because of what the build does. */
-function varve(root: string, args: ReadonlyArray<string>, silentMsMax: number): Promise<Ended> {
+function varve(
+  root: string,
+  args: ReadonlyArray<string>,
+  { silentMsMax = SILENT_MS_MAX, signal }: Pick<MutantOptions, "silentMsMax" | "signal">,
+): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const command = [join(root, "cli", "varve.js"), ...args, "--json"];
     const child = spawn(process.execPath, command, { stdio: ["ignore", "pipe", "pipe"] });
@@ -73,6 +79,8 @@ function varve(root: string, args: ReadonlyArray<string>, silentMsMax: number): 
       silent = true;
       child.kill("SIGKILL");
     };
+    const end = (): boolean => child.kill("SIGINT");
+    signal?.addEventListener("abort", end);
     let watch = setTimeout(hang, silentMsMax);
     const heard = (): void => {
       clearTimeout(watch);
@@ -87,10 +95,11 @@ function varve(root: string, args: ReadonlyArray<string>, silentMsMax: number): 
       errors = (errors + chunk.toString()).slice(-ERRORS_KEPT);
     });
     child.on("error", reject);
-    child.on("close", (code, signal) => {
+    child.on("close", (code, killedBy) => {
       clearTimeout(watch);
+      signal?.removeEventListener("abort", end);
       const last = out.trimEnd().split("\n").at(-1) ?? "";
-      const how = silent ? `it hung, silent for ${silentMsMax / 1000} s` : `it ended with ${signal ?? code}`;
+      const how = silent ? `it hung, silent for ${silentMsMax / 1000} s` : `it ended with ${killedBy ?? code}`;
       const problem = `${how}: ${errors.trimEnd().split("\n").slice(-3).join(" ")}`;
       resolve({ result: last.startsWith("{") ? JSON.parse(last) : undefined, problem });
     });
@@ -102,9 +111,15 @@ interface Outcome {
   readonly failures: ReadonlyArray<{ readonly scenario: string; readonly seed: number; readonly message: string }>;
 }
 
-/** Runs a mutant until a seed fails that the build itself passes. */
-export async function runMutant(mutant: Mutant, options: MutantOptions, root = buildRoot()): Promise<MutantResult> {
-  const { budget, jobs, silentMsMax = SILENT_MS_MAX } = options;
+/** Runs a mutant until a seed fails that the build itself passes. Undefined: it was ended before one did. */
+export async function runMutant(
+  mutant: Mutant,
+  options: MutantOptions,
+  root = buildRoot(),
+): Promise<MutantResult | undefined> {
+  const { budget, jobs, signal } = options;
+  const ended = (): boolean => signal?.aborted === true;
+  if (ended()) return undefined;
   const { id, breaks, scenarios } = mutant;
   const seedsEach = Math.max(1, Math.ceil(budget / scenarios.length));
   const folder = buildMutant(mutant, root);
@@ -119,8 +134,9 @@ export async function runMutant(mutant: Mutant, options: MutantOptions, root = b
           ...["campaign", ...scenarios, "--seeds", `${from}..${seedsEach}`, "--jobs", String(jobs)],
           ...["--verify", "0", "--stop", "--failures", join(folder, "failures")],
         ],
-        silentMsMax,
+        options,
       );
+      if (ended()) return undefined;
       if (result === undefined) {
         message = problem;
         break;
@@ -128,7 +144,8 @@ export async function runMutant(mutant: Mutant, options: MutantOptions, root = b
       const outcome = result as Outcome;
       seeds += outcome.seeds;
       for (const { scenario, seed, message } of outcome.failures) {
-        const control = await varve(root, ["replay", `${scenario}:${seed}`], silentMsMax);
+        const control = await varve(root, ["replay", `${scenario}:${seed}`], options);
+        if (ended()) return undefined;
         const passes = control.result !== undefined && (control.result as { failure?: unknown }).failure === undefined;
         if (passes) return { id, breaks, caught: true, seeds, scenario, message };
       }
