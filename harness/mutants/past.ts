@@ -16,6 +16,13 @@ export const pastMutants: ReadonlyArray<Mutant> = [
     scenarios: ["regressions/old-journal-behind-a-gap"],
   },
   {
+    id: "successor-by-number",
+    breaks: "an entry that has the next number is believed though it was not written behind the one before it",
+    file: "engine/pool/journal-search.js",
+    edits: [{ find: " && entry.previous === before.checksum", replace: "" }],
+    scenarios: ["regressions/stale-successor"],
+  },
+  {
     id: "vouching-places-reused",
     breaks: "a recovered pool writes over places that the last entries refer to before its own end is known",
     file: "engine/pool/runtime.js",

@@ -9,6 +9,7 @@ import { oldJournalBehindGap } from "./old-journal-behind-a-gap.ts";
 import { placesThatVouch } from "./places-that-vouch.ts";
 import { readOfFifo } from "./read-of-a-fifo.ts";
 import { readWhilePunched } from "./read-while-punched.ts";
+import { staleSuccessor } from "./stale-successor.ts";
 import { timeInTheFuture } from "./time-in-the-future.ts";
 
 export const regressions: ReadonlyArray<Scenario> = [
@@ -18,4 +19,5 @@ export const regressions: ReadonlyArray<Scenario> = [
   timeInTheFuture,
   deviceNumberOfFifo,
   readOfFifo,
+  staleSuccessor,
 ];
