@@ -27,8 +27,8 @@ export const staleSuccessor = scripted({
   // then, in the life after that, complete of flush 60: everything survives.
   crash: {
     faults: new FaultPlan(199006117, [{ kind: "stale-read", probability: 0.2, respite: 8 }]),
-    statesMax: 12,
-    lifeStatesMax: 3,
+    statesMax: 3,
+    lifeStatesMax: 2,
     pointShare: 1,
     recoveryShare: 0,
     only: {
