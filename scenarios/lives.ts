@@ -3,6 +3,7 @@
  * journal behind a gap meets the entries of the next.
  */
 import * as Effect from "effect/Effect";
+import type * as Scope from "effect/Scope";
 import type { Entropy, Prng } from "../harness/entropy.ts";
 import type { Epilogue, ScenarioPlan } from "../harness/scenario.ts";
 import { type Operation, perform, performer } from "../harness/workload/operation.ts";
@@ -93,6 +94,63 @@ const begunBuckets: Story = {
   },
 };
 
+const HEAVY_FILES = { least: 60, most: 250 };
+const LONG_BYTES = { least: 300, most: 1900 };
+
+/**
+ * Kills the pool again and again, each time behind long values all over the tree: what is unwritten of nodes takes as much
+ * as buckets are free, and is all to be written once more after each recovery.
+ */
+function changeHeavily({ random, open, fail }: Epilogue): Effect.Effect<void, unknown> {
+  const lives = random.between(LIVES_MAX / 2, LIVES_MAX);
+  const files = random.between(HEAVY_FILES.least, HEAVY_FILES.most);
+  const life = (tag: number): Effect.Effect<void, unknown, Scope.Scope> =>
+    Effect.gen(function* () {
+      const { filesystem } = yield* open(random.chance(0.7) ? { checkpointChunks: Number.POSITIVE_INFINITY } : {});
+      const by = performer(filesystem);
+      for (let count = random.between(20, 2 * files); count > 0; count--) {
+        const target = `/heavy-${random.below(files)}`;
+        yield* perform({ kind: "create", path: target }, by);
+        const lengthBytes = random.between(LONG_BYTES.least, LONG_BYTES.most);
+        const pattern = { tag, lengthBytes, texture: "noise" as const };
+        const outcome = yield* perform({ kind: "setxattr", target, name: "user.long", pattern, mode: "set" }, by);
+        const refused = "reason" in outcome ? outcome.reason : undefined;
+        // Without room for the file there is none for its value.
+        if (refused === "NoSpace" || refused === "NoEntry") break;
+        if (refused !== undefined) return yield* fail(`${target} cannot be changed: ${refused}`);
+        if (random.chance(0.3)) yield* Effect.sleep(random.pick([0, 1]));
+      }
+      const outcome = yield* perform({ kind: "syncfs" }, by);
+      if ("reason" in outcome) return yield* fail(`syncfs of life ${tag}: ${outcome.reason}`);
+    });
+  return Effect.gen(function* () {
+    for (let tag = 0; tag < lives; tag++) yield* Effect.scoped(life(tag));
+    const { check } = yield* open();
+    const [problem] = (yield* check()).problems;
+    if (problem !== undefined) return yield* fail(`check, ${problem.pass}: ${problem.what}`);
+  }).pipe(Effect.scoped);
+}
+
+const heavyLives: Story = {
+  name: "heavy-lives",
+  summary: "a tiny full pool is killed again and again, each time with more changed nodes than a bucket holds",
+  plan: (entropy: Entropy, medium: Medium): ScenarioPlan => {
+    const random = entropy.stream("heavy lives");
+    const base = pool(entropy, medium, HEAVY_FILES.most);
+    const treeLimits = { fanMax: 5, leafRowsMax: 4, batchNodesMax: random.pick([1, 3, 64]) };
+    return {
+      ...base,
+      geometry: tiny(random, medium),
+      format: { ...base.format, journalBuckets: random.pick([6, 10]) },
+      open: { ...base.open, nodeCacheBytes: random.pick([0, 64 * 1024 * 1024]), treeLimits },
+      tolerance: MAY_BE_FULL,
+      clients: [fillShare(0.4 + random.float() * 0.5)],
+      epilogue: changeHeavily,
+      crash: { ...CRASHES, statesMax: 4, pointShare: 0.2 },
+    };
+  },
+};
+
 /** Names of one length: what is journalled of two of them ends alike. */
 const ALIKE = ["a", "b", "c", "d"];
 const BRIEF_LIVES = 3;
@@ -125,4 +183,4 @@ const briefLives: Story = {
   },
 };
 
-export const lifeStories: ReadonlyArray<Story> = [manyLives, begunBuckets, briefLives];
+export const lifeStories: ReadonlyArray<Story> = [manyLives, begunBuckets, heavyLives, briefLives];

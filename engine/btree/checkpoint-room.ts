@@ -1,14 +1,16 @@
 /**
- * Room for checkpoints: whether the free buckets hold all that is to be written of nodes, were it written at once.
+ * Room for checkpoints: whether the free buckets hold all that is to be written of nodes, were it written at once, and what
+ * of other nodes is worth being written with it.
  *
  * A checkpoint takes the least there is, and must never find too little: what it was begun for could not be written ever
- * after.
+ * after. Since it writes the nodes above once for all below them, it can empty buckets of which a copy of each alone would
+ * take as much as it frees.
  */
-import type { Buckets } from "../allocator/buckets.ts";
+import type { BucketAddress, Buckets } from "../allocator/buckets.ts";
 import type { WritePoint } from "../allocator/write-point.ts";
 import type { BucketIo } from "../device/bucket-io.ts";
 import { NODE_BYTES_MAX } from "../format/node.ts";
-import type { Node } from "./node.ts";
+import { type Node, recordsOf } from "./node.ts";
 import { BATCH_NODES_MAX, type Trees } from "./trees.ts";
 import { Weight } from "./weight.ts";
 
@@ -17,6 +19,8 @@ const MARGIN = 1.2;
 
 /** Nodes are counted again when there are so many more of them. */
 const MORE_SHARE = 1 / 8;
+
+const NONE: ReadonlySet<Node> = new Set();
 
 export interface CheckpointRoomServices {
   readonly trees: Trees;
@@ -51,37 +55,91 @@ export class CheckpointRoom {
     return weight;
   }
 
-  /** Bytes that copying the nodes takes, with what those above must learn. */
-  copyBytes(nodes: ReadonlySet<Node>): number {
-    const weight = new Weight(this.blockBytes, this.chunkNodesMax, nodes);
-    weight.add(nodes);
-    return weight.bytes;
+  /** Bytes that emptying a bucket takes, with what the nodes above must learn, as nodes stand now. */
+  get copyBytes(): (at: BucketAddress) => number {
+    const { buckets } = this.services;
+    const inBucket = this.nodesByBucket();
+    return (at) => {
+      const nodes = inBucket.get(buckets.key(at)) ?? NONE;
+      const weight = new Weight(this.blockBytes, this.chunkNodesMax, nodes);
+      weight.add(nodes);
+      return weight.bytes;
+    };
   }
 
-  /** Bytes in the open bucket and in as few others as it takes for so much, as long as any are free. */
-  roomFor(weight: Weight): number {
-    const { writePoint, buckets } = this.services;
-    const { freeCount, bucketUsableBytes } = buckets;
-    const missing = Math.ceil(Math.max(0, weight.bytes * MARGIN - writePoint.openBytes) / bucketUsableBytes);
-    return writePoint.openBytes + Math.min(freeCount, missing) * bucketUsableBytes;
+  /**
+   * What is in the emptiest buckets, of as many of them as leave the most buckets free in the end if it is written together
+   * with what the weight counts, to which it is added.
+   */
+  worthEmptying(weight: Weight): ReadonlyArray<ReadonlySet<Node>> {
+    const { buckets } = this.services;
+    const inBucket = this.nodesByBucket();
+    const takesAnyway = this.bucketsFor(weight);
+    const tried = new Set<number>();
+    const next = (): BucketAddress | undefined => buckets.sparsest(buckets.bucketUsableBytes / 2, tried);
+    const emptied: Array<ReadonlySet<Node>> = [];
+    let worth = 0;
+    let gain = 0;
+    for (let at = next(); at !== undefined; at = next()) {
+      tried.add(buckets.key(at));
+      const nodes = inBucket.get(buckets.key(at)) ?? NONE;
+      const added = weight.add(nodes);
+      if (nodes.size === 0 || !this.fits(weight)) {
+        weight.remove(added);
+        continue;
+      }
+      emptied.push(nodes);
+      const gained = emptied.length - (this.bucketsFor(weight) - takesAnyway);
+      if (gained <= gain) continue;
+      worth = emptied.length;
+      gain = gained;
+    }
+    return emptied.slice(0, worth);
   }
 
-  fits(weight: Weight, roomBytes = this.freeBytes): boolean {
+  private fits(weight: Weight, roomBytes = this.freeBytes): boolean {
     return weight.bytes * MARGIN <= roomBytes;
   }
 
-  /** All that is to be written fits now, and may not once another bucket is taken. */
-  get runsOut(): boolean {
+  /** Buckets that so much takes besides the open one. */
+  private bucketsFor(weight: Weight): number {
+    const { writePoint, buckets } = this.services;
+    return Math.ceil(Math.max(0, weight.bytes * MARGIN - writePoint.openBytes) / buckets.bucketUsableBytes);
+  }
+
+  /** Each node under every bucket in which it has a record. All nodes are gone through. */
+  private nodesByBucket(): ReadonlyMap<number, ReadonlySet<Node>> {
+    const { trees, io, buckets } = this.services;
+    const inBucket = new Map<number, Set<Node>>();
+    for (const tree of trees.all) {
+      for (const node of tree.nodes()) {
+        for (const { device, addressBytes } of recordsOf(node)) {
+          const key = buckets.key({ device, bucket: io.member(device).layout.bucketOf(addressBytes) });
+          const nodes = inBucket.get(key);
+          if (nodes === undefined) inBucket.set(key, new Set([node]));
+          else nodes.add(node);
+        }
+      }
+    }
+    return inBucket;
+  }
+
+  /**
+   * Is a checkpoint to be begun? All that is to be written fits now, and it may not once another bucket is taken, or buckets
+   * would come free by it.
+   */
+  get due(): boolean {
     const { trees, buckets } = this.services;
     const { count } = trees.dirty;
     const laterBytes = this.freeBytes - buckets.bucketUsableBytes;
-    if (count * NODE_BYTES_MAX <= laterBytes) return false;
+    if (!buckets.scarce && count * NODE_BYTES_MAX <= laterBytes) return false;
     // Counting takes its time.
     if (buckets.freeCount === this.seenFree && count <= this.seenNodes * (1 + MORE_SHARE)) return false;
     this.seenFree = buckets.freeCount;
     this.seenNodes = count;
     const weight = this.weightOf(trees.dirty);
-    return !this.fits(weight, laterBytes) && this.fits(weight);
+    if (!this.fits(weight)) return false;
+    return !this.fits(weight, laterBytes) || (buckets.scarce && this.worthEmptying(weight).length > 0);
   }
 
   private get freeBytes(): number {

@@ -22,7 +22,7 @@ import { reached } from "../marks.ts";
 import { CheckpointRoom } from "./checkpoint-room.ts";
 import { Checkpoint } from "./checkpoint.ts";
 import { type EncodedNode, addWithGroup, encodeNode, nodesToFlush, pointerWords } from "./flush.ts";
-import type { Node } from "./node.ts";
+import { type Node, recordsOf } from "./node.ts";
 import type { Trees } from "./trees.ts";
 
 /** Journal words that the pointer change of one node may need. */
@@ -165,19 +165,7 @@ export class NodeWriter {
 
   /** Bytes that emptying a bucket takes, as nodes stand now: all are gone through, once. */
   get copyBytes(): (at: BucketAddress) => number {
-    const { trees, buckets } = this.services;
-    const inBucket = new Map<number, Set<Node>>();
-    for (const tree of trees.all) {
-      for (const node of tree.nodes()) {
-        for (const record of recordsOf(node)) {
-          const key = buckets.key(this.bucketOf(record));
-          const nodes = inBucket.get(key);
-          if (nodes === undefined) inBucket.set(key, new Set([node]));
-          else nodes.add(node);
-        }
-      }
-    }
-    return (at) => this.room.copyBytes(inBucket.get(buckets.key(at)) ?? new Set());
+    return this.room.copyBytes;
   }
 
   /** Writes every node that has a record in the bucket anew, elsewhere; returns how many it moved. */
@@ -320,7 +308,7 @@ export class NodeWriter {
       let room = journal.room(words, encoded.length, true);
       for (; room === "writing"; room = journal.room(words, encoded.length, true)) yield* self.waitForNews;
       if (room === "full") reached("checkpoint for want of journal space");
-      else if (self.room.runsOut) reached("checkpoint while there is room for it");
+      else if (self.room.due) reached("checkpoint while there is room for it");
       else if (++self.chunks % checkpointChunks !== 0) return;
       yield* self.beginCheckpoint;
     });
@@ -377,27 +365,13 @@ export class NodeWriter {
     });
   }
 
-  /**
-   * Adds what is in the emptiest buckets, as long as it surely fits into those that the rest takes anyway: the nodes above
-   * are written once for all of it. What cannot be read stays where it is.
-   */
+  /** Adds what is worth being moved out of the emptiest buckets. What cannot be read stays where it is. */
   private addSparse(checkpoint: Checkpoint): Effect.Effect<void> {
     const self = this;
     const { room } = this;
-    const { trees, buckets } = this.services;
+    const { trees } = this.services;
     return Effect.gen(function* () {
-      const weight = room.weightOf(checkpoint.waiting(trees));
-      const roomBytes = room.roomFor(weight);
-      const tried = new Set<number>();
-      const next = (): BucketAddress | undefined => buckets.sparsest(roomBytes / 2, tried);
-      for (let at = next(); at !== undefined; at = next()) {
-        tried.add(buckets.key(at));
-        const nodes = self.nodesIn(at);
-        const added = weight.add(nodes);
-        if (nodes.length === 0 || !room.fits(weight, roomBytes)) {
-          weight.remove(added);
-          continue;
-        }
+      for (const nodes of room.worthEmptying(room.weightOf(checkpoint.waiting(trees)))) {
         reached("sparse bucket emptied in a checkpoint");
         for (const node of nodes) {
           yield* Effect.ignore(self.services.load(node));
@@ -542,9 +516,3 @@ export class NodeWriter {
     return Effect.andThen(Effect.andThen(failed, news), failed);
   });
 }
-
-/** A node that absorbed others keeps their records until it is written itself. */
-const recordsOf = ({ pointer, absorbed }: Node): ReadonlyArray<NodeRecord> => {
-  const own = pointer?.records ?? [];
-  return absorbed.length === 0 ? own : [...own, ...absorbed.flatMap((other) => other.pointer.records)];
-};

@@ -7,7 +7,7 @@
  * `moved` says that a never-written node's rows also stand in the records of its left neighbour, so the two are
  * written together; `absorbed` lists rows of the parent on disk whose nodes were merged into this one.
  */
-import type { NodePointer } from "../format/pointer.ts";
+import type { NodePointer, NodeRecord } from "../format/pointer.ts";
 import type { Leaf } from "./leaf.ts";
 
 /** Children of one interior node; a simulation may ask for fewer, to see deep trees with few keys. */
@@ -62,6 +62,12 @@ export class Node {
   get dirty(): boolean {
     return this.pin !== Number.POSITIVE_INFINITY;
   }
+}
+
+/** What the node has on disk: one that absorbed others keeps their records until it is written itself. */
+export function recordsOf({ pointer, absorbed }: Node): ReadonlyArray<NodeRecord> {
+  const own = pointer?.records ?? [];
+  return absorbed.length === 0 ? own : [...own, ...absorbed.flatMap((other) => other.pointer.records)];
 }
 
 /** Keys and children of an interior node; child `k` covers the keys from its own low key to the next one's. */

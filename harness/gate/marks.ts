@@ -17,8 +17,8 @@ export const RATES: Readonly<Record<string, number>> = {
   "changed at once": 50,
   // A share of all pools write checkpoints without need.
   "checkpoint completed": 20,
-  // Needs a pool that was killed again and again on a disk that is all but full.
-  "checkpoint for want of a bucket": 2,
+  // Needs a bucket to be taken by others between the last look at the room and a write.
+  "checkpoint for want of a bucket": 0.005,
   // Needs more changed nodes than a full journal has room for.
   "checkpoint for want of journal space": 0.7,
   // Needs more unwritten nodes than a bucket or two hold, and no more buckets than that.

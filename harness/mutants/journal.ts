@@ -118,9 +118,9 @@ export const journalMutants: ReadonlyArray<Mutant> = [
   {
     id: "sparse-buckets-without-room",
     breaks: "a checkpoint with few buckets free empties all of them, whether there is room for that or not",
-    file: "engine/btree/node-writer.js",
-    edits: [{ find: "!room.fits(weight, roomBytes)", replace: "false" }],
-    scenarios: ["begun-buckets"],
+    file: "engine/btree/checkpoint-room.js",
+    edits: [{ find: "nodes.size === 0 || !this.fits(weight)", replace: "nodes.size === 0" }],
+    scenarios: ["heavy-lives", "begun-buckets"],
   },
   {
     id: "merged-nodes-moved",
@@ -140,10 +140,22 @@ export const journalMutants: ReadonlyArray<Mutant> = [
     id: "checkpoint-too-late",
     breaks: "a checkpoint is not begun before the last bucket is left, though all nodes together may not fit into that",
     file: "engine/btree/checkpoint-room.js",
-    edits: [
-      { find: "return !this.fits(weight, laterBytes)", replace: "return false && !this.fits(weight, laterBytes)" },
-    ],
-    scenarios: ["scattered-nodes", "zoned/scattered-nodes"],
+    edits: [{ find: "return !this.fits(weight, laterBytes) ||", replace: "return" }],
+    scenarios: ["heavy-lives", "scattered-nodes"],
+  },
+  {
+    id: "no-checkpoint-for-sparse-buckets",
+    breaks: "a checkpoint that would empty more buckets than it takes is not begun for that",
+    file: "engine/btree/checkpoint-room.js",
+    edits: [{ find: "|| (buckets.scarce && this.worthEmptying(weight).length > 0)", replace: "" }],
+    scenarios: ["heavy-lives", "zoned/heavy-lives"],
+  },
+  {
+    id: "sparse-buckets-at-a-loss",
+    breaks: "a checkpoint empties as many buckets as there is room for, whether that leaves more of them free or not",
+    file: "engine/btree/checkpoint-room.js",
+    edits: [{ find: "return emptied.slice(0, worth);", replace: "return emptied;" }],
+    scenarios: ["heavy-lives", "zoned/heavy-lives"],
   },
   {
     id: "journal-room-not-kept",
