@@ -374,7 +374,8 @@ export class NodeWriter {
       for (const nodes of room.worthEmptying(room.weightOf(checkpoint.waiting(trees)))) {
         reached("sparse bucket emptied in a checkpoint");
         for (const node of nodes) {
-          yield* Effect.ignore(self.services.load(node));
+          // Another may have taken its rows meanwhile, and its records.
+          if (node.resident || node.pointer !== undefined) yield* Effect.ignore(self.services.load(node));
           if (!trees.has(node)) continue;
           node.needsImage = true;
           // It stays in memory until it is written.
