@@ -17,7 +17,7 @@ export const RATES: Readonly<Record<string, number>> = {
   "changed at once": 50,
   // A share of all pools write checkpoints without need.
   "checkpoint completed": 20,
-  // Needs a bucket to be taken by others between the last look at the room and a write.
+  // Nearly always a checkpoint was begun before.
   "checkpoint for want of a bucket": 0.005,
   // Needs more changed nodes than a full journal has room for.
   "checkpoint for want of journal space": 0.7,
