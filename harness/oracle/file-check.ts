@@ -45,7 +45,12 @@ export function wrongFile(
     if (wrong !== undefined) return `${found.path}: ${wrong}`;
   }
   for (const index of content.pageIndexes) {
-    if (index * PAGE_BYTES >= sizeBytes || found.pages.has(index) || found.unreadablePages.has(index)) continue;
+    if (
+      index * PAGE_BYTES >= (found.searchedBytes ?? sizeBytes) ||
+      found.pages.has(index) ||
+      found.unreadablePages.has(index)
+    )
+      continue;
     const wrong = check.fault(index, ZEROS.subarray(0, Math.min(PAGE_BYTES, sizeBytes - index * PAGE_BYTES)));
     if (wrong !== undefined) return `${found.path}: ${wrong}`;
   }

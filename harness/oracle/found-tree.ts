@@ -36,8 +36,10 @@ export interface FoundNode {
   /** Undefined where they could not be read. */
   readonly xattrs: ReadonlyMap<string, Uint8Array> | undefined;
   readonly target: string | undefined;
-  /** Of a regular file: pages by index; the last may be short. A page that is missing is all zeros. */
+  /** Of a regular file: pages by index; the last may be short. A page that is missing before `searchedBytes` is all zeros. */
   readonly pages: ReadonlyMap<number, Uint8Array>;
+  /** Of a long file: so far it could say where it has data. */
+  readonly searchedBytes?: number;
   readonly unreadablePages: ReadonlySet<number>;
 }
 
@@ -46,6 +48,11 @@ export interface FoundTree {
   readonly problems: ReadonlyArray<string>;
   /** What could not be read, where that was to be expected. */
   readonly unreadable: ReadonlyArray<string>;
+}
+
+interface DataRanges {
+  readonly ranges: ReadonlyArray<{ readonly from: number; readonly to: number }>;
+  readonly searchedBytes: number;
 }
 
 interface Visit {
@@ -127,6 +134,7 @@ class Walk {
     const type = typeOf(attributes.mode);
     const pages = new Map<number, Uint8Array>();
     const unreadablePages = new Set<number>();
+    let searchedBytes = attributes.sizeBytes;
     const xattrs = yield* this.xattrs(path, number);
     let entries: ReadonlyMap<string, number> | undefined;
     let target: string | undefined;
@@ -136,10 +144,12 @@ class Walk {
       const bytes = yield* this.asked(path, "readlink", atOnce?.readlink(number), () => fs.readlink(number));
       target = bytes === undefined ? undefined : textOf(bytes);
     } else if (type === FileType.regular) {
-      const ranges = yield* this.rangesToRead(path, attributes);
-      for (const { from, to } of ranges) yield* this.contents(path, number, from, to, pages, unreadablePages);
+      const data = yield* this.dataRanges(path, attributes);
+      for (const { from, to } of data.ranges) yield* this.contents(path, number, from, to, pages, unreadablePages);
+      searchedBytes = data.searchedBytes;
     }
-    return { number, path: path === "" ? "/" : path, attributes, entries, xattrs, target, pages, unreadablePages };
+    const where = path === "" ? "/" : path;
+    return { number, path: where, attributes, entries, xattrs, target, pages, searchedBytes, unreadablePages };
   }
 
   private *xattrs(path: string, number: number): Effect.fn.Return<ReadonlyMap<string, Uint8Array> | undefined> {
@@ -199,26 +209,32 @@ class Walk {
     }
   }
 
-  private *rangesToRead(
-    path: string,
-    { inode, sizeBytes }: Attributes,
-  ): Effect.fn.Return<ReadonlyArray<{ readonly from: number; readonly to: number }>> {
-    if (sizeBytes === 0) return [];
-    if (sizeBytes <= WHOLE_FILE_BYTES_MAX) return [{ from: 0, to: sizeBytes }];
+  private *dataRanges(path: string, { inode, sizeBytes }: Attributes): Effect.fn.Return<DataRanges> {
+    if (sizeBytes === 0) return { ranges: [], searchedBytes: 0 };
+    if (sizeBytes <= WHOLE_FILE_BYTES_MAX) return { ranges: [{ from: 0, to: sizeBytes }], searchedBytes: sizeBytes };
     const { fs } = this;
     const ranges: Array<{ from: number; to: number }> = [];
+    const data = (at: number): Fs<number> =>
+      Effect.catch(fs.seek(inode, at, "data"), (error: FsError) =>
+        error.reason === "NoSuchOffset" ? Effect.succeed(sizeBytes) : Effect.fail(error),
+      );
     for (let at = 0; at < sizeBytes;) {
-      const from = yield* Effect.catch(fs.seek(inode, at, "data"), () => Effect.succeed(sizeBytes));
+      const from = yield* this.asked(path, "seek", undefined, () => data(at));
+      if (from === undefined) return { ranges, searchedBytes: at };
       if (from >= sizeBytes) break;
       const to: number | undefined = yield* this.asked(path, "seek", undefined, () => fs.seek(inode, from, "hole"));
-      if (to === undefined || to <= from) break;
+      if (to === undefined) return { ranges, searchedBytes: from };
+      if (to <= from) {
+        this.problems.push(`${path}: data at ${from}, and a hole at ${to} behind it`);
+        break;
+      }
       ranges.push({
         from: from - (from % PAGE_BYTES),
         to: Math.min(sizeBytes, Math.ceil(to / PAGE_BYTES) * PAGE_BYTES),
       });
       at = to;
     }
-    return ranges;
+    return { ranges, searchedBytes: sizeBytes };
   }
 
   private *contents(

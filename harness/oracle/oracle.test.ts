@@ -395,6 +395,26 @@ describe("crash check", () => {
     ).not.toEqual([]);
   });
 
+  it("takes a file that cannot say where it has data for unknown from there on", () => {
+    const FAR = 9 * 1024 * 1024;
+    const run = runSteps([make("/x"), write("/x", 0, 50, 1), write("/x", FAR, 50, 2), fsync("/x")]);
+    const fs = ToyFilesystem.replay(run.toy.log).filesystemFor({ linearized: () => {} });
+    const failing = (from: number): Filesystem => ({
+      ...fs,
+      seek: (number, offset, what) =>
+        offset >= from ? Effect.fail(new FsError("InputOutput")) : fs.seek(number, offset, what),
+    });
+    for (const from of [0, 1, FAR]) {
+      const tree = Effect.runSync(collectTree(failing(from), { damageExpected: true }));
+      expect(tree.unreadable).toHaveLength(1);
+      expect(run.oracle.judge(run.oracle.mark(), tree).problems).toEqual([]);
+      expect(run.oracle.judge(run.oracle.mark(), Effect.runSync(collectTree(failing(from)))).problems).not.toEqual([]);
+    }
+    const empty: Filesystem = { ...fs, seek: () => Effect.fail(new FsError("NoSuchOffset")) };
+    const tree = Effect.runSync(collectTree(empty, { damageExpected: true }));
+    expect(run.oracle.judge(run.oracle.mark(), tree).problems).not.toEqual([]);
+  });
+
   it("goes on from what a crash left", () => {
     const first = randomRun(3, 60);
     const survivor = ToyFilesystem.replay(first.toy.log);
