@@ -8,6 +8,7 @@
 import * as Effect from "effect/Effect";
 import { SimDisk } from "../devices/sim/disk.ts";
 import { survivesAll } from "../devices/sim/survival.ts";
+import { type Filesystem, type Fs, ROOT_INODE } from "../engine/fs/types.ts";
 import { openPool } from "../engine/pool/pool.ts";
 import type { Prng } from "../harness/entropy.ts";
 import type { Epilogue } from "../harness/scenario.ts";
@@ -32,6 +33,12 @@ interface LastLife {
 
 const NAME = /^last-(\d+)$/u;
 
+/** So that blocks in the midst of an entry look as if they had never been written. */
+const setZeros = (filesystem: Filesystem, name: string, lengthBytes: number): Fs<void> =>
+  Effect.flatMap(filesystem.lookup(ROOT_INODE, new TextEncoder().encode(name)), ({ inode }) =>
+    filesystem.setxattr(inode, new TextEncoder().encode("user.zeros"), new Uint8Array(lengthBytes), "set"),
+  );
+
 /** Makes files, each of them durable before the next one. */
 function lastLife(disk: SimDisk, random: Prng): Effect.Effect<LastLife, unknown> {
   const files = random.between(2, 12);
@@ -50,6 +57,7 @@ function lastLife(disk: SimDisk, random: Prng): Effect.Effect<LastLife, unknown>
       const by = performer(filesystem);
       for (let file = 0; file < files; file++) {
         yield* perform({ kind: "create", path: `/last-${file}` }, by);
+        if (random.chance(0.3)) yield* setZeros(filesystem, `last-${file}`, random.between(500, 20_000));
         yield* perform({ kind: "fsync", target: `/last-${file}` }, by);
       }
       const entries = [...writes];

@@ -9,6 +9,7 @@ import { FileType, ROOT_INODE } from "../fs/types.ts";
 import { marks, resetMarks } from "../marks.ts";
 import { formatPool, openPool } from "./pool.ts";
 
+const ZEROS = new TextEncoder().encode("user.zeros");
 const MIB = 1024 * 1024;
 const BLOCK = 4096;
 const UUID = new Uint8Array(16).fill(7);
@@ -16,9 +17,17 @@ const OWNER = { uid: 0, gid: 0 };
 const OPEN = { commitIntervalMs: 0, writebackIntervalMs: 0 };
 const name = (index: number): Uint8Array => new TextEncoder().encode(`file ${index}`);
 
-/** A pool of several synced files, closed cleanly or stopped after its last sync, as it lies on the medium. */
-function poolOnDisk(files: number, close: boolean): Promise<{ disk: SimDisk; journal: ReadonlyArray<number> }> {
-  const geometry = { capacityBytes: 8 * MIB, blockBytes: BLOCK, atomicWriteBytes: BLOCK, rotational: false };
+/**
+ * A pool of several synced files, closed cleanly or stopped after its last sync, as it lies on the medium. Each has an
+ * attribute of so many zeros, if any.
+ */
+function poolOnDisk(
+  files: number,
+  close: boolean,
+  zeros = 0,
+  blockBytes = BLOCK,
+): Promise<{ disk: SimDisk; journal: ReadonlyArray<number> }> {
+  const geometry = { capacityBytes: 8 * MIB, blockBytes, atomicWriteBytes: blockBytes, rotational: false };
   const disk = SimDisk.make({ name: "disk", geometry: { ...geometry, zones: undefined }, seed: 1 });
   return Effect.runPromise(
     Effect.gen(function* () {
@@ -27,7 +36,8 @@ function poolOnDisk(files: number, close: boolean): Promise<{ disk: SimDisk; jou
         Effect.gen(function* () {
           const pool = yield* openPool([disk], OPEN);
           for (let index = 0; index < files; index++) {
-            yield* pool.filesystem.mknod(ROOT_INODE, name(index), FileType.regular | 0o644, 0, OWNER);
+            const { inode } = yield* pool.filesystem.mknod(ROOT_INODE, name(index), FileType.regular | 0o644, 0, OWNER);
+            if (zeros > 0) yield* pool.filesystem.setxattr(inode, ZEROS, new Uint8Array(zeros), "set");
             yield* pool.filesystem.syncfs;
           }
           if (close) yield* pool.close;
@@ -53,12 +63,13 @@ const opened = (disk: SimDisk): Promise<number | string> =>
     ),
   );
 
-/** Blocks at which the entries of the journal begin, in the order of their sequence; each fits into one. */
+/** Blocks at which the entries of the journal begin, in the order of their sequence. */
 async function entryBlocks(disk: SimDisk, journal: ReadonlyArray<number>): Promise<Array<number>> {
+  const { blockBytes } = disk.geometry;
   const entries = new Map<number, number>();
   for (const start of journal) {
-    for (let at = start; at < start + 16 * BLOCK; at += BLOCK) {
-      const entry = decodeEntry(await Effect.runPromise(disk.read(at, BLOCK)), 0, UUID);
+    for (let at = start; at < start + 30 * BLOCK; at += blockBytes) {
+      const entry = decodeEntry(await Effect.runPromise(disk.read(at, 4 * BLOCK)), 0, UUID);
       if (entry !== undefined) entries.set(entry.sequence, at);
     }
   }
@@ -87,6 +98,17 @@ describe("a journal with a bad block", () => {
     expect(await opened(disk)).toBe(files);
     expect(answers).toEqual(new Set([files, "PoolDamaged"]));
     expect(marks.get("journal entry found behind one that cannot be read")).toBeGreaterThan(0);
+  });
+
+  test("never shows an earlier state where the entry holds blocks of zeros", async () => {
+    const { disk, journal } = await poolOnDisk(6, false, 3 * BLOCK, 512);
+    const answers = new Set<number | string>();
+    for (const block of (await entryBlocks(disk, journal)).slice(0, -1)) {
+      disk.rot(block + 100, 3);
+      answers.add(await opened(disk));
+      disk.rot(block + 100, 3);
+    }
+    expect(answers).toEqual(new Set([6, "PoolDamaged"]));
   });
 
   test("that the device never wrote never shows an earlier state either", async () => {

@@ -3,8 +3,9 @@
  *
  * In a bucket entry follows entry, up to the first block of zeros, which was never written. Behind an entry that does
  * not verify others may stand that do: they tell that it was lost rather than never written, and are looked for as far
- * as the longest entry reaches. A write that the device lost leaves zeros where an entry should be. So where the journal
- * seems to end, and at the front of the bucket that is next in turn, entries are looked for behind zeros too.
+ * as the longest entry reaches, behind zeros too, which may be its own. A write that the device lost leaves zeros where
+ * an entry should be. So where the journal seems to end, and at the front of the bucket that is next in turn, entries
+ * are looked for behind zeros too.
  *
  * An entry that was written behind the one before it is right. Whatever else a read shows, such as the front of a bucket
  * or its end, may be what stood there in an earlier turn of the ring, or in an epoch that came to nothing, or stands
@@ -222,20 +223,21 @@ class JournalSearch {
     let previous = found.findLast((each) => each.slot === slot)?.entry;
     /** End of the search that goes on; nothing is searched for while entry follows entry. */
     let searchEnd = behindZeros ? from + scan.entryBytesMax : undefined;
-    this.zerosFrom[slot] = undefined;
+    const { zerosFrom } = this;
+    zerosFrom[slot] = undefined;
     for (let at = from; at < Math.min(searchEnd ?? Number.POSITIVE_INFINITY, scan.usableBytes);) {
       const first = yield* scan.look(at);
       const doubtful =
         typeof first === "string" ? searchEnd === undefined : previous === undefined || !follows(first, previous);
       const entry = doubtful ? yield* scan.lookTwice(at, first) : first;
-      if (entry === "zeros" && (!behindZeros || searchEnd === undefined)) {
-        this.zerosFrom[slot] = at;
-        return;
-      }
       if (entry === "zeros") {
-        at = yield* scan.behindZeros(at + scan.blockBytes, Math.min(searchEnd!, scan.usableBytes));
+        zerosFrom[slot] ??= at;
+        if (searchEnd === undefined) return;
+        // What cannot be read may have zeros in it.
+        at = yield* scan.behindZeros(at + scan.blockBytes, Math.min(searchEnd, scan.usableBytes));
         continue;
       }
+      zerosFrom[slot] = undefined;
       if (typeof entry === "string") {
         if (entry === "claim") this.torn.push(scan.claimedSequence(at));
         if (searchEnd === undefined || entry === "claim") searchEnd = at + scan.entryBytesMax;
