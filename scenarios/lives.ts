@@ -4,13 +4,16 @@
  */
 import * as Effect from "effect/Effect";
 import type * as Scope from "effect/Scope";
+import type { FsReason } from "../engine/fs/types.ts";
 import type { Entropy, Prng } from "../harness/entropy.ts";
+import { sameBytes } from "../harness/oracle/inode.ts";
 import type { Epilogue, ScenarioPlan } from "../harness/scenario.ts";
-import { type Operation, perform, performer } from "../harness/workload/operation.ts";
+import { type Operation, type Pattern, perform, type Performer, performer } from "../harness/workload/operation.ts";
+import { patternBytes } from "../harness/workload/pattern.ts";
 import { profile } from "../harness/workload/profile.ts";
 import { randomProgram, scriptedProgram } from "../harness/workload/program.ts";
 import { CRASHES, MAY_BE_FULL, type Medium, pool, STRICT, type Story, tiny } from "./pools.ts";
-import { fillShare } from "./space.ts";
+import { fillPath, fillShare } from "./space.ts";
 
 /** Long attribute values fill one journal entry after another, and hardly anybody waits for them to be durable. */
 const WORDY = profile({
@@ -94,30 +97,53 @@ const begunBuckets: Story = {
   },
 };
 
-const HEAVY_FILES = { least: 60, most: 250 };
+/** Each takes its time: few seeds have many. */
+const MANY_LIVES_SHARE = 0.2;
+const MANY_LIVES = 40;
+const HEAVY_FILES = { least: 100, most: 400 };
+const heavyPath = (file: number): string => `/heavy-${file}`;
+/** As many as a tiny pool can hold, and more. */
+const FILL_PATHS = Array.from({ length: 128 }, (_, count) => fillPath(count));
+const LONG = "user.long";
 const LONG_BYTES = { least: 300, most: 1900 };
+
+type Refusal = FsReason | undefined;
+
+const refusalOf = (operation: Operation, by: Performer): Effect.Effect<Refusal> =>
+  Effect.map(perform(operation, by), (outcome) => ("reason" in outcome ? outcome.reason : undefined));
+
+/** Takes no space that one could be refused, and changes a leaf. */
+const touch = (target: string, tag: number, by: Performer): Effect.Effect<Refusal> =>
+  refusalOf({ kind: "setattr", target, changes: { modified: { seconds: tag, nanoseconds: 0 } } }, by);
 
 /**
  * Kills the pool again and again, each time behind long values all over the tree: what is unwritten of nodes takes as much
  * as buckets are free, and is all to be written once more after each recovery.
  */
 function changeHeavily({ random, open, fail }: Epilogue): Effect.Effect<void, unknown> {
-  const lives = random.between(LIVES_MAX / 2, LIVES_MAX);
+  const lives = random.chance(MANY_LIVES_SHARE) ? MANY_LIVES : random.between(4, 12);
   const files = random.between(HEAVY_FILES.least, HEAVY_FILES.most);
+  const values = new Map<string, Pattern>();
+  const setLong = Effect.fnUntraced(function* (target: string, tag: number, by: Performer) {
+    const unmade = yield* refusalOf({ kind: "create", path: target }, by);
+    if (unmade === "NoSpace") return unmade;
+    const pattern: Pattern = { tag, lengthBytes: random.between(LONG_BYTES.least, LONG_BYTES.most), texture: "noise" };
+    const unset = yield* refusalOf({ kind: "setxattr", target, name: LONG, pattern, mode: "set" }, by);
+    if (unset === undefined) values.set(target, pattern);
+    return unset;
+  });
   const life = (tag: number): Effect.Effect<void, unknown, Scope.Scope> =>
     Effect.gen(function* () {
       const { filesystem } = yield* open(random.chance(0.7) ? { checkpointChunks: Number.POSITIVE_INFINITY } : {});
       const by = performer(filesystem);
+      let full = false;
       for (let count = random.between(20, 2 * files); count > 0; count--) {
-        const target = `/heavy-${random.below(files)}`;
-        yield* perform({ kind: "create", path: target }, by);
-        const lengthBytes = random.between(LONG_BYTES.least, LONG_BYTES.most);
-        const pattern = { tag, lengthBytes, texture: "noise" as const };
-        const outcome = yield* perform({ kind: "setxattr", target, name: "user.long", pattern, mode: "set" }, by);
-        const refused = "reason" in outcome ? outcome.reason : undefined;
-        // Without room for the file there is none for its value.
-        if (refused === "NoSpace" || refused === "NoEntry") break;
-        if (refused !== undefined) return yield* fail(`${target} cannot be changed: ${refused}`);
+        const target = heavyPath(random.below(files));
+        const refused = yield* full ? touch(target, tag, by) : setLong(target, tag, by);
+        if (!full && refused === "NoSpace") full = true;
+        else if (refused !== undefined && !(full && refused === "NoEntry")) {
+          return yield* fail(`${target} cannot be changed: ${refused}`);
+        }
         if (random.chance(0.3)) yield* Effect.sleep(random.pick([0, 1]));
       }
       const outcome = yield* perform({ kind: "syncfs" }, by);
@@ -125,7 +151,25 @@ function changeHeavily({ random, open, fail }: Epilogue): Effect.Effect<void, un
     });
   return Effect.gen(function* () {
     for (let tag = 0; tag < lives; tag++) yield* Effect.scoped(life(tag));
-    const { check } = yield* open();
+    const { filesystem, check } = yield* open();
+    const by = performer(filesystem);
+    for (const [target, { tag, lengthBytes, texture }] of values) {
+      const outcome = yield* perform({ kind: "getxattr", target, name: LONG }, by);
+      if ("reason" in outcome) return yield* fail(`the value of ${target}, synced, cannot be read: ${outcome.reason}`);
+      const expected = patternBytes(tag, lengthBytes, texture);
+      if (!sameBytes(outcome.value as Uint8Array, expected)) return yield* fail(`${target} has another value`);
+    }
+    // However full it is, who deletes everything has room again.
+    const paths = [...Array.from({ length: files }, (_, file) => heavyPath(file)), ...FILL_PATHS];
+    for (const path of paths) {
+      const outcome = yield* perform({ kind: "unlink", path }, by);
+      if ("reason" in outcome && outcome.reason !== "NoEntry") {
+        return yield* fail(`${path} cannot be deleted: ${outcome.reason}`);
+      }
+    }
+    yield* perform({ kind: "syncfs" }, by);
+    const outcome = yield* perform({ kind: "create", path: heavyPath(0) }, by);
+    if ("reason" in outcome) return yield* fail(`all is deleted, and no file can be made: ${outcome.reason}`);
     const [problem] = (yield* check()).problems;
     if (problem !== undefined) return yield* fail(`check, ${problem.pass}: ${problem.what}`);
   }).pipe(Effect.scoped);
@@ -144,7 +188,7 @@ const heavyLives: Story = {
       format: { ...base.format, journalBuckets: random.pick([6, 10]) },
       open: { ...base.open, nodeCacheBytes: random.pick([0, 64 * 1024 * 1024]), treeLimits },
       tolerance: MAY_BE_FULL,
-      clients: [fillShare(0.4 + random.float() * 0.5)],
+      clients: [fillShare(0.6 + random.float() * 0.4)],
       epilogue: changeHeavily,
       crash: { ...CRASHES, statesMax: 4, pointShare: 0.2 },
     };

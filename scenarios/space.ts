@@ -111,6 +111,9 @@ const fillToFull: Story = {
   }),
 };
 
+/** The path of each file by which a disk is filled. */
+export const fillPath = (count: number): string => `/${"abcdefgh"[count % 8]}${count}`;
+
 /** Fills about `share` of what is available with files of 64 to 128 KiB. */
 export function fillShare(share: number): Program {
   return (client: Client) =>
@@ -120,7 +123,7 @@ export function fillShare(share: number): Program {
       let left = availableBytes * share;
       for (let count = 0; left > 0; count++) {
         const lengthBytes = client.random.between(64 * 1024, 128 * 1024);
-        const path = `/${"abcdefgh"[count % 8]}${count}`;
+        const path = fillPath(count);
         yield* perform({ kind: "create", path }, by);
         const pattern = { tag: 5_000_000 + count, lengthBytes, texture: "noise" as const };
         if (isFull(yield* perform({ kind: "append", target: path, pattern }, by))) return;

@@ -84,7 +84,7 @@ const ebbingTrees: Story = {
 };
 
 /** Makes so many files that their nodes take more places than the journal has room for, and then fills the journal. */
-function brim(files: number, values: number): Program {
+export function brim(files: number, values: number): Program {
   return ({ filesystem, note, random }: Client) =>
     Effect.gen(function* () {
       const by = performer(filesystem, note);

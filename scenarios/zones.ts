@@ -7,6 +7,7 @@
  */
 import * as Effect from "effect/Effect";
 import { type Fault, FaultPlan } from "../devices/sim/faults.ts";
+import { fixedTiming } from "../devices/sim/timing.ts";
 import type { Entropy, Prng } from "../harness/entropy.ts";
 import { CrashCheck } from "../harness/oracle/crash-check.ts";
 import { collectTree } from "../harness/oracle/found-tree.ts";
@@ -14,6 +15,7 @@ import type { Epilogue, Program, Scenario, ScenarioPlan } from "../harness/scena
 import { GENERAL, type Profile, profile, swarm } from "../harness/workload/profile.ts";
 import { randomProgram } from "../harness/workload/program.ts";
 import { CRASHES, MAY_BE_FULL, pool, STRICT } from "./pools.ts";
+import { brim } from "./trees.ts";
 
 const ZONE_BYTES = 256 * 1024;
 /** Behind the superblock, and behind the journal. */
@@ -145,4 +147,34 @@ const lostZones: Scenario = {
   },
 };
 
-export const zoneScenarios: ReadonlyArray<Scenario> = [tiringZones, failingZones, lostZones];
+const cutJournal: Scenario = {
+  name: "zoned/cut-journal",
+  summary:
+    "writes of the journal are cut short so often that it takes bucket after bucket, and has none for a recovery",
+  plan: (entropy) => {
+    const random = entropy.stream("cut journal");
+    const base = pool(entropy, "zoned", 300);
+    const where = { fromBytes: SUPERBLOCK_END, toBytes: JOURNAL_END };
+    const cut: Fault = { kind: "cut-write", probability: random.pick([0.2, 0.4]), where };
+    return {
+      ...base,
+      disk: {
+        timing: fixedTiming({ read: 0.1, write: random.pick([0.5, 4]), append: 2, flush: 0.5 }, 0.05),
+        faults: new FaultPlan(random.u32(), [cut]),
+      },
+      open: {
+        ...base.open,
+        nodeCacheBytes: 64 * 1024 * 1024,
+        commitIntervalMs: random.pick([0, 10]),
+        treeLimits: { fanMax: random.pick([5, 8]), leafRowsMax: 4, batchNodesMax: random.pick([3, 64]) },
+      },
+      format: { ...base.format, journalBuckets: JOURNAL_END / ZONE_BYTES - 2 },
+      tolerance: FAILED,
+      mayFail: true,
+      clients: [brim(random.between(140, 280), random.between(20, 40))],
+      crash: { ...CRASHES, statesMax: 16 },
+    };
+  },
+};
+
+export const zoneScenarios: ReadonlyArray<Scenario> = [tiringZones, failingZones, lostZones, cutJournal];

@@ -4,7 +4,8 @@
  * A bucket goes free → open (a write point fills it) → sealed → emptied (nothing in it is live any more) → free again
  * once the journal entry that freed its last extent is durable and known to be. It is never handed out while something
  * appended to it has not been committed or given up yet. The last free buckets are kept for those who give space back:
- * the last one for a checkpoint, which leaves others empty, one more for btree nodes, two for the collector.
+ * the last one for a checkpoint, which leaves others empty, one more for btree nodes, and one for the collector. With
+ * another one left nothing is added to the metadata, and before that no data.
  */
 import type { BucketIo } from "../device/bucket-io.ts";
 import { reached } from "../marks.ts";
@@ -17,6 +18,8 @@ export const BucketState = { free: 0, open: 1, sealed: 2, emptied: 3, reserved: 
 
 /** Free buckets below which each class gets none, and below which it gets none where nothing else helps. */
 export const FREE_BUCKETS_KEPT: Readonly<Record<WriteClass, number>> = { btree: 1, collected: 2, data: 4 };
+/** Free buckets below which nothing that is added to the metadata is let in. */
+export const FREE_BUCKETS_KEPT_FROM_ADDITIONS = 3;
 const KEPT_PRESSED: Readonly<Record<WriteClass, number>> = { btree: 0, collected: 2, data: 2 };
 /** Buckets that no user data may ever count on: the reserve above and one open bucket for each metadata write point. */
 export const RESERVE_BUCKETS = 7;
@@ -127,9 +130,10 @@ export class Buckets {
   /** What recovery knows of a bucket, from its alloc row or from a node pointer into it. */
   restore(at: BucketAddress, bucketClass: number, generation: number, liveBytes: number): void {
     const id = this.id(at);
-    if (this.state[id] === BucketState.reserved) throw new Malformed(`bucket ${at.bucket} is reserved and referred to`);
     this.generation[id] = Math.max(this.generation[id]!, generation);
+    // A bucket that was given to the journal may have held something once.
     if (liveBytes === 0) return;
+    if (this.state[id] === BucketState.reserved) throw new Malformed(`bucket ${at.bucket} is reserved and referred to`);
     if (this.state[id] === BucketState.free) {
       this.state[id] = BucketState.sealed;
       this.freeCount--;

@@ -13,7 +13,14 @@ import * as Effect from "effect/Effect";
 import * as Semaphore from "effect/Semaphore";
 import type { PoolFailed, Supervisor } from "../actor.ts";
 import { reached } from "../marks.ts";
-import { type BucketAddress, BucketClass, type Buckets, RESERVE_BUCKETS, type WriteClass } from "./buckets.ts";
+import {
+  type BucketAddress,
+  BucketClass,
+  type Buckets,
+  FREE_BUCKETS_KEPT_FROM_ADDITIONS,
+  RESERVE_BUCKETS,
+  type WriteClass,
+} from "./buckets.ts";
 
 /** A bucket is worth copying in the background when at least this share of it is dead. */
 const BACKGROUND_GAIN = 1 / 4;
@@ -93,9 +100,19 @@ export class Space {
     if (this.reservedBytes < 0) throw new Error("more space released than reserved");
   }
 
+  /** What is added to the metadata leaves room for writing what is deleted. */
   admitsMetadata(): boolean {
-    return this.availableBytes() > 0;
+    return this.availableBytes() > 0 && this.services.buckets.freeCount > FREE_BUCKETS_KEPT_FROM_ADDITIONS;
   }
+
+  /** Frees what can be freed until metadata is admitted; false if it is not in the end. */
+  readonly admitMetadata: Effect.Effect<boolean, PoolFailed> = Effect.suspend(() => {
+    if (this.admitsMetadata()) return Effect.succeed(true);
+    reached("metadata waited for space");
+    return Effect.flatMap(this.relieve, (helped) =>
+      helped && this.availableBytes() > 0 ? this.admitMetadata : Effect.sync(() => this.admitsMetadata()),
+    );
+  });
 
   private gainMin(share: number): number {
     return Math.max(GAIN_BYTES_MIN, this.services.buckets.bucketUsableBytes * share);

@@ -62,7 +62,7 @@ export class CheckpointRoom {
     return (at) => {
       const nodes = inBucket.get(buckets.key(at)) ?? NONE;
       const weight = new Weight(this.blockBytes, this.chunkNodesMax, nodes);
-      weight.add(nodes);
+      weight.add(nodes, true);
       return weight.bytes;
     };
   }
@@ -83,7 +83,7 @@ export class CheckpointRoom {
     for (let at = next(); at !== undefined; at = next()) {
       tried.add(buckets.key(at));
       const nodes = inBucket.get(buckets.key(at)) ?? NONE;
-      const added = weight.add(nodes);
+      const added = weight.add(nodes, true);
       if (nodes.size === 0 || !this.fits(weight)) {
         weight.remove(added);
         continue;

@@ -48,7 +48,8 @@ export function addWithGroup(trees: Trees, node: Node, chosen: Set<Node>): void 
   }
 }
 
-function writesDelta(node: Node): boolean {
+/** Does its next record hold no more than what has changed? */
+export function writesDelta(node: Node): boolean {
   if (node.level > 0 || node.needsImage || node.pointer === undefined) return false;
   const { records } = node.pointer;
   if (records.length >= RECORDS_MAX) return false;

@@ -12,7 +12,7 @@
 import * as Effect from "effect/Effect";
 import * as Semaphore from "effect/Semaphore";
 import { PoolFailed, type Supervisor } from "../actor.ts";
-import type { BucketAddress, Buckets } from "../allocator/buckets.ts";
+import { type BucketAddress, type Buckets, FREE_BUCKETS_KEPT_FROM_ADDITIONS } from "../allocator/buckets.ts";
 import type { AppendError, Placement, WritePoint } from "../allocator/write-point.ts";
 import type { BucketIo } from "../device/bucket-io.ts";
 import { checksumOf, viewOf } from "../format/codec.ts";
@@ -127,9 +127,16 @@ export class NodeWriter {
     return this.writeOldest(Number.POSITIVE_INFINITY);
   }
 
-  /** Too many leaves are resident: writes some, so that they can be evicted. */
+  /**
+   * Too many leaves are resident: writes some, so that they can be evicted. They stay where the few buckets that are free
+   * are needed: the fewer nodes are written at once, the more those above them take.
+   */
   relievePressure(): void {
     if (this.relieving) return;
+    if (this.services.buckets.freeCount <= FREE_BUCKETS_KEPT_FROM_ADDITIONS) {
+      reached("leaves kept in memory since buckets are few");
+      return;
+    }
     this.relieving = true;
     const self = this;
     const { trees, supervisor } = this.services;

@@ -55,7 +55,7 @@ describe("the weight of nodes", () => {
       ] as const) {
         const { root, kids } = treeOf(leaves, rows, written);
         const weight = new Weight(BLOCK_BYTES, 64);
-        weight.add(kids);
+        weight.add(kids, true);
         let bytes = 0;
         for (const [index, kid] of kids.entries()) {
           kid.needsImage = true;
@@ -79,8 +79,23 @@ describe("the weight of nodes", () => {
     const before = weight.bytes;
     expect(weight.add([root, ...kids.slice(0, 5)])).toEqual([]);
     const added = weight.add(kids);
-    expect(added).toEqual(kids.slice(5));
+    expect(added.map(([node]) => node)).toEqual(kids.slice(5));
     expect(weight.bytes).toBeGreaterThan(before);
+    weight.remove(added);
+    expect(weight.bytes).toBe(before);
+    for (const kid of kids) kid.leaf!.free();
+  });
+
+  it("counts of a leaf that is not moved what has changed, and all of it once it is moved too", () => {
+    const { kids } = treeOf(10, 200, true);
+    const [changed, other] = kids as [Node, Node];
+    changed.leaf!.put(0, 13, SNAPSHOT_ROOT, noise(1), 0, VALUE_BYTES);
+    const weight = new Weight(BLOCK_BYTES, 64);
+    weight.add([changed]);
+    const before = weight.bytes;
+    expect(before).toBeLessThan(2 * BLOCK_BYTES + 2000);
+    const added = weight.add([changed, other], true);
+    expect(weight.bytes - before).toBeGreaterThan(2 * 200 * VALUE_BYTES);
     weight.remove(added);
     expect(weight.bytes).toBe(before);
     for (const kid of kids) kid.leaf!.free();
@@ -90,9 +105,9 @@ describe("the weight of nodes", () => {
     const { root, kids } = treeOf(200, 4, true);
     const moved = new Set(kids.slice(0, 3));
     const copied = new Weight(BLOCK_BYTES, 2, moved);
-    copied.add(moved);
+    copied.add(moved, true);
     const all = new Weight(BLOCK_BYTES, 2);
-    all.add(moved);
+    all.add(moved, true);
     const alone = new Weight(BLOCK_BYTES, 2);
     alone.add([root]);
     // Two chunks of leaves and one of their parent.

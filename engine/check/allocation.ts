@@ -58,7 +58,9 @@ export function checkAllocation(state: CheckState): Effect.Effect<void, PoolFail
     if (row.snapshot !== 0 || device >= places.devices || bucket >= places.bucketCount(device)) {
       return findings.found(PASS, `alloc row ${keyText(row)} has no such key`);
     }
-    if (places.isReserved(device, bucket)) return findings.found(PASS, `${what} is reserved and has an alloc row`);
+    if (places.isReserved(device, bucket) && value.liveBytes > 0) {
+      return findings.found(PASS, `${what} is reserved and has live bytes`);
+    }
     const facts = state.buckets.get(`${device}:${bucket}`);
     const live = facts?.dataBytes ?? 0;
     if (value.liveBytes !== live)

@@ -164,6 +164,7 @@ class MemorySpace implements SpaceService {
   admitsMetadata(): boolean {
     return this.availableBytes() > 0;
   }
+  readonly admitMetadata = Effect.sync(() => this.admitsMetadata());
 }
 
 export interface ReferenceBench extends EngineServices {

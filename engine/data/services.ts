@@ -47,6 +47,8 @@ export interface SpaceService {
   readonly totalBytes: () => number;
   readonly freeBytes: () => number;
   readonly admitsMetadata: () => boolean;
+  /** Frees what can be freed until metadata is admitted; false if it is not in the end. */
+  readonly admitMetadata: Effect<boolean, PoolFailed>;
   /** Frees what can be freed; true if that was something. */
   readonly relieve: Effect<boolean, PoolFailed>;
 }

@@ -148,7 +148,9 @@ function journal(): Array<string> {
       "The journal's buckets are used as a ring, in the order in which the superblock lists them. A bucket is reset and filled",
       "from its front with entries, each padded with zeros to whole blocks of `blockBytes`; an entry that does not fit goes to",
       "the next bucket, and nothing marks the end. A bucket may be used again once its last entry is older than the",
-      "`oldestNeeded` of an entry that is itself known to be flushed. Sequences rise by one from entry to entry.",
+      "`oldestNeeded` of an entry that is itself known to be flushed. Sequences rise by one from entry to entry. An opening",
+      "that finds all of them in use gives the journal another one, empty and at the end of the list, by a new superblock; a",
+      "row that the alloc table may have of it says that nothing in it is live.",
     ),
     ...paragraph(
       "An **epoch** is the time from one opening of the pool for writing to the next. An entry is dead, however valid it",

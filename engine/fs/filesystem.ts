@@ -82,9 +82,8 @@ export class View implements Filesystem {
     const { space } = this.parts.services;
     return Effect.suspend(() => {
       if (space.admitsMetadata()) return operation();
-      reached("metadata waited for space");
-      return Effect.flatMap(Effect.mapError(space.relieve, asFsError), () =>
-        space.admitsMetadata() ? operation() : Effect.fail(new FsError("NoSpace")),
+      return Effect.flatMap(Effect.mapError(space.admitMetadata, asFsError), (admitted) =>
+        admitted ? operation() : Effect.fail(new FsError("NoSpace")),
       );
     });
   }

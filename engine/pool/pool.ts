@@ -50,6 +50,7 @@ import {
   supersedeRejected,
 } from "./runtime.ts";
 import { type FormatOptions, shapeFault, shapeOf } from "./shape.ts";
+import { withJournalBucket } from "./journal-bucket.ts";
 import { ofThisVersion } from "./this-version.ts";
 import { type Survival, survivalOf, takeOver } from "./survival.ts";
 
@@ -382,6 +383,17 @@ const handOver = Effect.fnUntraced(function* (
   yield* supervisor.stop;
 });
 
+/** What must be so before anything is journalled: the superblock as it stands then, and where. */
+const readyToWrite = Effect.fnUntraced(function* (
+  io: BucketIo,
+  found: FoundSuperblock,
+  recovered: RecoveredJournal,
+  options: OpenOptions,
+): Effect.fn.Return<FoundSuperblock, PoolError | PoolFailed> {
+  const raised = yield* deviceFailed(ofThisVersion(io, found));
+  return yield* notMalformed(deviceFailed(withJournalBucket(io, raised, recovered, runtimeOptions(options))));
+});
+
 /** Opens a pool. Leaving the scope without `close` stops it like a kill. */
 export const openPool = Effect.fnUntraced(function* (
   devices: ReadonlyArray<Device>,
@@ -396,7 +408,7 @@ export const openPool = Effect.fnUntraced(function* (
   const { survivors } = options;
   const survival = survivors === undefined ? undefined : survivalOf(survivors, recovered, found.superblock.uuid);
   if (typeof survival === "string") return yield* Effect.fail(new NotTakenOver(survival));
-  const { superblock, bucket } = readOnly ? found : yield* deviceFailed(ofThisVersion(io, found));
+  const { superblock, bucket } = readOnly ? found : yield* readyToWrite(io, found, recovered, options);
   const { runtime, core } = yield* notMalformed(start(io, superblock, recovered, options, survival));
   if (!readOnly) {
     yield* Effect.mapError(afterCrash(runtime, core, survivors, survival), (error) =>

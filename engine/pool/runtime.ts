@@ -173,6 +173,19 @@ interface Foundation {
   readonly buckets: Buckets;
 }
 
+/** The ring as the recovery found it. */
+export function ringOf(io: BucketIo, superblock: Superblock, { entries, vouching }: RecoveredJournal): Ring {
+  const usable = io.member(superblock.journalBuckets[0]!.device).layout.usableBytes;
+  const ring = new Ring(superblock.journalBuckets, usable, entryBytesMax(usable));
+  for (const zone of io.zoneWatch.losses) ring.retire(zone);
+  const first = entries[0]?.entry.sequence ?? 0;
+  // In the order of their sequence: the last one's bucket is the current one.
+  for (const { slot, entry } of [...vouching.filter((each) => each.entry.sequence < first), ...entries]) {
+    ring.occupy(slot, entry.sequence);
+  }
+  return ring;
+}
+
 function makeJournal(
   io: BucketIo,
   superblock: Superblock,
@@ -180,15 +193,7 @@ function makeJournal(
   { supervisor, trees }: Foundation,
   hooks: { readonly reclaim: (before: number) => void; readonly room: () => void },
 ): { readonly ring: Ring; readonly journal: Journal } {
-  const usable = io.member(superblock.journalBuckets[0]!.device).layout.usableBytes;
-  const ring = new Ring(superblock.journalBuckets, usable, entryBytesMax(usable));
-  for (const zone of io.zoneWatch.losses) ring.retire(zone);
-  const { entries, vouching } = recovered;
-  const first = entries[0]?.entry.sequence ?? 0;
-  // In the order of their sequence: the last one's bucket is the current one.
-  for (const { slot, entry } of [...vouching.filter((each) => each.entry.sequence < first), ...entries]) {
-    ring.occupy(slot, entry.sequence);
-  }
+  const ring = ringOf(io, superblock, recovered);
   const end = recovered.last?.sequence ?? 0;
   const start = {
     uuid: superblock.uuid,

@@ -77,6 +77,8 @@ export const RATES: Readonly<Record<string, number>> = {
   "journal ended at an entry whose references do not verify": 150,
   "journal entry found behind one that cannot be read": 2,
   "journal entry of an earlier epoch ignored": 20,
+  // Needs writes to the journal that fail, and a crash before nodes are written: one story has both.
+  "journal given another bucket": 0.5,
   "journal read again where it was not as expected": 0.5,
   "journal wrapped": 8,
   "large file unlinked": 4,
@@ -87,6 +89,7 @@ export const RATES: Readonly<Record<string, number>> = {
   "leaf split": 60,
   // Needs a leaf of which one half holds nearly all bytes: one story makes such.
   "leaf split again for one row": 3,
+  "leaves kept in memory since buckets are few": 1,
   "leaves merged": 30,
   // Needs a crash between two transactions of a clearing, which follow each other at once.
   "logged operation resumed": 0.02,

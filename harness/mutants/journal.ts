@@ -123,6 +123,39 @@ export const journalMutants: ReadonlyArray<Mutant> = [
     scenarios: ["heavy-lives", "begun-buckets"],
   },
   {
+    id: "additions-take-the-last-buckets",
+    breaks: "with few buckets free metadata is still added, and what is deleted later cannot be written",
+    file: "engine/allocator/space.js",
+    edits: [{ find: " && this.services.buckets.freeCount > FREE_BUCKETS_KEPT_FROM_ADDITIONS", replace: "" }],
+    scenarios: ["heavy-lives"],
+  },
+  {
+    id: "memory-before-buckets",
+    breaks: "with few buckets free nodes are written a few at a time to keep within memory, until no bucket is left",
+    file: "engine/btree/node-writer.js",
+    edits: [{ find: "this.services.buckets.freeCount <= FREE_BUCKETS_KEPT_FROM_ADDITIONS", replace: "false" }],
+    scenarios: ["heavy-lives"],
+  },
+  {
+    id: "full-journal-stays",
+    breaks: "a recovery that finds every bucket of the journal needed gives it no other one",
+    file: "engine/pool/journal-bucket.js",
+    edits: [{ find: "ringOf(io, superblock, recovered).freeBuckets > 0", replace: "true" }],
+    scenarios: ["zoned/cut-journal"],
+  },
+  {
+    id: "zeros-end-a-damaged-entry",
+    breaks: "zeros within a journal entry that cannot be read are taken for the end of the journal",
+    file: "engine/pool/journal-search.js",
+    edits: [
+      {
+        find: "zerosFrom[slot] ??= at;\n                if (searchEnd === undefined)",
+        replace: "zerosFrom[slot] ??= at;\n                if (searchEnd === undefined || !behindZeros)",
+      },
+    ],
+    scenarios: ["damaged-journal"],
+  },
+  {
     id: "merged-nodes-moved",
     breaks: "a checkpoint moves a node that was merged into another while it was read",
     file: "engine/btree/trees.js",
