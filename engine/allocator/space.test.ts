@@ -40,6 +40,7 @@ function spaceWithVictim(): {
         commits += 100;
         return 100;
       }),
+    emptySparse: Effect.void,
     copyBytes: () => () => 0,
     commits: () => commits,
     dirtyNodeBytes: () => 0,
@@ -70,6 +71,7 @@ function spaceOfNodes(copyBytes: ReadonlyArray<number>): { readonly space: Space
       copied.push(bucket);
       return Effect.succeed(0);
     },
+    emptySparse: Effect.void,
     copyBytes:
       () =>
       ({ bucket }) =>

@@ -43,6 +43,8 @@ export interface SpaceServices {
   readonly settle: Effect.Effect<void, PoolFailed>;
   /** Copies what is live out of a bucket; returns in how many commits. Fails only with the pool. */
   readonly collect: (at: BucketAddress) => Effect.Effect<number, PoolFailed>;
+  /** Writes all nodes and those in sparse buckets with them, if that leaves more buckets free. Fails only with the pool. */
+  readonly emptySparse: Effect.Effect<void, PoolFailed>;
   /** What copying the nodes out of a bucket takes, with what those above must learn. */
   readonly copyBytes: () => (at: BucketAddress) => number;
   /** Commits so far, of whoever. */
@@ -120,8 +122,19 @@ export class Space {
 
   /** One round for somebody who waits: true if something came free. */
   readonly relieve: Effect.Effect<boolean, PoolFailed> = Effect.suspend(() =>
-    this.one.withPermits(1)(this.round(PRESSED_GAIN, new Set())),
+    this.one.withPermits(1)(
+      Effect.flatMap(this.round(PRESSED_GAIN, new Set()), (helped) =>
+        helped ? Effect.succeed(true) : this.sparseEmptied,
+      ),
+    ),
   );
+
+  /** Buckets of nodes none of which is worth a copy may be so together. */
+  private readonly sparseEmptied: Effect.Effect<boolean, PoolFailed> = Effect.suspend(() => {
+    const { buckets, emptySparse, settle } = this.services;
+    const before = buckets.freeCount;
+    return Effect.map(Effect.andThen(emptySparse, settle), () => buckets.freeCount > before);
+  });
 
   /** Runs work that compares rows of several tables: no bucket is emptied meanwhile, so none of them moves. */
   undisturbed<A, E>(work: Effect.Effect<A, E>): Effect.Effect<A, E> {

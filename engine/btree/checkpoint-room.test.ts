@@ -56,11 +56,12 @@ function roomWithSparse(freeCount: number, kibibytes: ReadonlyArray<number>) {
     writePoint: { openBytes: 0 },
   };
   const room = new CheckpointRoom(state as unknown as CheckpointRoomServices);
-  const emptied = (waiting: number): ReadonlyArray<number> => {
+  /** Which of them are emptied, and what that gains. */
+  return (waiting: number): readonly [ReadonlyArray<number>, number] => {
     const others = Array.from({ length: waiting }, () => ({ ...NODE }) as unknown as Node);
-    return room.worthEmptying(room.weightOf(others)).map((set) => nodes.indexOf([...set][0]!));
+    const { emptied, gain } = room.sparse(room.weightOf(others));
+    return [emptied.map((set) => nodes.indexOf([...set][0]!)), gain];
   };
-  return { emptied };
 }
 
 describe("room for a checkpoint", () => {
@@ -100,17 +101,16 @@ describe("room for a checkpoint", () => {
     expect(roomWith(0, 4).room.chunkNodesMax).toBe(64);
   });
 
-  it("is used to empty buckets, as many as leave the most of them free", () => {
+  it("is used to empty buckets, as many as fit", () => {
     // Three fit into one bucket, with what is to be sure; the fourth does not.
-    expect(roomWithSparse(1, [28, 29, 30, 31]).emptied(0)).toEqual([0, 1, 2]);
-    expect(roomWithSparse(2, [28, 29, 30, 31]).emptied(0)).toEqual([0, 1, 2]);
-    expect(roomWithSparse(2, [28, 29, 30, 31, 32, 33]).emptied(0)).toEqual([0, 1, 2, 3, 4, 5]);
-    expect(roomWithSparse(0, [1, 2]).emptied(0)).toEqual([]);
+    expect(roomWithSparse(1, [28, 29, 30, 31])(0)).toEqual([[0, 1, 2], 2]);
+    expect(roomWithSparse(2, [28, 29, 30, 31])(0)).toEqual([[0, 1, 2, 3], 2]);
+    expect(roomWithSparse(2, [28, 29, 30, 31, 32, 33])(0)).toEqual([[0, 1, 2, 3, 4, 5], 4]);
+    expect(roomWithSparse(0, [1, 2])(0)).toEqual([[], 0]);
   });
 
-  it("is not used for one bucket that takes another, unless that is taken anyway", () => {
-    expect(roomWithSparse(2, [30]).emptied(0)).toEqual([]);
-    expect(roomWithSparse(2, [30]).emptied(100)).toEqual([0]);
-    expect(roomWithSparse(2, [30, 60, 70]).emptied(100)).toEqual([0, 1]);
+  it("gains nothing by one bucket that takes another, unless that is taken anyway", () => {
+    expect(roomWithSparse(2, [30])(0)).toEqual([[0], 0]);
+    expect(roomWithSparse(2, [30])(100)).toEqual([[0], 1]);
   });
 });

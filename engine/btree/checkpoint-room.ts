@@ -29,6 +29,14 @@ export interface CheckpointRoomServices {
   readonly writePoint: WritePoint;
 }
 
+/** Buckets that a checkpoint can empty. */
+export interface SparseBuckets {
+  /** What is in each. */
+  readonly emptied: ReadonlyArray<ReadonlySet<Node>>;
+  /** How many more buckets are free in the end than if they were not emptied. */
+  readonly gain: number;
+}
+
 export class CheckpointRoom {
   private readonly services: CheckpointRoomServices;
   private seenFree = 0;
@@ -67,44 +75,32 @@ export class CheckpointRoom {
     };
   }
 
-  /**
-   * What is in the emptiest buckets, of as many of them as leave the most buckets free in the end if it is written together
-   * with what the weight counts, to which it is added.
-   */
-  worthEmptying(weight: Weight): ReadonlyArray<ReadonlySet<Node>> {
+  /** What is in the emptiest buckets, of as many as there is room for beside what the weight counts, to which it is added. */
+  sparse(weight: Weight): SparseBuckets {
     const { buckets } = this.services;
     const inBucket = this.nodesByBucket();
     const takesAnyway = this.bucketsFor(weight);
     const tried = new Set<number>();
     const next = (): BucketAddress | undefined => buckets.sparsest(buckets.bucketUsableBytes / 2, tried);
     const emptied: Array<ReadonlySet<Node>> = [];
-    let worth = 0;
-    let gain = 0;
     for (let at = next(); at !== undefined; at = next()) {
       tried.add(buckets.key(at));
       const nodes = inBucket.get(buckets.key(at)) ?? NONE;
       const added = weight.add(nodes, true);
-      if (nodes.size === 0 || !this.fits(weight)) {
-        weight.remove(added);
-        continue;
-      }
-      emptied.push(nodes);
-      const gained = emptied.length - (this.bucketsFor(weight) - takesAnyway);
-      if (gained <= gain) continue;
-      worth = emptied.length;
-      gain = gained;
+      if (nodes.size > 0 && this.fits(weight)) emptied.push(nodes);
+      else weight.remove(added);
     }
-    return emptied.slice(0, worth);
-  }
-
-  private fits(weight: Weight, roomBytes = this.freeBytes): boolean {
-    return weight.bytes * MARGIN <= roomBytes;
+    return { emptied, gain: emptied.length - (this.bucketsFor(weight) - takesAnyway) };
   }
 
   /** Buckets that so much takes besides the open one. */
   private bucketsFor(weight: Weight): number {
     const { writePoint, buckets } = this.services;
     return Math.ceil(Math.max(0, weight.bytes * MARGIN - writePoint.openBytes) / buckets.bucketUsableBytes);
+  }
+
+  private fits(weight: Weight, roomBytes = this.freeBytes): boolean {
+    return weight.bytes * MARGIN <= roomBytes;
   }
 
   /** Each node under every bucket in which it has a record. All nodes are gone through. */
@@ -125,8 +121,7 @@ export class CheckpointRoom {
   }
 
   /**
-   * Is a checkpoint to be begun? All that is to be written fits now, and it may not once another bucket is taken, or buckets
-   * would come free by it.
+   * Is a checkpoint to be begun? All that is to be written fits now, and it may not once another bucket is taken.
    */
   get due(): boolean {
     const { trees, buckets } = this.services;
@@ -138,8 +133,7 @@ export class CheckpointRoom {
     this.seenFree = buckets.freeCount;
     this.seenNodes = count;
     const weight = this.weightOf(trees.dirty);
-    if (!this.fits(weight)) return false;
-    return !this.fits(weight, laterBytes) || (buckets.scarce && this.worthEmptying(weight).length > 0);
+    return this.fits(weight) && !this.fits(weight, laterBytes);
   }
 
   private get freeBytes(): number {

@@ -170,6 +170,22 @@ export class NodeWriter {
     );
   }
 
+  /** Writes everything in a checkpoint with what is in sparse buckets, if that leaves more buckets free. */
+  get emptySparse(): Effect.Effect<void, AppendError | PoolFailed> {
+    const self = this;
+    const { trees, buckets } = this.services;
+    return this.one.withPermits(1)(
+      Effect.gen(function* () {
+        // One that failed comes first: what it wrote is in no journal.
+        yield* self.completeCheckpoint();
+        if (!buckets.scarce || self.room.sparse(self.room.weightOf(trees.dirty)).gain <= 0) return;
+        reached("checkpoint to empty sparse buckets");
+        yield* self.beginCheckpoint;
+        yield* self.completeCheckpoint();
+      }),
+    );
+  }
+
   /** Bytes that emptying a bucket takes, as nodes stand now: all are gone through, once. */
   get copyBytes(): (at: BucketAddress) => number {
     return this.room.copyBytes;
@@ -378,7 +394,7 @@ export class NodeWriter {
     const { room } = this;
     const { trees } = this.services;
     return Effect.gen(function* () {
-      for (const nodes of room.worthEmptying(room.weightOf(checkpoint.waiting(trees)))) {
+      for (const nodes of room.sparse(room.weightOf(checkpoint.waiting(trees))).emptied) {
         reached("sparse bucket emptied in a checkpoint");
         for (const node of nodes) {
           // Another may have taken its rows meanwhile, and its records.

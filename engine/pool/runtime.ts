@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect";
 import { PoolFailed, Supervisor } from "../actor.ts";
 import { type BucketAddress, BucketClass, Buckets } from "../allocator/buckets.ts";
 import { Space } from "../allocator/space.ts";
-import { type Placement, WritePoint } from "../allocator/write-point.ts";
+import { type AppendError, type Placement, WritePoint } from "../allocator/write-point.ts";
 import { BtreeActor } from "../btree/btree-actor.ts";
 import { FRAME_BYTES } from "../btree/frame.ts";
 import { NodeLoader } from "../btree/node-loader.ts";
@@ -232,9 +232,12 @@ function holding(io: BucketIo, buckets: Buckets, journal: Journal): Pick<Runtime
 /** Moves what is live out of a bucket, whatever it holds; returns in how many commits. */
 function emptied({ buckets, writer, collectExtents }: Runtime, at: BucketAddress): Effect.Effect<number, PoolFailed> {
   if (buckets.classOf(at) !== BucketClass.btree) return collectExtents(at);
-  const moved = Effect.as(writer.emptyBucket(at), 0);
-  return Effect.catch(moved, (error) => (error._tag === "PoolFailed" ? Effect.fail(error) : Effect.succeed(0)));
+  return unlessFull(Effect.as(writer.emptyBucket(at), 0), 0);
 }
+
+/** What was to give space back could not be written: that is not worse than before. */
+const unlessFull = <A>(work: Effect.Effect<A, AppendError | PoolFailed>, otherwise: A): Effect.Effect<A, PoolFailed> =>
+  Effect.catch(work, (error) => (error._tag === "PoolFailed" ? Effect.fail(error) : Effect.succeed(otherwise)));
 
 /** Nothing is written there any more; what can still be read is moved, out of the journal too. */
 function giveUpZone({ supervisor, buckets, journal, space }: Runtime, zone: LostZone): void {
@@ -267,6 +270,7 @@ function wire(
     settle: journal.settle,
     collect: (at) => emptied(runtime, at),
     copyBytes: () => writer.copyBytes,
+    emptySparse: Effect.suspend(() => unlessFull(writer.emptySparse, undefined)),
     commits: () => btree.commits,
     dirtyNodeBytes: () => trees.dirty.count * DIRTY_NODE_BYTES,
   });

@@ -17,6 +17,7 @@ export const RATES: Readonly<Record<string, number>> = {
   "changed at once": 50,
   // A share of all pools write checkpoints without need.
   "checkpoint completed": 20,
+  "checkpoint to empty sparse buckets": 0.5,
   // Nearly always a checkpoint was begun before.
   "checkpoint for want of a bucket": 0.005,
   // Needs more changed nodes than a full journal has room for.

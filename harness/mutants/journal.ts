@@ -119,7 +119,7 @@ export const journalMutants: ReadonlyArray<Mutant> = [
     id: "sparse-buckets-without-room",
     breaks: "a checkpoint with few buckets free empties all of them, whether there is room for that or not",
     file: "engine/btree/checkpoint-room.js",
-    edits: [{ find: "nodes.size === 0 || !this.fits(weight)", replace: "nodes.size === 0" }],
+    edits: [{ find: "nodes.size > 0 && this.fits(weight)", replace: "nodes.size > 0" }],
     scenarios: ["heavy-lives", "begun-buckets"],
   },
   {
@@ -134,6 +134,13 @@ export const journalMutants: ReadonlyArray<Mutant> = [
     breaks: "with few buckets free nodes are written a few at a time to keep within memory, until no bucket is left",
     file: "engine/btree/node-writer.js",
     edits: [{ find: "this.services.buckets.freeCount <= FREE_BUCKETS_KEPT_FROM_ADDITIONS", replace: "false" }],
+    scenarios: ["heavy-lives"],
+  },
+  {
+    id: "sparse-buckets-left-full",
+    breaks: "a full pool whose nodes lie all over it refuses what there is room for",
+    file: "engine/allocator/space.js",
+    edits: [{ find: "helped ? Effect.succeed(true) : this.sparseEmptied", replace: "Effect.succeed(helped)" }],
     scenarios: ["heavy-lives"],
   },
   {
@@ -173,22 +180,8 @@ export const journalMutants: ReadonlyArray<Mutant> = [
     id: "checkpoint-too-late",
     breaks: "a checkpoint is not begun before the last bucket is left, though all nodes together may not fit into that",
     file: "engine/btree/checkpoint-room.js",
-    edits: [{ find: "return !this.fits(weight, laterBytes) ||", replace: "return" }],
+    edits: [{ find: "return this.fits(weight) && !this.fits(weight, laterBytes);", replace: "return false;" }],
     scenarios: ["heavy-lives", "scattered-nodes"],
-  },
-  {
-    id: "no-checkpoint-for-sparse-buckets",
-    breaks: "a checkpoint that would empty more buckets than it takes is not begun for that",
-    file: "engine/btree/checkpoint-room.js",
-    edits: [{ find: "|| (buckets.scarce && this.worthEmptying(weight).length > 0)", replace: "" }],
-    scenarios: ["heavy-lives", "zoned/heavy-lives"],
-  },
-  {
-    id: "sparse-buckets-at-a-loss",
-    breaks: "a checkpoint empties as many buckets as there is room for, whether that leaves more of them free or not",
-    file: "engine/btree/checkpoint-room.js",
-    edits: [{ find: "return emptied.slice(0, worth);", replace: "return emptied;" }],
-    scenarios: ["heavy-lives", "zoned/heavy-lives"],
   },
   {
     id: "journal-room-not-kept",
