@@ -1,8 +1,8 @@
 /**
  * What it takes on disk to write nodes anew, and with them all nodes above, which name them; pure.
  *
- * A guess that is rather too high: nodes may be compressed. What changes in memory
- * while the nodes are written is not in it.
+ * A guess that is rather too high: nodes may be compressed. What changes in memory while the nodes are written is not in
+ * it.
  */
 import { NODE_HEAD_BYTES } from "../format/node.ts";
 import { PointerHeader, PointerRecord } from "../format/pointer.ts";

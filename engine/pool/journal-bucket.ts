@@ -14,7 +14,7 @@ import { type FoundSuperblock, SuperblockLog } from "../device/superblock-log.ts
 import type { JournalBucket } from "../journal/ring.ts";
 import { reached } from "../marks.ts";
 import type { RecoveredJournal } from "./recovery.ts";
-import { ringOf, type RuntimeOptions, startRuntime } from "./runtime.ts";
+import { ringOf, type RuntimeOptions, startRuntime, stopRuntime } from "./runtime.ts";
 
 /** The superblock as it stands then, and where. Without a bucket that can be given, it stays as it is. */
 export const withJournalBucket = Effect.fnUntraced(function* (
@@ -26,10 +26,11 @@ export const withJournalBucket = Effect.fnUntraced(function* (
   const { superblock } = found;
   if (ringOf(io, superblock, recovered).freeBuckets > 0) return found;
   // Which buckets hold nothing is known once the journal is replayed.
-  const { buckets, supervisor, trees } = yield* startRuntime(io, superblock, recovered, { ...options, readOnly: true });
-  const given = yield* emptyBucket(io, buckets);
-  yield* supervisor.stop;
-  trees.dispose();
+  const given = yield* Effect.acquireUseRelease(
+    startRuntime(io, superblock, recovered, { ...options, readOnly: true }),
+    ({ buckets }) => emptyBucket(io, buckets),
+    stopRuntime,
+  );
   if (given === undefined) return found;
   reached("journal given another bucket");
   const log = new SuperblockLog(io, superblock.deviceIndex, found.bucket);

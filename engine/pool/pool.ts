@@ -47,6 +47,7 @@ import {
   RUNTIME_OPTIONS,
   type RuntimeOptions,
   startRuntime,
+  stopRuntime,
   supersedeRejected,
 } from "./runtime.ts";
 import { type FormatOptions, shapeFault, shapeOf } from "./shape.ts";
@@ -246,11 +247,7 @@ const start = Effect.fnUntraced(function* (
   const journal = survival === undefined ? recovered : { ...recovered, survivors: survival.commits };
   const runtime = yield* Effect.acquireRelease(
     startRuntime(io, superblock, journal, runtimeOptions(options)),
-    ({ supervisor, trees }) =>
-      Effect.andThen(
-        supervisor.stop,
-        Effect.sync(() => trees.dispose()),
-      ),
+    stopRuntime,
   );
   if (survivors !== undefined && survival !== undefined) takeOver(survivors, runtime, recovered, survival);
   if (options.readOnly !== true) {

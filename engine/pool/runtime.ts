@@ -108,6 +108,12 @@ export const startRuntime = Effect.fnUntraced(function* (
   return runtime;
 });
 
+export const stopRuntime = ({ supervisor, trees }: Runtime): Effect.Effect<void> =>
+  Effect.andThen(
+    supervisor.stop,
+    Effect.sync(() => trees.dispose()),
+  );
+
 /**
  * What a node has on disk: its own records, and those of nodes that the replay merged into it. Until it is written
  * another recovery needs them too.
