@@ -87,6 +87,8 @@ export interface DiskPlan {
   /** Faults and timing of the disk while the clients run. */
   readonly disk?: Pick<SimDiskBehaviour, "faults" | "timing" | "yields" | "reusesMemory">;
   readonly crash: CrashPlan;
+  /** Share of the steps of a fiber before which others may run; one of a few that the seed picks, unless told. */
+  readonly preemptShare?: number;
   /** What the run's draws are derived from, instead of scenario and seed: for repeating one run exactly. */
   readonly draws?: string;
 }

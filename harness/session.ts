@@ -208,7 +208,8 @@ export class Session<M> {
   private world(name: string): World {
     const random = this.entropy.stream(`world ${name}`);
     const policy = random.chance(0.5) ? "uniform" : "priorities";
-    const preemptShare = random.pick([0, 0.01, 0.05]);
+    const picked = random.pick([0, 0.01, 0.05]);
+    const { preemptShare = picked } = this.plan;
     const { trace } = this;
     const onStep = name === "run" ? this.onStep : undefined;
     return new World({ seed: random.u32(), policy, preemptShare, trace, virtualMsMax: VIRTUAL_MS_MAX, onStep });

@@ -66,14 +66,17 @@ const ebbingTrees: Story = {
     const base = pool(entropy, medium, 120);
     const bulky = random.chance(0.5);
     const fanMax = random.pick([4, 5, 8]);
+    // A tree may change in whatever moment its nodes are chosen, encoded and written.
+    const restless = random.chance(0.5) ? { preemptShare: random.pick([0.2, 0.5]) } : {};
     return {
       ...base,
+      ...restless,
       // Slow enough that entries with the places of some nodes are durable before others are written.
       disk: { timing: fixedTiming({ read: 0.1, write: 3, append: 3, flush: 0.5 }, 0.05) },
       open: {
         ...base.open,
         commitIntervalMs: random.pick([0, 2, 10]),
-        treeLimits: { fanMax, leafRowsMax: random.pick([4, 6]), batchNodesMax: random.pick([3, 64]) },
+        treeLimits: { fanMax, leafRowsMax: random.pick([4, 6]), batchNodesMax: random.pick([1, 3, 64]) },
       },
       format: { ...base.format, journalBuckets: 6 },
       tolerance: STRICT,

@@ -204,6 +204,16 @@ export class Leaf implements NodeRows {
     return this.isAt(position, inode, offset, snapshot) ? this.refAt(position) : -1;
   }
 
+  /** Is this the value of a row that `get` found? */
+  holds(ref: number, source: Int32Array, sourceWord: number, length: number): boolean {
+    if (refLength(ref) !== length) return false;
+    const word = this.wordOf(ref);
+    for (let k = wordsOfLength(length) - 1; k >= 0; k--) {
+      if (this.values[word + k] !== source[sourceWord + k]) return false;
+    }
+    return true;
+  }
+
   private append(inode: number, offset: number, snapshot: number, length: number, words: number): number {
     if (!this.fits(words)) throw new Error("leaf overrun");
     const row = this.rows++;

@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect";
 import type { DeviceError } from "../../devices/device.ts";
 import { PoolFailed, type Supervisor } from "../actor.ts";
 import { type BucketIo, VERIFY_TRIES_MAX } from "../device/bucket-io.ts";
+import { sequenceOfRecord } from "../format/codec.ts";
 import { Malformed } from "../format/malformed.ts";
 import { applyNodeDelta, decodeNodeImage } from "../format/node.ts";
 import { decodePointer, type NodePointer } from "../format/pointer.ts";
@@ -133,6 +134,7 @@ export class NodeLoader {
       leaf.free();
       return `delta record ${index} does not verify`;
     }
+    node.recordedBefore = sequenceOfRecord(bytes.at(-1)!);
     return leaf;
   }
 

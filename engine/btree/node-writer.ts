@@ -233,8 +233,25 @@ export class NodeWriter {
     return Effect.gen(function* () {
       // One that failed comes first: what it wrote is in no journal.
       let written = yield* self.completeCheckpoint();
-      written += yield* self.writeLevels(choose());
+      written += yield* self.writeChosen(choose);
       return written + (yield* self.completeCheckpoint());
+    });
+  }
+
+  /**
+   * Writes the chosen nodes; returns how many it wrote, and 0 only if none of them can be written. Others may run between
+   * choosing and encoding: then a node may have got a neighbour that is to be written with it.
+   */
+  private writeChosen(choose: () => Array<Node>): Effect.Effect<number, AppendError | PoolFailed> {
+    const self = this;
+    const { checkpoint } = this;
+    return Effect.gen(function* () {
+      for (;;) {
+        const written = yield* self.writeLevels(choose());
+        if (written > 0 || self.checkpoint !== checkpoint) return written;
+        if (self.inOrder(new Set(choose())).length === 0) return 0;
+        reached("nodes chosen anew");
+      }
     });
   }
 
@@ -375,14 +392,14 @@ export class NodeWriter {
   /** Writes all that the roots wait for; returns how many nodes that were. */
   private writeAll(checkpoint: Checkpoint): Effect.Effect<number, AppendError | PoolFailed> {
     const self = this;
-    const { trees } = this.services;
+    const next = (): Array<Node> => checkpoint.batch(this.services.trees, this.room.chunkNodesMax);
     return Effect.gen(function* () {
       let written = 0;
       for (;;) {
-        const nodes = checkpoint.batch(trees, self.room.chunkNodesMax);
-        if (nodes.length === 0) return written;
-        const count = yield* self.writeLevels(nodes);
-        if (count === 0) return yield* Effect.fail(self.unwritable(nodes[0]!));
+        const count = yield* self.writeChosen(next);
+        const [left] = count > 0 ? [] : next();
+        if (left !== undefined) return yield* Effect.fail(self.unwritable(left));
+        if (count === 0) return written;
         written += count;
       }
     });

@@ -38,6 +38,8 @@ export class Node {
   flushingPin = Number.POSITIVE_INFINITY;
   /** The next write must be a whole image: rows were moved or the chain of deltas is full. */
   needsImage = true;
+  /** All changes of its rows in journal entries before this sequence were in its records when it was read. */
+  recordedBefore = 0;
   moved = false;
   absorbed: Array<AbsorbedRow> = [];
   /** Somebody waits for it to be loaded. */

@@ -7,7 +7,7 @@
  * loaded; leaves can be evicted when they are clean.
  */
 import { Malformed } from "../format/malformed.ts";
-import type { NodePointer } from "../format/pointer.ts";
+import { type NodePointer, samePointer } from "../format/pointer.ts";
 import { reached } from "../marks.ts";
 import { FRAME_BYTES } from "./frame.ts";
 import { Leaf } from "./leaf.ts";
@@ -387,6 +387,25 @@ export class Tree {
     return step < 0 ? cousin.interior.kids.at(-1) : cousin.interior.kids[0];
   }
 
+  /** Recovery: a row was put or, with a length below 0, removed. The leaf that covers it is resident. */
+  replayRow(
+    leaf: Node,
+    inode: number,
+    offset: number,
+    snapshot: number,
+    words: Int32Array,
+    word: number,
+    lengthBytes: number,
+    sequence: number,
+  ): void {
+    const ref = leaf.leaf!.get(inode, offset, snapshot);
+    if (ref < 0 && lengthBytes < 0) return;
+    if (ref >= 0 && isRecorded(leaf, sequence, lengthBytes >= 0 && leaf.leaf!.holds(ref, words, word, lengthBytes)))
+      return;
+    if (lengthBytes < 0) this.remove(inode, offset, snapshot, sequence);
+    else this.put(inode, offset, snapshot, words, word, lengthBytes, sequence);
+  }
+
   /** Recovery: an update of the parent's row for a child was journalled. The interior nodes of that level are resident. */
   replayChild(
     level: number,
@@ -407,12 +426,12 @@ export class Tree {
     const index = interior.childIndex(inode, offset, snapshot);
     const kid = interior.kids[index];
     const same = kid?.lowInode === inode && kid.lowOffset === offset && kid.lowSnapshot === snapshot;
+    if (!same && pointer === undefined) return true;
+    if (same && isRecorded(parent, sequence, samePointer(kid.pointer, pointer))) return true;
     this.dirty.add(parent, sequence);
     if (pointer === undefined) {
-      if (same) {
-        this.discard(kid);
-        interior.remove(index);
-      }
+      this.discard(kid!);
+      interior.remove(index);
       return true;
     }
     const child = new Node(this.table, level, inode, offset, snapshot);
@@ -543,6 +562,17 @@ export class Tree {
     }
     this.finger = undefined;
   }
+}
+
+/**
+ * Recovery: is a change of a row that a node has no news, so that it need not be written again? A node that is as it was
+ * read knows all that befell the rows it has before it was written. Of rows that it has not nothing is known: they may
+ * have been another's then.
+ */
+function isRecorded(node: Node, sequence: number, isSame: boolean): boolean {
+  if (node.dirty || (!isSame && sequence >= node.recordedBefore)) return false;
+  reached("replayed change found in its node");
+  return true;
 }
 
 /** What is on disk of a node that another one takes the place of. */

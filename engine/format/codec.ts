@@ -312,6 +312,7 @@ export function sealRecord(
 }
 
 /** The checksum that a record sealed by us begins with. */
+export const sequenceOfRecord = (data: Uint8Array): number => readU53(viewOf(data), RecordHeader.at.sequence);
 export const checksumOfRecord = (data: Uint8Array): bigint => viewOf(data).getBigUint64(RecordHeader.at.checksum, true);
 
 /** Do the bytes at `at` begin like a record of ours? Says nothing about whether they are one. */

@@ -44,6 +44,20 @@ export const POINTER_BYTES_MAX = PointerHeader.bytes + POINTER_RECORDS_MAX * Poi
 export const pointerBytes = (pointer: NodePointer): number =>
   PointerHeader.bytes + pointer.records.length * PointerRecord.bytes;
 
+/** Do both lead to the same records? */
+export function samePointer(a: NodePointer | undefined, b: NodePointer | undefined): boolean {
+  if (a === undefined || b === undefined || a.records.length !== b.records.length) return false;
+  return a.records.every(({ device, addressBytes, generation, checksum }, index) => {
+    const other = b.records[index]!;
+    return (
+      device === other.device &&
+      addressBytes === other.addressBytes &&
+      generation === other.generation &&
+      checksum === other.checksum
+    );
+  });
+}
+
 export function encodePointer(view: DataView, at: number, pointer: NodePointer): void {
   const count = pointer.records.length;
   if (count < 1 || count > POINTER_RECORDS_MAX) throw new Error(`node pointer with ${count} records`);

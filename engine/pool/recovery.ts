@@ -210,9 +210,11 @@ const replayLevel = Effect.fnUntraced(function* (
             ? undefined
             : decodePointer(new DataView(words.buffer, words.byteOffset), word * 4, lengthBytes);
         if (!tree.replayChild(level - 1, inode, offset, snapshot, pointer, entry.sequence)) missing = tree.missing;
-      } else if (tree.find(inode, offset, snapshot) === undefined) missing = tree.missing;
-      else if (lengthBytes < 0) tree.remove(inode, offset, snapshot, entry.sequence);
-      else tree.put(inode, offset, snapshot, words, word, lengthBytes, entry.sequence);
+      } else {
+        const leaf = tree.find(inode, offset, snapshot);
+        if (leaf === undefined) missing = tree.missing;
+        else tree.replayRow(leaf, inode, offset, snapshot, words, word, lengthBytes, entry.sequence);
+      }
       if (missing === undefined) done++;
     });
     if (missing === undefined) return;

@@ -197,6 +197,7 @@ export const RATES: Readonly<Record<string, number>> = {
   // Needs a death between an effect and its answer.
   "request answered without doing it again": 0.5,
   // Needs a death between a change and its answer, and the last name to go before it is asked again.
+  "replayed change found in its node": 100,
   "request answered for an inode that is gone": 0.003,
   "segment of survivors begun": 2,
   "segment of survivors dropped": 0.5,
@@ -206,6 +207,8 @@ export const RATES: Readonly<Record<string, number>> = {
 
 /** Marks that no seed reaches, and why that is so. */
 export const UNREACHED: Readonly<Record<string, string>> = {
+  "nodes chosen anew":
+    "a tree would have to grow between two steps of a fiber in the very way that a test of the node writer makes it",
   "survivors given up":
     "memory that outlives a process is never full in a campaign: the mount would end with the process",
 };

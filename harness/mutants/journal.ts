@@ -144,6 +144,20 @@ export const journalMutants: ReadonlyArray<Mutant> = [
     scenarios: ["heavy-lives"],
   },
   {
+    id: "replay-skips-gathering-entry",
+    breaks: "a recovery takes a node to know all of the entry that was gathered when it was written",
+    file: "engine/btree/tree.js",
+    edits: [{ find: "sequence >= node.recordedBefore", replace: "sequence > node.recordedBefore" }],
+    scenarios: ["many-small-files", "ebbing-trees", "thin-nodes"],
+  },
+  {
+    id: "replay-skips-in-changed-nodes",
+    breaks: "a recovery takes a row for one that was in the node when it was written, though it has just been replayed",
+    file: "engine/btree/tree.js",
+    edits: [{ find: "node.dirty || (!isSame && ", replace: "(!isSame && " }],
+    scenarios: ["many-small-files", "ebbing-trees", "thin-nodes"],
+  },
+  {
     id: "full-journal-stays",
     breaks: "a recovery that finds every bucket of the journal needed gives it no other one",
     file: "engine/pool/journal-bucket.js",
@@ -219,8 +233,8 @@ export const journalMutants: ReadonlyArray<Mutant> = [
   {
     id: "removals-not-replayed",
     breaks: "recovery replays rows that were put and not rows that were removed",
-    file: "engine/pool/recovery.js",
-    edits: [{ find: "tree.remove(inode, offset, snapshot, entry.sequence);", replace: "undefined;" }],
+    file: "engine/btree/tree.js",
+    edits: [{ find: "if (ref < 0 && lengthBytes < 0)", replace: "if (lengthBytes < 0)" }],
     scenarios: GENERAL,
   },
   {
