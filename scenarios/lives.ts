@@ -141,12 +141,12 @@ function changeHeavily({ random, open, fail }: Epilogue): Effect.Effect<void, un
       let full = false;
       for (let count = random.between(20, 2 * files); count > 0; count--) {
         const target = heavyPath(random.below(files));
+        const { availableBytes } = yield* filesystem.statfs;
         const refused = yield* full ? touch(target, tag, by) : setLong(target, tag, by);
         if (!full && refused === "NoSpace") {
           // What is said to be available can be taken, but for a bucket that nothing fits into.
-          const { availableBytes } = yield* filesystem.statfs;
           if (availableBytes > superblock.bucketBytes) {
-            return yield* fail(`${target} is refused for want of space, and ${availableBytes} bytes are available`);
+            return yield* fail(`${target} is refused for want of space, and ${availableBytes} bytes were available`);
           }
           full = true;
         } else if (refused !== undefined && !(full && refused === "NoEntry")) {

@@ -41,6 +41,7 @@ function spaceWithVictim(): {
         return 100;
       }),
     emptySparse: Effect.void,
+    writeNodes: Effect.void,
     copyBytes: () => () => 0,
     commits: () => commits,
     dirtyNodeBytes: () => 0,
@@ -72,6 +73,7 @@ function spaceOfNodes(copyBytes: ReadonlyArray<number>): { readonly space: Space
       return Effect.succeed(0);
     },
     emptySparse: Effect.void,
+    writeNodes: Effect.void,
     copyBytes:
       () =>
       ({ bucket }) =>
@@ -118,5 +120,60 @@ describe("space", () => {
     );
     expect(during).toEqual([]);
     expect(collected).toEqual([7]);
+  });
+});
+
+/** A space of 100 buckets of 64 KiB with so many free ones, of which so much is live, and nodes that wait to be written. */
+function fullSpace(state: { freeCount: number; liveBytes: number; dirtyNodeBytes: number }) {
+  let written = 0;
+  const bucketUsableBytes = 64 * KIBIBYTE;
+  const capacityBytes = 100 * bucketUsableBytes;
+  const buckets = {
+    ...{ emptiedCount: 0, bucketCount: 100, bucketUsableBytes, capacityBytes, wasteBytes: 0 },
+    get freeCount() {
+      return state.freeCount;
+    },
+    get liveBytes() {
+      return state.liveBytes;
+    },
+    victim: () => undefined,
+  };
+  const space = new Space({
+    supervisor: {} as unknown as Supervisor,
+    buckets: buckets as unknown as Buckets,
+    settle: Effect.void,
+    collect: () => Effect.succeed(0),
+    emptySparse: Effect.void,
+    writeNodes: Effect.sync(() => {
+      written++;
+      // They take less than they were thought to.
+      state.liveBytes += state.dirtyNodeBytes / 4;
+      state.dirtyNodeBytes = 0;
+    }),
+    copyBytes: () => () => 0,
+    commits: () => 0,
+    dirtyNodeBytes: () => state.dirtyNodeBytes,
+  });
+  return { space, written: () => written };
+}
+
+describe("metadata where little is available", () => {
+  const total = fullSpace({ freeCount: 9, liveBytes: 0, dirtyNodeBytes: 0 }).space.totalBytes();
+
+  it("is admitted once nodes that were thought to take all of it are written", () => {
+    const state = { freeCount: 9, liveBytes: total - 100 * KIBIBYTE, dirtyNodeBytes: 120 * KIBIBYTE };
+    const { space, written } = fullSpace(state);
+    expect(space.admitsMetadata()).toBe(false);
+    expect(Effect.runSync(space.admitMetadata)).toBe(true);
+    expect(written()).toBe(1);
+    expect(space.availableBytes()).toBe(70 * KIBIBYTE);
+  });
+
+  it("is refused without a node written where that would not help", () => {
+    const full = fullSpace({ freeCount: 9, liveBytes: total - 15 * KIBIBYTE, dirtyNodeBytes: 120 * KIBIBYTE });
+    expect(Effect.runSync(full.space.admitMetadata)).toBe(false);
+    const scarce = fullSpace({ freeCount: 3, liveBytes: total - 100 * KIBIBYTE, dirtyNodeBytes: 120 * KIBIBYTE });
+    expect(Effect.runSync(scarce.space.admitMetadata)).toBe(false);
+    expect(full.written() + scarce.written()).toBe(0);
   });
 });

@@ -24,11 +24,14 @@ import {
 
 /** A bucket is worth copying in the background when at least this share of it is dead. */
 const BACKGROUND_GAIN = 1 / 4;
-/** Under pressure, this share is enough, as long as it is more than the padding that copying costs. */
+/**
+ * Under pressure, this share is enough, as long as it is more than the padding that copying costs. Less of a bucket can
+ * never be had again, so that much of each is not counted on.
+ */
 const PRESSED_GAIN = 1 / 64;
 const GAIN_BYTES_MIN = 8 * 1024;
-/** Bytes of each bucket that padding and ends too short for an extent are taken to cost. */
-const BUCKET_SLACK_BYTES = 4 * 1024;
+/** Nodes are written to see what is available where that may be so much of a bucket. */
+const WORTH_WRITING = 1 / 4;
 /** Collection starts in the background below so many free buckets, or this share of all. */
 const FREE_BUCKETS_LOW = 6;
 const FREE_SHARE_LOW = 1 / 16;
@@ -45,6 +48,8 @@ export interface SpaceServices {
   readonly collect: (at: BucketAddress) => Effect.Effect<number, PoolFailed>;
   /** Writes all nodes and those in sparse buckets with them, if that leaves more buckets free. Fails only with the pool. */
   readonly emptySparse: Effect.Effect<void, PoolFailed>;
+  /** Writes all nodes. Fails only with the pool. */
+  readonly writeNodes: Effect.Effect<void, PoolFailed>;
   /** What copying the nodes out of a bucket takes, with what those above must learn. */
   readonly copyBytes: () => (at: BucketAddress) => number;
   /** Commits so far, of whoever. */
@@ -72,7 +77,7 @@ export class Space {
 
   totalBytes(): number {
     const { buckets } = this.services;
-    const slack = RESERVE_BUCKETS * buckets.bucketUsableBytes + buckets.bucketCount * BUCKET_SLACK_BYTES;
+    const slack = RESERVE_BUCKETS * buckets.bucketUsableBytes + buckets.bucketCount * this.gainMin(PRESSED_GAIN);
     return Math.max(0, buckets.capacityBytes - slack);
   }
 
@@ -81,10 +86,14 @@ export class Space {
     return Math.min(this.totalBytes(), Math.max(0, buckets.capacityBytes - buckets.liveBytes - buckets.wasteBytes));
   }
 
+  /** Bytes that are neither used nor reserved, whatever unwritten nodes will take of them. */
+  private get unpromisedBytes(): number {
+    const { buckets } = this.services;
+    return this.totalBytes() - buckets.liveBytes - buckets.wasteBytes - this.reservedBytes;
+  }
+
   availableBytes(): number {
-    const { buckets, dirtyNodeBytes } = this.services;
-    const used = buckets.liveBytes + buckets.wasteBytes + this.reservedBytes + dirtyNodeBytes();
-    return Math.max(0, this.totalBytes() - used);
+    return Math.max(0, this.unpromisedBytes - this.services.dirtyNodeBytes());
   }
 
   reserve(bytes: number): boolean {
@@ -121,19 +130,32 @@ export class Space {
   }
 
   /** One round for somebody who waits: true if something came free. */
-  readonly relieve: Effect.Effect<boolean, PoolFailed> = Effect.suspend(() =>
-    this.one.withPermits(1)(
-      Effect.flatMap(this.round(PRESSED_GAIN, new Set()), (helped) =>
-        helped ? Effect.succeed(true) : this.sparseEmptied,
-      ),
-    ),
-  );
+  readonly relieve: Effect.Effect<boolean, PoolFailed> = Effect.suspend(() => {
+    const self = this;
+    const steps = Effect.gen(function* () {
+      if (yield* self.round(PRESSED_GAIN, new Set())) return true;
+      if (yield* self.sparseEmptied) return true;
+      return yield* self.nodesWritten;
+    });
+    return this.one.withPermits(1)(steps);
+  });
 
   /** Buckets of nodes none of which is worth a copy may be so together. */
   private readonly sparseEmptied: Effect.Effect<boolean, PoolFailed> = Effect.suspend(() => {
     const { buckets, emptySparse, settle } = this.services;
     const before = buckets.freeCount;
     return Effect.map(Effect.andThen(emptySparse, settle), () => buckets.freeCount > before);
+  });
+
+  /** Nodes that are not written count for more than most of them take: once they are written it is known what there is. */
+  private readonly nodesWritten: Effect.Effect<boolean, PoolFailed> = Effect.suspend(() => {
+    const { buckets, writeNodes, dirtyNodeBytes } = this.services;
+    const before = this.availableBytes();
+    const enough = this.unpromisedBytes >= buckets.bucketUsableBytes * WORTH_WRITING;
+    const worth = enough && dirtyNodeBytes() >= GAIN_BYTES_MIN;
+    if (!worth || buckets.freeCount <= FREE_BUCKETS_KEPT_FROM_ADDITIONS) return Effect.succeed(false);
+    reached("nodes written to see what is available");
+    return Effect.map(writeNodes, () => this.availableBytes() > before);
   });
 
   /** Runs work that compares rows of several tables: no bucket is emptied meanwhile, so none of them moves. */

@@ -277,6 +277,7 @@ function wire(
     collect: (at) => emptied(runtime, at),
     copyBytes: () => writer.copyBytes,
     emptySparse: Effect.suspend(() => unlessFull(writer.emptySparse, undefined)),
+    writeNodes: Effect.suspend(() => unlessFull(writer.flushAll, undefined)),
     commits: () => btree.commits,
     dirtyNodeBytes: () => trees.dirty.count * DIRTY_NODE_BYTES,
   });

@@ -167,6 +167,7 @@ export const RATES: Readonly<Record<string, number>> = {
   "journal known to be whole without an offline bucket": 1.2,
   // Needs a replay that merges leaves, and a disk on which they had been written apart.
   "node merged in replay kept until it is written": 1,
+  "nodes written to see what is available": 1,
   // Needs a slow write of nodes, and a journal that fills meanwhile.
   "nodes waited for that others write": 3,
   // Needs an append to a zone that turned read-only while something else was done with it.

@@ -31,8 +31,8 @@ export const allocationMutants: ReadonlyArray<Mutant> = [
     file: "engine/allocator/space.js",
     edits: [
       {
-        find: "buckets.wasteBytes + this.reservedBytes + dirtyNodeBytes()",
-        replace: "buckets.wasteBytes + dirtyNodeBytes()",
+        find: "buckets.wasteBytes - this.reservedBytes",
+        replace: "buckets.wasteBytes",
       },
     ],
     scenarios: ["fill-to-full-and-delete", "zoned/fill-to-full-and-delete"],

@@ -140,7 +140,14 @@ export const journalMutants: ReadonlyArray<Mutant> = [
     id: "sparse-buckets-left-full",
     breaks: "a full pool whose nodes lie all over it refuses what there is room for",
     file: "engine/allocator/space.js",
-    edits: [{ find: "helped ? Effect.succeed(true) : this.sparseEmptied", replace: "Effect.succeed(helped)" }],
+    edits: [{ find: "if (yield* self.sparseEmptied)", replace: "if (false)" }],
+    scenarios: ["heavy-lives"],
+  },
+  {
+    id: "nodes-count-for-more",
+    breaks: "metadata is refused since nodes that are not written are thought to take the room that is left",
+    file: "engine/allocator/space.js",
+    edits: [{ find: "return yield* self.nodesWritten;", replace: "return false;" }],
     scenarios: ["heavy-lives"],
   },
   {
