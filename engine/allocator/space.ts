@@ -120,9 +120,13 @@ export class Space {
   readonly admitMetadata: Effect.Effect<boolean, PoolFailed> = Effect.suspend(() => {
     if (this.admitsMetadata()) return Effect.succeed(true);
     reached("metadata waited for space");
-    return Effect.flatMap(this.relieve, (helped) =>
-      helped && this.availableBytes() > 0 ? this.admitMetadata : Effect.sync(() => this.admitsMetadata()),
-    );
+    const self = this;
+    return Effect.gen(function* () {
+      let helped = (yield* self.relieve) && self.availableBytes() > 0;
+      // What came free may all be thought to be taken by nodes that are not written.
+      helped ||= yield* self.one.withPermits(1)(self.nodesWritten);
+      return helped ? yield* self.admitMetadata : self.admitsMetadata();
+    });
   });
 
   private gainMin(share: number): number {
