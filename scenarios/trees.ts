@@ -12,11 +12,10 @@ import { TREE_LIMITS } from "../engine/btree/tree.ts";
 import { type Fault, FaultPlan } from "../devices/sim/faults.ts";
 import { fixedTiming } from "../devices/sim/timing.ts";
 import { CRASHES, MAY_BE_FULL, type Medium, pool, STRICT, type Story, tiny } from "./pools.ts";
-import { fillPath, fillShare, isFull } from "./space.ts";
+import { fillShare, isFull } from "./space.ts";
 import type { Entropy } from "../harness/entropy.ts";
 
 const ATTRIBUTES = ["user.a", "user.b", "user.c"];
-const BUCKET_BYTES = 128 * 1024;
 /** So little memory that every leaf which is not in use is written and goes. */
 const SQUEEZED = { nodeCacheBytes: 0 };
 const SMALL = [10, 200];
@@ -345,78 +344,7 @@ const lopsidedLeaves: Story = {
   },
 };
 
-/** Gives all files of a full pool other times, over and over, which takes no space that one could be refused. */
-function touchAll(files: number, rounds: number): Program {
-  return ({ filesystem, note, random, pool }: Client) =>
-    Effect.gen(function* () {
-      const by = performer(filesystem, note);
-      for (let round = 0; round < rounds; round++) {
-        pool.limitMemory(random.pick([SQUEEZED, ROOMY]));
-        for (let file = 0; file < files; file++) {
-          const changes = { modified: { seconds: round, nanoseconds: file } };
-          yield* perform({ kind: "setattr", target: `/${random.below(files)}`, changes }, by);
-          if (random.chance(0.05)) yield* Effect.sleep(random.pick([1, 20]));
-        }
-        yield* perform({ kind: "syncfs" }, by);
-      }
-    });
-}
-
-/** Deletes what was filled, until all that is left is durable. */
-const settleFill: Program = ({ filesystem, note }: Client) =>
-  Effect.gen(function* () {
-    const by = performer(filesystem, note);
-    for (let count = FILLED_MAX; count >= 0; count--) {
-      if (!isFull(yield* perform({ kind: "syncfs" }, by))) return;
-      yield* perform({ kind: "unlink", path: fillPath(count) }, by);
-    }
-  });
-
-/** More files than a tiny pool holds of them. */
-const FILLED_MAX = 64;
-/** Behind the superblocks and the journal. */
-const FIRST_OF_POOL = 9;
-/** So many fewer buckets leave enough for whoever gives space back. */
-const LOST_MAX = 6;
-
-const lostBuckets: Story = {
-  name: "lost-buckets",
-  summary: "some buckets of a tiny full pool can never be written again while all its nodes change",
-  plan: (entropy: Entropy, medium: Medium): ScenarioPlan => {
-    const random = entropy.stream("lost buckets");
-    const base = pool(entropy, medium, 200);
-    const geometry = tiny(random, medium);
-    const bucketBytes = geometry.zones?.zoneBytes ?? BUCKET_BYTES;
-    const lose = (): Fault => {
-      const fromBytes = random.between(FIRST_OF_POOL, geometry.capacityBytes / bucketBytes - 1) * bucketBytes;
-      return { kind: "write-error", permanent: true, where: { fromBytes, toBytes: fromBytes + bucketBytes } };
-    };
-    const faults = new FaultPlan(random.u32(), Array.from({ length: random.between(2, LOST_MAX) }, lose));
-    const files = random.between(40, 120);
-    return {
-      ...base,
-      geometry,
-      disk: { timing: fixedTiming({ read: 0.1, write: 0.5, append: 0.5, flush: 0.5 }, 0.05), faults },
-      open: {
-        ...base.open,
-        commitIntervalMs: random.pick([0, 10]),
-        treeLimits: { fanMax: 5, leafRowsMax: 4, batchNodesMax: random.pick([1, 3, 64]) },
-      },
-      format: {
-        ...base.format,
-        ...(medium === "conventional" ? { bucketBytes: BUCKET_BYTES } : {}),
-        journalBuckets: 6,
-      },
-      // Data may be waiting to be written for which there were buckets.
-      tolerance: { ...MAY_BE_FULL, promisesFail: true },
-      clients: [inSequence(createAll(files), fillShare(0.8 + random.float() * 0.2), settleFill, touchAll(files, 8))],
-      crash: { ...CRASHES, statesMax: 12 },
-    };
-  },
-};
-
 export const treeStories: ReadonlyArray<Story> = [
-  lostBuckets,
   ebbingTrees,
   brimmingJournal,
   lastingCheckpoints,
