@@ -217,6 +217,27 @@ describe("leaf", () => {
     leaf.free();
   });
 
+  test("tells its own values from others, whatever stands behind their ends", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 1, maxLength: 20 }), fc.nat(), fc.nat(), (value, padding, place) => {
+        const leaf = new Leaf();
+        put(leaf, [1, 0, 0], value);
+        const ref = leaf.get(1, 0, 0);
+        const holds = (bytes: Uint8Array): boolean => {
+          const words = new Int32Array(1 + ((bytes.length + 3) >> 2)).fill(padding);
+          new Uint8Array(words.buffer, 4).set(bytes);
+          return leaf.holds(ref, words, 1, bytes.length);
+        };
+        expect(holds(value)).toBe(true);
+        expect(holds(value.subarray(1))).toBe(false);
+        const other = value.slice();
+        other[place % value.length]! ^= 1 << (place % 8);
+        expect(holds(other)).toBe(false);
+        leaf.free();
+      }),
+    );
+  });
+
   test("a leaf cannot be freed twice", () => {
     const leaf = new Leaf();
     leaf.free();

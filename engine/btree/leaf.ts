@@ -208,10 +208,11 @@ export class Leaf implements NodeRows {
   holds(ref: number, source: Int32Array, sourceWord: number, length: number): boolean {
     if (refLength(ref) !== length) return false;
     const word = this.wordOf(ref);
-    for (let k = wordsOfLength(length) - 1; k >= 0; k--) {
-      if (this.values[word + k] !== source[sourceWord + k]) return false;
-    }
-    return true;
+    const whole = length >> 2;
+    for (let k = 0; k < whole; k++) if (this.values[word + k] !== source[sourceWord + k]) return false;
+    // Behind the end of a value stands whatever was there before.
+    const bits = (length & 3) * 8;
+    return bits === 0 || (this.values[word + whole]! ^ source[sourceWord + whole]!) << (32 - bits) === 0;
   }
 
   private append(inode: number, offset: number, snapshot: number, length: number, words: number): number {

@@ -113,7 +113,7 @@ export const journalMutants: ReadonlyArray<Mutant> = [
     breaks: "a checkpoint with few buckets free leaves those as they are in which next to nothing is live",
     file: "engine/btree/node-writer.js",
     edits: [{ find: "if (buckets.scarce)", replace: "if (false)" }],
-    scenarios: ["begun-buckets"],
+    scenarios: ["heavy-lives"],
   },
   {
     id: "sparse-buckets-without-room",
