@@ -311,8 +311,10 @@ export function sealRecord(
   return checksum;
 }
 
-/** The checksum that a record sealed by us begins with. */
+/** The sequence in the header of a record that has been verified. */
 export const sequenceOfRecord = (data: Uint8Array): number => readU53(viewOf(data), RecordHeader.at.sequence);
+
+/** The checksum that a record sealed by us begins with. */
 export const checksumOfRecord = (data: Uint8Array): bigint => viewOf(data).getBigUint64(RecordHeader.at.checksum, true);
 
 /** Do the bytes at `at` begin like a record of ours? Says nothing about whether they are one. */
