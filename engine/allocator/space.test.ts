@@ -176,4 +176,15 @@ describe("metadata where little is available", () => {
     expect(Effect.runSync(scarce.space.admitMetadata)).toBe(false);
     expect(full.written() + scarce.written()).toBe(0);
   });
+
+  it("is looked for once by whoever waits for space, and not at all by whoever waits for a bucket", () => {
+    const state = { freeCount: 9, liveBytes: total - 100 * KIBIBYTE, dirtyNodeBytes: 120 * KIBIBYTE };
+    const { space, written } = fullSpace(state);
+    // No bucket comes free of it: a write point that took it for help would try for ever.
+    expect(Effect.runSync(space.relieveFor("data"))).toBe(false);
+    expect(written()).toBe(0);
+    expect(Effect.runSync(space.relieve)).toBe(true);
+    expect(Effect.runSync(space.relieve)).toBe(false);
+    expect(written()).toBe(1);
+  });
 });

@@ -122,9 +122,9 @@ export class Space {
     reached("metadata waited for space");
     const self = this;
     return Effect.gen(function* () {
-      let helped = (yield* self.relieve) && self.availableBytes() > 0;
+      const freed = (yield* self.freeBucket) && self.availableBytes() > 0;
       // What came free may all be thought to be taken by nodes that are not written.
-      helped ||= yield* self.one.withPermits(1)(self.nodesWritten);
+      const helped = freed || (yield* self.nodesWritten);
       return helped ? yield* self.admitMetadata : self.admitsMetadata();
     });
   });
@@ -133,16 +133,19 @@ export class Space {
     return Math.max(GAIN_BYTES_MIN, this.services.buckets.bucketUsableBytes * share);
   }
 
-  /** One round for somebody who waits: true if something came free. */
-  readonly relieve: Effect.Effect<boolean, PoolFailed> = Effect.suspend(() => {
-    const self = this;
-    const steps = Effect.gen(function* () {
-      if (yield* self.round(PRESSED_GAIN, new Set())) return true;
-      if (yield* self.sparseEmptied) return true;
-      return yield* self.nodesWritten;
-    });
-    return this.one.withPermits(1)(steps);
-  });
+  /** One round for somebody who waits for space: true if some came free, or turned out to be there. */
+  readonly relieve: Effect.Effect<boolean, PoolFailed> = Effect.suspend(() =>
+    Effect.flatMap(this.freeBucket, (freed) => (freed ? Effect.succeed(true) : this.nodesWritten)),
+  );
+
+  /** One round for somebody who waits for a bucket: true if one came free. */
+  private readonly freeBucket: Effect.Effect<boolean, PoolFailed> = Effect.suspend(() =>
+    this.one.withPermits(1)(
+      Effect.flatMap(this.round(PRESSED_GAIN, new Set()), (helped) =>
+        helped ? Effect.succeed(true) : this.sparseEmptied,
+      ),
+    ),
+  );
 
   /** Buckets of nodes none of which is worth a copy may be so together. */
   private readonly sparseEmptied: Effect.Effect<boolean, PoolFailed> = Effect.suspend(() => {
@@ -152,15 +155,19 @@ export class Space {
   });
 
   /** Nodes that are not written count for more than most of them take: once they are written it is known what there is. */
-  private readonly nodesWritten: Effect.Effect<boolean, PoolFailed> = Effect.suspend(() => {
-    const { buckets, writeNodes, dirtyNodeBytes } = this.services;
-    const before = this.availableBytes();
-    const enough = this.unpromisedBytes >= buckets.bucketUsableBytes * WORTH_WRITING;
-    const worth = enough && dirtyNodeBytes() >= GAIN_BYTES_MIN;
-    if (!worth || buckets.freeCount <= FREE_BUCKETS_KEPT_FROM_ADDITIONS) return Effect.succeed(false);
-    reached("nodes written to see what is available");
-    return Effect.map(writeNodes, () => this.availableBytes() > before);
-  });
+  private readonly nodesWritten: Effect.Effect<boolean, PoolFailed> = Effect.suspend(() =>
+    this.one.withPermits(1)(
+      Effect.suspend(() => {
+        const { buckets, writeNodes, dirtyNodeBytes } = this.services;
+        const before = this.availableBytes();
+        const enough = this.unpromisedBytes >= buckets.bucketUsableBytes * WORTH_WRITING;
+        const worth = enough && dirtyNodeBytes() >= GAIN_BYTES_MIN;
+        if (!worth || buckets.freeCount <= FREE_BUCKETS_KEPT_FROM_ADDITIONS) return Effect.succeed(false);
+        reached("nodes written to see what is available");
+        return Effect.map(writeNodes, () => this.availableBytes() > before);
+      }),
+    ),
+  );
 
   /** Runs work that compares rows of several tables: no bucket is emptied meanwhile, so none of them moves. */
   undisturbed<A, E>(work: Effect.Effect<A, E>): Effect.Effect<A, E> {
@@ -169,7 +176,7 @@ export class Space {
 
   /** What a write point does when its class gets no bucket. */
   relieveFor(writeClass: WriteClass): Effect.Effect<boolean, PoolFailed> {
-    if (writeClass === "data") return this.relieve;
+    if (writeClass === "data") return this.freeBucket;
     const { buckets, settle } = this.services;
     const before = buckets.freeCount;
     return Effect.map(settle, () => buckets.freeCount > before);

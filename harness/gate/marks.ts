@@ -197,8 +197,8 @@ export const RATES: Readonly<Record<string, number>> = {
   "incomplete generation of survivors ignored": 2,
   // Needs a death between an effect and its answer.
   "request answered without doing it again": 0.5,
-  // Needs a death between a change and its answer, and the last name to go before it is asked again.
   "replayed change found in its node": 100,
+  // Needs a death between a change and its answer, and the last name to go before it is asked again.
   "request answered for an inode that is gone": 0.003,
   "segment of survivors begun": 2,
   "segment of survivors dropped": 0.5,

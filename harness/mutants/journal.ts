@@ -140,7 +140,7 @@ export const journalMutants: ReadonlyArray<Mutant> = [
     id: "sparse-buckets-left-full",
     breaks: "a full pool whose nodes lie all over it refuses what there is room for",
     file: "engine/allocator/space.js",
-    edits: [{ find: "if (yield* self.sparseEmptied)", replace: "if (false)" }],
+    edits: [{ find: "helped ? Effect.succeed(true) : this.sparseEmptied", replace: "Effect.succeed(helped)" }],
     scenarios: ["heavy-lives"],
   },
   {
