@@ -1,4 +1,10 @@
-/** Tests lie beside the code; real devices and mounts are slow, so that no test has less than half a minute. */
+/**
+ * Tests lie beside the code; real devices and mounts are slow, so that no test has less than half a minute.
+ *
+ * Every file has a process of its own, and not a thread: a thread that ends closes descriptors of files by number, also
+ * those that the kernel's reader has handed to libuv, and these numbers may be another thread's by then.
+ */
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
@@ -7,6 +13,7 @@ export default defineConfig({
     setupFiles: ["./harness/noasync.ts"],
     testTimeout: 30_000,
     hookTimeout: 30_000,
-    pool: "threads",
+    pool: "forks",
+    maxWorkers: availableParallelism(),
   },
 });

@@ -10,6 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { expect } from "vitest";
 import { findSupervisor } from "./find-supervisor.ts";
 import { mountAt } from "./mount-point.ts";
 
@@ -74,6 +75,13 @@ export function run(program: string, args: ReadonlyArray<string>, options: RunOp
       settle({ status, output, errors });
     });
   });
+}
+
+/** The program ended with this status, printed nothing, and said one line that matches. */
+export function expectRefused({ status, output, errors }: Outcome, expected: number, line: RegExp): void {
+  expect({ status, output }).toEqual({ status: expected, output: "" });
+  expect(errors).toMatch(/^varve: [^\n]+\n$/);
+  expect(errors).toMatch(line);
 }
 
 /** Runs a shell script that stops at the first failure; rejects with what it said. Returns what it printed. */

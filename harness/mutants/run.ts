@@ -39,7 +39,10 @@ const ERRORS_KEPT = 4000;
 /** The root of the build that this file is part of. */
 const buildRoot = (): string => join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 
-/** A copy of the build with the mutant's edit. */
+/** What is beside code: for compilers and debuggers. */
+const DESCRIPTIONS = /\.(?:d\.ts|map)$/u;
+
+/** A copy of the build, as far as it runs, with the mutant's edit. */
 export function buildMutant(mutant: Mutant, root = buildRoot()): string {
   const path = join(root, mutant.file);
   const mutated = applyEdits(readFileSync(path, "utf8"), mutant);
@@ -49,7 +52,7 @@ export function buildMutant(mutant: Mutant, root = buildRoot()): string {
   );
   if (packages === undefined) throw new Error("the packages that the build needs are not where they should be");
   const folder = mkdtempSync(join(tmpdir(), `varve-mutant-${mutant.id}-`));
-  cpSync(root, join(folder, "dist"), { recursive: true });
+  cpSync(root, join(folder, "dist"), { recursive: true, filter: (file) => !DESCRIPTIONS.test(file) });
   cpSync(join(packageRoot, "package.json"), join(folder, "package.json"));
   symlinkSync(packages, join(folder, "node_modules"));
   writeFileSync(join(folder, "dist", mutant.file), mutated);
