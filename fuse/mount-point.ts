@@ -5,7 +5,7 @@
  * left to the system's own programs, which know about privileges.
  */
 import { execFile } from "node:child_process";
-import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync, statfsSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 
 /** Type of our mounts in `/proc/mounts`. */
@@ -63,6 +63,8 @@ export class MountPointError {
 export function inspectMountPoint(directory: string): "ready" | "stale" | MountPointError {
   const there = mountAt(directory);
   try {
+    // Of a directory's attributes the kernel may know enough to answer by itself, of the filesystem's numbers it never does.
+    if (there?.type === MOUNT_TYPE) statfsSync(directory);
     if (!statSync(directory).isDirectory()) return new MountPointError(`${directory} is not a directory`);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
