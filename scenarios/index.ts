@@ -8,6 +8,7 @@ import { deviceStories } from "./devices.ts";
 import { crowdStories } from "./crowds.ts";
 import { extentStories } from "./extents.ts";
 import { faultStories } from "./faults.ts";
+import { fullStories } from "./full.ts";
 import { generalStories } from "./general.ts";
 import { hostileStories } from "./hostile.ts";
 import { journalDamageStories } from "./journal-damage.ts";
@@ -28,6 +29,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
     ...spaceStories,
     ...extentStories,
     ...lifeStories,
+    ...fullStories,
     ...upgradeStories,
     ...faultStories,
     ...deviceStories,

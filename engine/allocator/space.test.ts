@@ -45,6 +45,7 @@ function spaceWithVictim(): {
     copyBytes: () => () => 0,
     commits: () => commits,
     dirtyNodeBytes: () => 0,
+    supersededNodeBytes: () => 0,
   });
   const change = (count: number): void => {
     commits += count;
@@ -80,6 +81,7 @@ function spaceOfNodes(copyBytes: ReadonlyArray<number>): { readonly space: Space
         copyBytes[bucket]!,
     commits: () => 0,
     dirtyNodeBytes: () => 0,
+    supersededNodeBytes: () => 0,
   });
   return { space, copied };
 }
@@ -124,8 +126,15 @@ describe("space", () => {
 });
 
 /** A space of 100 buckets of 64 KiB with so many free ones, of which so much is live, and nodes that wait to be written. */
-function fullSpace(state: { freeCount: number; liveBytes: number; dirtyNodeBytes: number }) {
+function fullSpace(state: {
+  commits?: number;
+  freeCount: number;
+  liveBytes: number;
+  dirtyNodeBytes: number;
+  supersededNodeBytes?: number;
+}) {
   let written = 0;
+  let rounds = 0;
   const bucketUsableBytes = 64 * KIBIBYTE;
   const capacityBytes = 100 * bucketUsableBytes;
   const buckets = {
@@ -143,18 +152,19 @@ function fullSpace(state: { freeCount: number; liveBytes: number; dirtyNodeBytes
     buckets: buckets as unknown as Buckets,
     settle: Effect.void,
     collect: () => Effect.succeed(0),
-    emptySparse: Effect.void,
+    emptySparse: Effect.sync(() => void rounds++),
     writeNodes: Effect.sync(() => {
       written++;
       // They take less than they were thought to.
-      state.liveBytes += state.dirtyNodeBytes / 4;
+      state.liveBytes += state.dirtyNodeBytes / 4 - (state.supersededNodeBytes ?? 0);
       state.dirtyNodeBytes = 0;
     }),
     copyBytes: () => () => 0,
-    commits: () => 0,
+    commits: () => state.commits ?? 0,
     dirtyNodeBytes: () => state.dirtyNodeBytes,
+    supersededNodeBytes: () => state.supersededNodeBytes ?? 0,
   });
-  return { space, written: () => written };
+  return { space, written: () => written, rounds: () => rounds };
 }
 
 describe("metadata where little is available", () => {
@@ -169,12 +179,30 @@ describe("metadata where little is available", () => {
     expect(space.availableBytes()).toBe(70 * KIBIBYTE);
   });
 
+  it("is admitted once nodes are written whose old records hold what was deleted", () => {
+    const deleted = { dirtyNodeBytes: 120 * KIBIBYTE, supersededNodeBytes: 90 * KIBIBYTE };
+    const { space } = fullSpace({ freeCount: 9, liveBytes: total - KIBIBYTE, ...deleted });
+    expect(Effect.runSync(space.admitMetadata)).toBe(true);
+    expect(space.availableBytes()).toBe(61 * KIBIBYTE);
+  });
+
   it("is refused without a node written where that would not help", () => {
     const full = fullSpace({ freeCount: 9, liveBytes: total - 15 * KIBIBYTE, dirtyNodeBytes: 120 * KIBIBYTE });
     expect(Effect.runSync(full.space.admitMetadata)).toBe(false);
     const scarce = fullSpace({ freeCount: 3, liveBytes: total - 100 * KIBIBYTE, dirtyNodeBytes: 120 * KIBIBYTE });
     expect(Effect.runSync(scarce.space.admitMetadata)).toBe(false);
     expect(full.written() + scarce.written()).toBe(0);
+  });
+
+  it("is refused at once until others have changed something", () => {
+    const state = { commits: 5, freeCount: 9, liveBytes: total, dirtyNodeBytes: 0 };
+    const { space, rounds } = fullSpace(state);
+    const admitted = (): boolean => Effect.runSync(space.admitMetadata);
+    expect([admitted(), admitted(), admitted(), rounds()]).toEqual([false, false, false, 1]);
+    state.commits++;
+    expect([admitted(), rounds()]).toEqual([false, 2]);
+    state.liveBytes -= 100 * KIBIBYTE;
+    expect([admitted(), rounds()]).toEqual([true, 2]);
   });
 
   it("is looked for once by whoever waits for space, and not at all by whoever waits for a bucket", () => {

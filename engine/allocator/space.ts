@@ -30,6 +30,8 @@ const BACKGROUND_GAIN = 1 / 4;
  */
 const PRESSED_GAIN = 1 / 64;
 const GAIN_BYTES_MIN = 8 * 1024;
+/** Rounds in which each brought something, and not enough: to copy costs space as well. */
+const ADMISSION_TRIES_MAX = 8;
 /** Nodes are written to see what is available where that may be so much of a bucket. */
 const WORTH_WRITING = 1 / 4;
 /** Collection starts in the background below so many free buckets, or this share of all. */
@@ -56,6 +58,8 @@ export interface SpaceServices {
   readonly commits: () => number;
   /** Bytes that unwritten nodes will take. */
   readonly dirtyNodeBytes: () => number;
+  /** Bytes that come free when these nodes are written: what was deleted of them is still in their records. */
+  readonly supersededNodeBytes: () => number;
 }
 
 export class Space {
@@ -70,6 +74,8 @@ export class Space {
   /** Buckets that were copied in the background since others had committed so often. */
   private readonly copiedLately: Set<number> = new Set();
   private othersThen = 0;
+  /** Commits of others before what was last tried in vain for metadata. */
+  private othersWhenRefused = -1;
 
   constructor(services: SpaceServices) {
     this.services = services;
@@ -113,21 +119,42 @@ export class Space {
 
   /** What is added to the metadata leaves room for writing what is deleted. */
   admitsMetadata(): boolean {
-    return this.availableBytes() > 0 && this.services.buckets.freeCount > FREE_BUCKETS_KEPT_FROM_ADDITIONS;
+    return this.availableBytes() > 0 && !this.bucketsKept;
   }
 
-  /** Frees what can be freed until metadata is admitted; false if it is not in the end. */
+  /** The few buckets that are free are kept for what is deleted. */
+  private get bucketsKept(): boolean {
+    return this.services.buckets.freeCount <= FREE_BUCKETS_KEPT_FROM_ADDITIONS;
+  }
+
+  /**
+   * Frees what can be freed until metadata is admitted; false if it is not in the end. What was refused is refused again at
+   * once until others have changed something.
+   */
   readonly admitMetadata: Effect.Effect<boolean, PoolFailed> = Effect.suspend(() => {
     if (this.admitsMetadata()) return Effect.succeed(true);
+    if (this.commitsOfOthers === this.othersWhenRefused) return Effect.succeed(false);
     reached("metadata waited for space");
     const self = this;
     return Effect.gen(function* () {
-      const freed = (yield* self.freeBucket) && self.availableBytes() > 0;
-      // What came free may all be thought to be taken by nodes that are not written.
-      const helped = freed || (yield* self.nodesWritten);
-      return helped ? yield* self.admitMetadata : self.admitsMetadata();
+      let others = -1;
+      for (let tries = 0; tries < ADMISSION_TRIES_MAX && !self.admitsMetadata(); tries++) {
+        others = self.commitsOfOthers;
+        const kept = self.bucketsKept;
+        const helped = kept ? yield* self.freeBucket : yield* self.relieve;
+        // Where there are buckets now, nodes that are not written may be thought to take all that is in them.
+        if (!helped && self.bucketsKept === kept) break;
+      }
+      const admitted = self.admitsMetadata();
+      if (!admitted) self.othersWhenRefused = others;
+      return admitted;
     });
   });
+
+  /** Commits so far but for those of the collector. */
+  private get commitsOfOthers(): number {
+    return this.services.commits() - this.ownCommits;
+  }
 
   private gainMin(share: number): number {
     return Math.max(GAIN_BYTES_MIN, this.services.buckets.bucketUsableBytes * share);
@@ -135,7 +162,10 @@ export class Space {
 
   /** One round for somebody who waits for space: true if some came free, or turned out to be there. */
   readonly relieve: Effect.Effect<boolean, PoolFailed> = Effect.suspend(() =>
-    Effect.flatMap(this.freeBucket, (freed) => (freed ? Effect.succeed(true) : this.nodesWritten)),
+    Effect.flatMap(this.nodesWritten, (found) => {
+      if (found) return Effect.succeed(true);
+      return Effect.map(this.freeBucket, (freed) => freed && this.unpromisedBytes > 0);
+    }),
   );
 
   /** One round for somebody who waits for a bucket: true if one came free. */
@@ -158,11 +188,12 @@ export class Space {
   private readonly nodesWritten: Effect.Effect<boolean, PoolFailed> = Effect.suspend(() =>
     this.one.withPermits(1)(
       Effect.suspend(() => {
-        const { buckets, writeNodes, dirtyNodeBytes } = this.services;
+        const { buckets, writeNodes, dirtyNodeBytes, supersededNodeBytes } = this.services;
         const before = this.availableBytes();
-        const enough = this.unpromisedBytes >= buckets.bucketUsableBytes * WORTH_WRITING;
+        const unpromisedAtMost = this.unpromisedBytes + supersededNodeBytes();
+        const enough = unpromisedAtMost >= buckets.bucketUsableBytes * WORTH_WRITING;
         const worth = enough && dirtyNodeBytes() >= GAIN_BYTES_MIN;
-        if (!worth || buckets.freeCount <= FREE_BUCKETS_KEPT_FROM_ADDITIONS) return Effect.succeed(false);
+        if (!worth || this.bucketsKept) return Effect.succeed(false);
         reached("nodes written to see what is available");
         return Effect.map(writeNodes, () => this.availableBytes() > before);
       }),
@@ -193,7 +224,7 @@ export class Space {
    * since a part of it cannot be read, is not read again for every commit.
    */
   private readonly backgroundRound: Effect.Effect<boolean, PoolFailed> = Effect.suspend(() => {
-    const others = this.services.commits() - this.ownCommits;
+    const others = this.commitsOfOthers;
     if (others - this.othersThen >= COMMITS_BETWEEN_COPIES) {
       this.othersThen = others;
       this.copiedLately.clear();

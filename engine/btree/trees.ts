@@ -7,7 +7,7 @@
 import type { EntryRoot } from "../format/journal-entry.ts";
 import { TABLE_COUNT } from "../format/tables.ts";
 import { reached } from "../marks.ts";
-import { DirtyList, type Node } from "./node.ts";
+import { DirtyList, type Node, recordsOf } from "./node.ts";
 import { type Residency, Tree, type TreeLimits } from "./tree.ts";
 
 /** Nodes that are written at once. */
@@ -39,6 +39,13 @@ export class Trees implements Residency {
       all.push(new Tree(table, root, this.dirty, this, limits));
     }
     this.all = all;
+  }
+
+  /** Bytes of the records that unwritten nodes still have, which come free when these are written. */
+  get supersededBytes(): number {
+    let bytes = 0;
+    for (const node of this.dirty) for (const { lengthBytes } of recordsOf(node)) bytes += lengthBytes;
+    return bytes;
   }
 
   tree(table: number): Tree {

@@ -280,6 +280,7 @@ function wire(
     writeNodes: Effect.suspend(() => unlessFull(writer.flushAll, undefined)),
     commits: () => btree.commits,
     dirtyNodeBytes: () => trees.dirty.count * DIRTY_NODE_BYTES,
+    supersededNodeBytes: () => trees.supersededBytes,
   });
   const relieve = space.relieveFor.bind(space);
   const nodePoint = new WritePoint(supervisor, io, buckets, "btree", relieve);
