@@ -3,6 +3,8 @@
  */
 import * as Effect from "effect/Effect";
 import type * as Scope from "effect/Scope";
+import { TREE_LIMITS } from "../engine/btree/tree.ts";
+import { XATTR_VALUE_BYTES_MAX } from "../engine/fs/types.ts";
 import type { Pool } from "../engine/pool/pool.ts";
 import type { Entropy } from "../harness/entropy.ts";
 import type { Epilogue, ScenarioPlan } from "../harness/scenario.ts";
@@ -13,20 +15,28 @@ import { fillShare } from "./space.ts";
 /** More than a tiny pool has room for. */
 const FILES_MAX = 2500;
 const LIVES_MAX = 5;
-const VALUE_BYTES = { least: 300, most: 1900 };
+const VALUE_BYTES_LEAST = 300;
 const DATA_BYTES = 64 * 1024;
 
 const pathOf = (file: number): string => `/full-${file}`;
 
+/** What was refused, and what could not be used of the buckets that were full then: nobody knows of that later. */
+interface Refusal {
+  readonly path: string;
+  readonly wasteBytes: number;
+}
+
 /** Files with long values in a pool that is opened and ends again and again. */
 class FullPool {
   private readonly context: Epilogue;
+  private readonly valueBytesMost: number;
   /** The bytes of each file's value. */
   private readonly present: Map<string, number> = new Map();
   private made = 0;
 
-  constructor(context: Epilogue) {
+  constructor(context: Epilogue, valueBytesMost: number) {
     this.context = context;
+    this.valueBytesMost = valueBytesMost;
   }
 
   /** Performs an operation that may be refused for want of space, but for nothing else; true if it was. */
@@ -64,15 +74,20 @@ class FullPool {
   private fillUp(by: Performer): Effect.Effect<string | undefined> {
     const self = this;
     const { random } = this.context;
+    const dataShare = random.pick([0, 0.02, 0.2]);
     return Effect.gen(function* () {
       while (self.made < FILES_MAX) {
         const { path, refused } = yield* self.make(by);
         if (refused) return path;
-        const lengthBytes = random.between(VALUE_BYTES.least, VALUE_BYTES.most);
+        const lengthBytes = random.between(VALUE_BYTES_LEAST, self.valueBytesMost);
         const pattern: Pattern = { tag: self.made, lengthBytes, texture: "noise" };
         const value = { kind: "setxattr", target: path, name: "user.long", pattern, mode: "set" } as const;
         if (yield* self.isRefused(value, by)) return path;
         self.present.set(path, lengthBytes);
+        if (random.chance(dataShare)) {
+          const data: Pattern = { tag: self.made, lengthBytes: random.between(1, DATA_BYTES), texture: "noise" };
+          if (yield* self.isRefused({ kind: "append", target: path, pattern: data }, by)) return path;
+        }
         yield* self.pause;
       }
       return undefined;
@@ -99,9 +114,9 @@ class FullPool {
   /** Writes as much data as is said to be available, but for two buckets, and syncs it. */
   private writeAvailable({ filesystem, superblock }: Pool, by: Performer): Effect.Effect<void, unknown> {
     const self = this;
-    const { fail } = this.context;
+    const { fail, random } = this.context;
     return Effect.gen(function* () {
-      yield* self.must({ kind: "syncfs" }, by);
+      if (random.chance(0.5)) yield* self.must({ kind: "syncfs" }, by);
       const { availableBytes } = yield* filesystem.statfs;
       if (availableBytes < 3 * superblock.bucketBytes) return;
       const { path, refused } = yield* self.make(by);
@@ -117,7 +132,7 @@ class FullPool {
   }
 
   /** One opening: what it refused, if the pool was closed and not killed behind that. */
-  get life(): Effect.Effect<string | undefined, unknown, Scope.Scope> {
+  get life(): Effect.Effect<Refusal | undefined, unknown, Scope.Scope> {
     const self = this;
     const { random, open, fail } = this.context;
     return Effect.gen(function* () {
@@ -135,8 +150,9 @@ class FullPool {
         refused = again.refused ? again.path : undefined;
       }
       if (random.chance(0.5)) {
+        const { wasteBytes } = opened.runtime.buckets;
         yield* opened.close;
-        return refused;
+        return refused === undefined ? undefined : { path: refused, wasteBytes };
       }
       yield* self.must({ kind: "syncfs" }, by);
       return undefined;
@@ -144,21 +160,21 @@ class FullPool {
   }
 
   /** What was refused does not fit, now that it is known what everything takes. */
-  isFull(refused: string): Effect.Effect<void, unknown, Scope.Scope> {
+  isFull({ path, wasteBytes }: Refusal): Effect.Effect<void, unknown, Scope.Scope> {
     const { open, fail } = this.context;
     return Effect.gen(function* () {
       const { filesystem, superblock } = yield* open();
       const { availableBytes } = yield* filesystem.statfs;
-      if (availableBytes > superblock.bucketBytes) {
-        return yield* fail(`${refused} was refused for want of space, and ${availableBytes} bytes are available`);
+      if (availableBytes > superblock.bucketBytes + wasteBytes) {
+        return yield* fail(`${path} was refused for want of space, and ${availableBytes} bytes are available`);
       }
     });
   }
 }
 
-function refuseForWant(context: Epilogue): Effect.Effect<void, unknown> {
+function refuseForWant(context: Epilogue, valueBytesMost: number): Effect.Effect<void, unknown> {
   const { random, open, fail } = context;
-  const full = new FullPool(context);
+  const full = new FullPool(context, valueBytesMost);
   return Effect.gen(function* () {
     for (let lives = random.between(1, LIVES_MAX); lives > 0; lives--) {
       const refused = yield* Effect.scoped(full.life);
@@ -179,9 +195,10 @@ const trulyFull: Story = {
     const base = pool(entropy, medium, FILES_MAX);
     const treeLimits = {
       fanMax: random.pick([5, 16]),
-      leafRowsMax: random.pick([4, 12]),
+      leafRowsMax: random.pick([4, 12, TREE_LIMITS.leafRowsMax]),
       batchNodesMax: random.pick([1, 3, 64]),
     };
+    const valueBytesMost = random.pick([1900, 1900, 20_000, XATTR_VALUE_BYTES_MAX]);
     return {
       ...base,
       geometry: tiny(random, medium),
@@ -189,7 +206,7 @@ const trulyFull: Story = {
       open: { ...base.open, nodeCacheBytes: random.pick([0, 64 * 1024 * 1024]), treeLimits },
       tolerance: MAY_BE_FULL,
       clients: [fillShare(0.5 + random.float() * 0.5)],
-      epilogue: refuseForWant,
+      epilogue: (context) => refuseForWant(context, valueBytesMost),
       crash: { ...CRASHES, statesMax: 2, pointShare: 0.2 },
     };
   },

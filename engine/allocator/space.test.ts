@@ -45,7 +45,9 @@ function spaceWithVictim(): {
     copyBytes: () => () => 0,
     commits: () => commits,
     dirtyNodeBytes: () => 0,
+    dirtyNodeBytesMost: () => 0,
     supersededNodeBytes: () => 0,
+    nodesLeave: () => true,
   });
   const change = (count: number): void => {
     commits += count;
@@ -81,7 +83,9 @@ function spaceOfNodes(copyBytes: ReadonlyArray<number>): { readonly space: Space
         copyBytes[bucket]!,
     commits: () => 0,
     dirtyNodeBytes: () => 0,
+    dirtyNodeBytesMost: () => 0,
     supersededNodeBytes: () => 0,
+    nodesLeave: () => true,
   });
   return { space, copied };
 }
@@ -132,6 +136,8 @@ function fullSpace(state: {
   liveBytes: number;
   dirtyNodeBytes: number;
   supersededNodeBytes?: number;
+  /** Buckets that nodes which wait to be written leave. */
+  leftByNodes?: number;
 }) {
   let written = 0;
   let rounds = 0;
@@ -158,11 +164,14 @@ function fullSpace(state: {
       // They take less than they were thought to.
       state.liveBytes += state.dirtyNodeBytes / 4 - (state.supersededNodeBytes ?? 0);
       state.dirtyNodeBytes = 0;
+      delete state.leftByNodes;
     }),
     copyBytes: () => () => 0,
     commits: () => state.commits ?? 0,
     dirtyNodeBytes: () => state.dirtyNodeBytes,
+    dirtyNodeBytesMost: () => state.dirtyNodeBytes,
     supersededNodeBytes: () => state.supersededNodeBytes ?? 0,
+    nodesLeave: (count) => (state.leftByNodes ?? state.freeCount) >= count,
   });
   return { space, written: () => written, rounds: () => rounds };
 }
@@ -184,6 +193,23 @@ describe("metadata where little is available", () => {
     const { space } = fullSpace({ freeCount: 9, liveBytes: total - KIBIBYTE, ...deleted });
     expect(Effect.runSync(space.admitMetadata)).toBe(true);
     expect(space.availableBytes()).toBe(61 * KIBIBYTE);
+  });
+
+  it("is admitted once nodes are written that would take the last buckets", () => {
+    const state = { freeCount: 9, liveBytes: 0, dirtyNodeBytes: 8, leftByNodes: 2 };
+    const { space, written } = fullSpace(state);
+    expect([space.admitsMetadata(), Effect.runSync(space.admitMetadata), written()]).toEqual([false, true, 1]);
+    expect([space.admitsMetadata(), Effect.runSync(space.admitMetadata), written()]).toEqual([true, true, 1]);
+  });
+
+  it("is written before others take the bucket that it needs", () => {
+    for (const leftByNodes of [0, 1, 2]) {
+      const { space, written } = fullSpace({ freeCount: 9, liveBytes: 0, dirtyNodeBytes: 8, leftByNodes });
+      Effect.runSync(space.makeWay("btree"));
+      expect(written()).toBe(0);
+      Effect.runSync(space.makeWay("data"));
+      expect(written()).toBe(leftByNodes < 2 ? 1 : 0);
+    }
   });
 
   it("is refused without a node written where that would not help", () => {

@@ -21,6 +21,7 @@ import {
   RESERVE_BUCKETS,
   type WriteClass,
 } from "./buckets.ts";
+import type { Relief } from "./write-point.ts";
 
 /** A bucket is worth copying in the background when at least this share of it is dead. */
 const BACKGROUND_GAIN = 1 / 4;
@@ -34,6 +35,8 @@ const GAIN_BYTES_MIN = 8 * 1024;
 const ADMISSION_TRIES_MAX = 8;
 /** Nodes are written to see what is available where that may be so much of a bucket. */
 const WORTH_WRITING = 1 / 4;
+/** Others take a bucket when nodes that are not written leave so many free. */
+const BUCKETS_LEFT_BY_NODES = 2;
 /** Collection starts in the background below so many free buckets, or this share of all. */
 const FREE_BUCKETS_LOW = 6;
 const FREE_SHARE_LOW = 1 / 16;
@@ -56,13 +59,16 @@ export interface SpaceServices {
   readonly copyBytes: () => (at: BucketAddress) => number;
   /** Commits so far, of whoever. */
   readonly commits: () => number;
-  /** Bytes that unwritten nodes will take. */
+  /** Bytes that more is taken once all nodes are written; and what that is at most, which takes no time to say. */
   readonly dirtyNodeBytes: () => number;
+  readonly dirtyNodeBytesMost: () => number;
   /** Bytes that come free when these nodes are written: what was deleted of them is still in their records. */
   readonly supersededNodeBytes: () => number;
+  /** Are so many buckets left free, were all nodes written now? */
+  readonly nodesLeave: (bucketCount: number) => boolean;
 }
 
-export class Space {
+export class Space implements Relief {
   collections = 0;
   private readonly services: SpaceServices;
   private reservedBytes = 0;
@@ -102,8 +108,13 @@ export class Space {
     return Math.max(0, this.unpromisedBytes - this.services.dirtyNodeBytes());
   }
 
+  /** Are so many bytes available? */
+  private has(bytes: number): boolean {
+    return this.unpromisedBytes - this.services.dirtyNodeBytesMost() >= bytes || this.availableBytes() >= bytes;
+  }
+
   reserve(bytes: number): boolean {
-    if (this.availableBytes() < bytes) return false;
+    if (!this.has(bytes)) return false;
     this.reservedBytes += bytes;
     return true;
   }
@@ -119,12 +130,17 @@ export class Space {
 
   /** What is added to the metadata leaves room for writing what is deleted. */
   admitsMetadata(): boolean {
-    return this.availableBytes() > 0 && !this.bucketsKept;
+    return this.has(1) && this.nodesFit;
   }
 
   /** The few buckets that are free are kept for what is deleted. */
   private get bucketsKept(): boolean {
     return this.services.buckets.freeCount <= FREE_BUCKETS_KEPT_FROM_ADDITIONS;
+  }
+
+  /** More than these are left once all nodes are written. */
+  private get nodesFit(): boolean {
+    return this.services.nodesLeave(FREE_BUCKETS_KEPT_FROM_ADDITIONS + 1);
   }
 
   /**
@@ -190,12 +206,13 @@ export class Space {
       Effect.suspend(() => {
         const { buckets, writeNodes, dirtyNodeBytes, supersededNodeBytes } = this.services;
         const before = this.availableBytes();
+        const fitted = this.nodesFit;
         const unpromisedAtMost = this.unpromisedBytes + supersededNodeBytes();
         const enough = unpromisedAtMost >= buckets.bucketUsableBytes * WORTH_WRITING;
         const worth = enough && dirtyNodeBytes() >= GAIN_BYTES_MIN;
-        if (!worth || this.bucketsKept) return Effect.succeed(false);
-        reached("nodes written to see what is available");
-        return Effect.map(writeNodes, () => this.availableBytes() > before);
+        if ((!worth && fitted) || this.bucketsKept) return Effect.succeed(false);
+        reached(fitted ? "nodes written to see what is available" : "nodes written before more is added to them");
+        return Effect.map(writeNodes, () => this.availableBytes() > before || (!fitted && this.nodesFit));
       }),
     ),
   );
@@ -203,6 +220,14 @@ export class Space {
   /** Runs work that compares rows of several tables: no bucket is emptied meanwhile, so none of them moves. */
   undisturbed<A, E>(work: Effect.Effect<A, E>): Effect.Effect<A, E> {
     return this.one.withPermits(1)(work);
+  }
+
+  /** Nodes take their room before others do: written later, they may find none. */
+  makeWay(writeClass: WriteClass): Effect.Effect<void, PoolFailed> {
+    const { nodesLeave, writeNodes } = this.services;
+    if (writeClass === "btree" || nodesLeave(BUCKETS_LEFT_BY_NODES)) return Effect.void;
+    reached("nodes written before others take their room");
+    return writeNodes;
   }
 
   /** What a write point does when its class gets no bucket. */

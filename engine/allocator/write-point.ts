@@ -9,6 +9,7 @@
  */
 import * as Cause from "effect/Cause";
 import * as Effect from "effect/Effect";
+import * as Exit from "effect/Exit";
 import type { DeviceError } from "../../devices/device.ts";
 import { Actor, type Pending, type PoolFailed, type Supervisor } from "../actor.ts";
 import type { BucketIo } from "../device/bucket-io.ts";
@@ -33,10 +34,24 @@ export class NoSpaceLeft {
 
 export type AppendError = NoSpaceLeft | DeviceError;
 
+/** What a write point needs of others to get a bucket. */
+export interface Relief {
+  /** What comes first when it is about to take one. */
+  readonly makeWay: (writeClass: WriteClass) => Effect.Effect<void, PoolFailed>;
+  /** Tries to get one free; false when nothing more can be freed. */
+  readonly relieveFor: (writeClass: WriteClass) => Effect.Effect<boolean, PoolFailed>;
+}
+
 interface Request {
   readonly pieces: ReadonlyArray<Uint8Array>;
   readonly bytes: number;
   readonly pending: Pending<ReadonlyArray<Placement>, AppendError>;
+}
+
+/** What was written of a batch, and why the rest was not. */
+interface Written {
+  readonly placements: ReadonlyArray<Placement>;
+  readonly failure: Cause.Cause<AppendError | PoolFailed> | undefined;
 }
 
 interface Segment {
@@ -61,22 +76,15 @@ export class WritePoint {
   private readonly buckets: Buckets;
   /** What the batch that is being written is gathered in, by device. */
   private readonly buffers: Array<Uint8Array | undefined> = [];
-  /** Tries to get a bucket free; false when nothing more can be freed. */
-  private readonly relieve: (writeClass: WriteClass) => Effect.Effect<boolean, PoolFailed>;
+  private readonly relief: Relief;
 
-  constructor(
-    supervisor: Supervisor,
-    io: BucketIo,
-    buckets: Buckets,
-    writeClass: WriteClass,
-    relieve: (writeClass: WriteClass) => Effect.Effect<boolean, PoolFailed>,
-  ) {
+  constructor(supervisor: Supervisor, io: BucketIo, buckets: Buckets, writeClass: WriteClass, relief: Relief) {
     this.supervisor = supervisor;
     this.io = io;
     this.buckets = buckets;
     this.writeClass = writeClass;
     this.pressed = writeClass === "data";
-    this.relieve = relieve;
+    this.relief = relief;
     this.actor = new Actor(supervisor, `${writeClass} write point`, (request) => this.accept(request));
   }
 
@@ -120,15 +128,20 @@ export class WritePoint {
       while (self.queue.length > 0) {
         const batch = self.takeBatch();
         const pieces = batch.flatMap((request) => request.pieces);
-        const result = yield* Effect.exit(self.writeBatch(pieces, 1));
+        const { placements, failure } = yield* self.writeBatch(pieces);
         // Replies run inline and may append again: by then it must be settled whether this pump goes on.
         const last = self.queue.length === 0;
         if (last) self.pumping = false;
         let from = 0;
         for (const { pieces: own, pending } of batch) {
-          if (result._tag === "Failure") pending.settle(result);
-          else pending.succeed(result.value.slice(from, from + own.length));
+          const placed = placements.slice(from, from + own.length);
           from += own.length;
+          if (placed.length === own.length) {
+            pending.succeed(placed);
+            continue;
+          }
+          self.release(placed);
+          pending.settle(Exit.failCause(failure!));
         }
         if (last) return;
       }
@@ -136,69 +149,61 @@ export class WritePoint {
     });
   }
 
-  private writeBatch(
-    pieces: ReadonlyArray<Uint8Array>,
-    tries: number,
-  ): Effect.Effect<ReadonlyArray<Placement>, AppendError | PoolFailed> {
+  /** Writes the pieces, which are then held; if that fails, so many of them as were written before. */
+  private writeBatch(pieces: ReadonlyArray<Uint8Array>): Effect.Effect<Written> {
     const self = this;
+    const placements: Array<Placement> = [];
     return Effect.gen(function* () {
-      const placements: Array<Placement> = [];
-      let next = 0;
-      while (next < pieces.length) {
-        const first = next;
-        yield* self.openBucketFor(pieces[next]!.length);
-        const { segment, taken } = self.fill(pieces, next, placements);
-        next += taken;
+      for (let tries = 1; placements.length < pieces.length;) {
+        yield* self.openBucketFor(pieces[placements.length]!.length);
+        const { segment, segmentPlacements } = self.fill(pieces, placements.length);
         const written = yield* Effect.exit(self.io.write(segment.bucket.device, segment.addressBytes, segment.bytes));
         if (written._tag === "Success") {
+          placements.push(...segmentPlacements);
           self.batches++;
           self.bytesWritten += segment.bytes.length;
           continue;
         }
         const before = segment.addressBytes - self.io.member(segment.bucket.device).layout.start(segment.bucket.bucket);
-        yield* self.dropBucket(segment.bucket, before, written.cause);
-        for (const placement of placements.splice(first)) self.unhold(placement, 0);
-        if (tries >= WRITE_TRIES_MAX) {
-          for (const placement of placements) self.unhold(placement, 0);
-          return yield* Effect.failCause(written.cause);
-        }
+        yield* Effect.ensuring(
+          self.dropBucket(segment.bucket, before, written.cause),
+          Effect.sync(() => self.release(segmentPlacements)),
+        );
+        if (tries++ >= WRITE_TRIES_MAX) return yield* Effect.failCause(written.cause);
         reached("bucket retired after a write error");
-        const rest = yield* self.writeBatch(pieces.slice(first), tries + 1);
-        return [...placements, ...rest];
       }
-      return placements;
-    });
+    }).pipe(
+      Effect.exit,
+      Effect.map((exit) => ({ placements, failure: exit._tag === "Failure" ? exit.cause : undefined })),
+    );
   }
 
-  /** Packs as many of the pieces as fit into the open bucket. */
+  /** Packs as many of the pieces as fit into the open bucket, and holds them there. */
   private fill(
     pieces: ReadonlyArray<Uint8Array>,
     from: number,
-    placements: Array<Placement>,
-  ): { readonly segment: Segment; readonly taken: number } {
+  ): { readonly segment: Segment; readonly segmentPlacements: ReadonlyArray<Placement> } {
     const bucket = this.open!;
+    const segmentPlacements: Array<Placement> = [];
     const { layout } = this.io.member(bucket.device);
     const start = layout.start(bucket.bucket) + this.fillBytes;
     let length = 0;
-    let taken = 0;
-    while (from + taken < pieces.length) {
-      const piece = pieces[from + taken]!;
+    for (const piece of pieces.slice(from)) {
       if (this.fillBytes + length + piece.length > layout.usableBytes) break;
-      placements.push({ device: bucket.device, addressBytes: start + length, generation: bucket.generation });
+      segmentPlacements.push({ device: bucket.device, addressBytes: start + length, generation: bucket.generation });
       this.buckets.hold(bucket);
       length += piece.length;
-      taken++;
     }
     const bytes = this.bufferFor(bucket.device, layout.roundUp(length));
     let at = 0;
-    for (let index = from; index < from + taken; index++) {
-      bytes.set(pieces[index]!, at);
-      at += pieces[index]!.length;
+    for (const piece of pieces.slice(from, from + segmentPlacements.length)) {
+      bytes.set(piece, at);
+      at += piece.length;
     }
     // Nothing of an earlier batch gets to the disk.
     bytes.fill(0, at);
     this.fillBytes += bytes.length;
-    return { segment: { bucket, addressBytes: start, bytes }, taken };
+    return { segment: { bucket, addressBytes: start, bytes }, segmentPlacements };
   }
 
   /** One batch is written at a time, so that all share a buffer for each device. */
@@ -254,9 +259,10 @@ export class WritePoint {
   private get takeBucket(): Effect.Effect<TakenBucket, AppendError | PoolFailed> {
     const self = this;
     return Effect.gen(function* () {
+      yield* self.relief.makeWay(self.writeClass);
       let taken = self.buckets.take(self.writeClass);
       while (taken === undefined) {
-        const helped = yield* self.relieve(self.writeClass);
+        const helped = yield* self.relief.relieveFor(self.writeClass);
         taken = self.buckets.take(self.writeClass);
         if (taken !== undefined || helped) continue;
         taken = self.buckets.take(self.writeClass, self.pressed);
@@ -289,8 +295,10 @@ export class WritePoint {
     });
   }
 
-  private unhold(placement: Placement, sequence: number): void {
-    const bucket = this.io.member(placement.device).layout.bucketOf(placement.addressBytes);
-    this.buckets.unhold({ device: placement.device, bucket }, sequence);
+  /** What was to be stored there never is. */
+  private release(placements: ReadonlyArray<Placement>): void {
+    for (const { device, addressBytes } of placements) {
+      this.buckets.unhold({ device, bucket: this.io.member(device).layout.bucketOf(addressBytes) }, 0);
+    }
   }
 }

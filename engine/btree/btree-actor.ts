@@ -248,6 +248,7 @@ export class BtreeActor implements Transactor {
         tree.put(inode, offset, snapshot, staging.words, word, length, sequence);
       }
     }
+    trees.changedBytes += (updates.wordsUsed - before) * Int32Array.BYTES_PER_ELEMENT;
     if (survivors !== undefined && staging.count > 0) {
       gathering.loggedIn = Math.min(gathering.loggedIn, survivors.segment);
       survivors.transaction(sequence, updates.behind(before));

@@ -10,15 +10,13 @@ import type { BucketAddress, Buckets } from "../allocator/buckets.ts";
 import type { WritePoint } from "../allocator/write-point.ts";
 import type { BucketIo } from "../device/bucket-io.ts";
 import { NODE_BYTES_MAX } from "../format/node.ts";
+import { reached } from "../marks.ts";
 import { type Node, recordsOf } from "./node.ts";
 import { BATCH_NODES_MAX, type Trees } from "./trees.ts";
-import { Weight } from "./weight.ts";
+import { Weight, nextRecordBytes } from "./weight.ts";
 
 /** Room that there must be for each byte that is thought to be written. */
 const MARGIN = 1.2;
-
-/** Nodes are counted again when there are so many more of them. */
-const MORE_SHARE = 1 / 8;
 
 const NONE: ReadonlySet<Node> = new Set();
 
@@ -27,7 +25,29 @@ export interface CheckpointRoomServices {
   readonly io: BucketIo;
   readonly buckets: Buckets;
   readonly writePoint: WritePoint;
+  /** All nodes that are still to be written, whether or not a checkpoint was begun. */
+  readonly unwritten: () => Iterable<Node>;
 }
+
+/** What all nodes that are still to be written take, as it was when they were counted. */
+interface Census {
+  readonly bytes: number;
+  readonly growthBytes: number;
+  readonly lostBytes: number;
+  /** What had changed so far. */
+  readonly additions: number;
+  readonly changedBytes: number;
+  readonly nodeWrites: number;
+}
+
+const NOTHING_COUNTED: Census = {
+  bytes: 0,
+  growthBytes: 0,
+  lostBytes: 0,
+  additions: 0,
+  changedBytes: 0,
+  nodeWrites: 0,
+};
 
 /** Buckets that a checkpoint can empty. */
 export interface SparseBuckets {
@@ -39,8 +59,9 @@ export interface SparseBuckets {
 
 export class CheckpointRoom {
   private readonly services: CheckpointRoomServices;
-  private seenFree = 0;
-  private seenNodes = 0;
+  private inFlightBytes = 0;
+  private nodeWrites = 0;
+  private census = NOTHING_COUNTED;
 
   constructor(services: CheckpointRoomServices) {
     this.services = services;
@@ -54,6 +75,26 @@ export class CheckpointRoom {
     const { trees, buckets } = this.services;
     const { batchNodesMax } = trees;
     return buckets.scarce ? Math.max(batchNodesMax, BATCH_NODES_MAX) : batchNodesMax;
+  }
+
+  /** The first of these nodes, of which no more are written at once than take one bucket more. */
+  chunkOf(nodes: ReadonlyArray<Node>): ReadonlyArray<Node> {
+    const { bucketUsableBytes } = this.services.buckets;
+    let count = 0;
+    for (let bytes = 0; count < Math.min(nodes.length, this.chunkNodesMax); count++) {
+      bytes += nextRecordBytes(nodes[count]!);
+      if (count > 0 && bytes > bucketUsableBytes) {
+        reached("chunk of nodes cut to a bucket");
+        break;
+      }
+    }
+    return nodes.slice(0, count);
+  }
+
+  /** Nodes of so many bytes are being written: they are on disk when none are. */
+  inFlight(bytes: number): void {
+    this.inFlightBytes = bytes;
+    this.nodeWrites++;
   }
 
   /** Of the nodes and all above them. */
@@ -96,11 +137,17 @@ export class CheckpointRoom {
   /** Buckets that so much takes besides the open one. */
   private bucketsFor(weight: Weight): number {
     const { writePoint, buckets } = this.services;
-    return Math.ceil(Math.max(0, weight.bytes * MARGIN - writePoint.openBytes) / buckets.bucketUsableBytes);
+    const { bytes, lostBytes } = weight;
+    const moreBytes = bytes * MARGIN - Math.max(0, writePoint.openBytes - lostBytes);
+    return Math.ceil(Math.max(0, moreBytes) / (buckets.bucketUsableBytes - lostBytes));
   }
 
-  private fits(weight: Weight, roomBytes = this.freeBytes): boolean {
-    return weight.bytes * MARGIN <= roomBytes;
+  private fits({ bytes, lostBytes }: Pick<Weight, "bytes" | "lostBytes">, bucketsLeft = 0): boolean {
+    const { writePoint, buckets } = this.services;
+    const takeable = buckets.freeCount - bucketsLeft;
+    const roomBytes =
+      Math.max(0, writePoint.openBytes - lostBytes) + takeable * (buckets.bucketUsableBytes - lostBytes);
+    return takeable >= 0 && bytes * MARGIN <= roomBytes;
   }
 
   /** Each node under every bucket in which it has a record. All nodes are gone through. */
@@ -120,25 +167,46 @@ export class CheckpointRoom {
     return inBucket;
   }
 
-  /**
-   * Is a checkpoint to be begun? All that is to be written fits now, and it may not once another bucket is taken.
-   */
+  /** Is a checkpoint to be begun? All that is to be written fits now, and it may not once another bucket is taken. */
   get due(): boolean {
-    const { trees, buckets } = this.services;
-    const { count } = trees.dirty;
-    const laterBytes = this.freeBytes - buckets.bucketUsableBytes;
-    if (!buckets.scarce && count * NODE_BYTES_MAX <= laterBytes) return false;
-    // Counting takes its time.
-    if (buckets.freeCount === this.seenFree && count <= this.seenNodes * (1 + MORE_SHARE)) return false;
-    this.seenFree = buckets.freeCount;
-    this.seenNodes = count;
-    const weight = this.weightOf(trees.dirty);
-    return this.fits(weight) && !this.fits(weight, laterBytes);
+    return !this.leaves(1) && this.leaves(0);
   }
 
-  private get freeBytes(): number {
-    const { writePoint, buckets } = this.services;
-    return writePoint.openBytes + buckets.freeCount * buckets.bucketUsableBytes;
+  /** Are so many buckets left free, were all nodes written that are still to be? */
+  leaves(bucketCount: number): boolean {
+    const { bytesMore } = this;
+    const { bytes, lostBytes } = this.census;
+    if (this.fits({ bytes: bytes + bytesMore, lostBytes }, bucketCount)) return true;
+    // Counting takes its time.
+    return this.fits(this.counted, bucketCount);
+  }
+
+  /** Bytes that more is taken once all nodes are written, and what it is at most, which takes no time to say. */
+  get growthBytes(): number {
+    return this.counted.growthBytes;
+  }
+
+  get growthBytesMost(): number {
+    return this.census.growthBytes + this.bytesMore;
+  }
+
+  /** Bytes that nodes may take beside those that were counted. */
+  private get bytesMore(): number {
+    const { trees } = this.services;
+    const nodes = trees.dirty.additions - this.census.additions;
+    return nodes * (NODE_BYTES_MAX + this.blockBytes) + trees.changedBytes - this.census.changedBytes;
+  }
+
+  private get counted(): Census {
+    const { trees, unwritten } = this.services;
+    const { nodeWrites, inFlightBytes } = this;
+    if (this.bytesMore > 0 || nodeWrites !== this.census.nodeWrites) {
+      const { bytes, growthBytes, lostBytes } = this.weightOf(unwritten());
+      const { changedBytes } = trees;
+      const { additions } = trees.dirty;
+      this.census = { bytes: bytes + inFlightBytes, growthBytes, lostBytes, additions, changedBytes, nodeWrites };
+    }
+    return this.census;
   }
 
   private get blockBytes(): number {

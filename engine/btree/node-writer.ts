@@ -50,7 +50,7 @@ export class NodeWriter {
   nodesWritten = 0;
   imagesWritten = 0;
   private readonly services: NodeWriterServices;
-  private readonly room: CheckpointRoom;
+  readonly room: CheckpointRoom;
   private readonly one = Semaphore.makeUnsafe(1);
   private target = 0;
   private running = false;
@@ -63,7 +63,7 @@ export class NodeWriter {
 
   constructor(services: NodeWriterServices) {
     this.services = services;
-    this.room = new CheckpointRoom(services);
+    this.room = new CheckpointRoom({ ...services, unwritten: () => this.unwritten() });
   }
 
   /** Asks that the nodes which pin entries before this sequence be written soon. */
@@ -184,11 +184,6 @@ export class NodeWriter {
         yield* self.completeCheckpoint();
       }),
     );
-  }
-
-  /** Bytes that emptying a bucket takes, as nodes stand now: all are gone through, once. */
-  get copyBytes(): (at: BucketAddress) => number {
-    return this.room.copyBytes;
   }
 
   /** Writes every node that has a record in the bucket anew, elsewhere; returns how many it moved. */
@@ -316,10 +311,12 @@ export class NodeWriter {
     const { writePoint } = this.services;
     return Effect.gen(function* () {
       // Choosing and encoding are one step: nothing may be evicted, split or merged in between.
-      const chunk = self.inOrder(wanted).slice(0, self.room.chunkNodesMax);
+      const chunk = self.room.chunkOf(self.inOrder(wanted));
       if (chunk.length === 0) return 0;
       const encoded = self.encode(chunk);
+      self.room.inFlight(encoded.reduce((sum, { bytes }) => sum + bytes.length, 0));
       const result = yield* Effect.result(writePoint.append(encoded.map(({ bytes }) => bytes)));
+      self.room.inFlight(0);
       if (result._tag === "Failure") {
         self.restore(encoded);
         if (self.checkpoint !== undefined || result.failure._tag !== "NoSpaceLeft") {
@@ -336,6 +333,13 @@ export class NodeWriter {
       for (const node of chunk) wanted.delete(node);
       return chunk.length;
     });
+  }
+
+  /** All nodes that are still to be written, and in a checkpoint those above them too; some come twice. */
+  private *unwritten(): Generator<Node> {
+    const { trees } = this.services;
+    yield* trees.dirty;
+    if (this.checkpoint !== undefined) yield* this.checkpoint.waiting(trees);
   }
 
   /** Waits until the places of these nodes can go into the journal; if it has no room for them, begins a checkpoint. */

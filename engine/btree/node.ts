@@ -153,6 +153,8 @@ export class DirtyList {
   private head: Node | undefined = undefined;
   private tail: Node | undefined = undefined;
   count = 0;
+  /** Nodes that were added so far, each as often as it was. */
+  additions = 0;
 
   get oldest(): Node | undefined {
     return this.head;
@@ -174,6 +176,7 @@ export class DirtyList {
     if (before === undefined) this.head = node;
     else before.nextDirty = node;
     this.count++;
+    this.additions++;
   }
 
   remove(node: Node): void {

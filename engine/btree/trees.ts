@@ -22,6 +22,8 @@ export class Trees implements Residency {
   checkpointPin = Number.POSITIVE_INFINITY;
   /** Transactions that need all leaves that are in memory: until they are through none is evicted. */
   evictionHolds = 0;
+  /** Bytes of all changes of rows so far. */
+  changedBytes = 0;
   private readonly resident: Array<Node> = [];
   private readonly slotOf: Map<Node, number> = new Map();
   private hand = 0;

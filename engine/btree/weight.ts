@@ -8,15 +8,23 @@ import { NODE_HEAD_BYTES } from "../format/node.ts";
 import { PointerHeader, PointerRecord } from "../format/pointer.ts";
 import { writesDelta } from "./flush.ts";
 import { rowBytes } from "./leaf.ts";
-import type { Node } from "./node.ts";
+import { type Node, recordsOf } from "./node.ts";
+
+/** What a node takes, and what of it comes free again. */
+interface Counted {
+  readonly bytes: number;
+  readonly supersededBytes: number;
+}
 
 /** Nodes that were counted, each with what it counted for before. */
-type Added = ReadonlyArray<readonly [node: Node, before: number | undefined]>;
+type Added = ReadonlyArray<readonly [node: Node, before: Counted | undefined]>;
 
 export class Weight {
-  private readonly counted: Map<Node, number> = new Map();
+  private readonly counted: Map<Node, Counted> = new Map();
   private readonly levels: Array<number> = [];
   private recordBytes = 0;
+  private squareBytes = 0;
+  private supersededBytes = 0;
   private readonly blockBytes: number;
   private readonly chunkNodesMax: number;
   private readonly whole: ReadonlySet<Node> | undefined;
@@ -36,16 +44,26 @@ export class Weight {
     return this.levels.reduce((sum, count) => sum + Math.ceil(count / chunkNodesMax) * blockBytes, this.recordBytes);
   }
 
+  /** Bytes that more is taken in the end, since records that are written anew whole come free. */
+  get growthBytes(): number {
+    return this.bytes - this.supersededBytes;
+  }
+
+  /** Bytes that are likely to be left at the end of a bucket, into which the next record does not fit: half of one. */
+  get lostBytes(): number {
+    return this.recordBytes === 0 ? 0 : this.squareBytes / this.recordBytes / 2;
+  }
+
   /** Counts these nodes and those above them; `moved`: they are written whole, whatever little has changed. */
   add(nodes: Iterable<Node>, moved = false): Added {
-    const added: Array<readonly [Node, number | undefined]> = [];
+    const added: Array<readonly [Node, Counted | undefined]> = [];
     for (const node of nodes) {
       for (let at: Node | undefined = node; at !== undefined; at = at.parent) {
         const before = this.counted.get(at);
         const anew = moved && at === node;
         if (before !== undefined && !anew) break;
         added.push([at, before]);
-        this.set(at, this.weightOf(at, anew));
+        this.set(at, this.count(at, anew));
         if (before !== undefined) break;
       }
     }
@@ -57,21 +75,36 @@ export class Weight {
     for (const [node, before] of added.toReversed()) this.set(node, before);
   }
 
-  private weightOf(node: Node, anew: boolean): number {
-    if (this.whole?.has(node) === false) return PLACE_BYTES;
-    const { leaf } = node;
-    if (anew || leaf === undefined || !writesDelta(node)) return imageBytes(node);
-    return NODE_HEAD_BYTES + leaf.bytesSinceSeal;
+  private count(node: Node, anew: boolean): Counted {
+    if (this.whole?.has(node) === false) return { bytes: PLACE_BYTES, supersededBytes: 0 };
+    if (!anew && node.leaf !== undefined && writesDelta(node))
+      return { bytes: nextRecordBytes(node), supersededBytes: 0 };
+    const supersededBytes = recordsOf(node).reduce((sum, { lengthBytes }) => sum + lengthBytes, 0);
+    return { bytes: imageBytes(node), supersededBytes };
   }
 
-  private set(node: Node, bytes: number | undefined): void {
+  private set(node: Node, counted: Counted | undefined): void {
     const before = this.counted.get(node);
-    this.recordBytes += (bytes ?? 0) - (before ?? 0);
-    const more = (bytes === undefined ? 0 : 1) - (before === undefined ? 0 : 1);
-    this.levels[node.level] = (this.levels[node.level] ?? 0) + more;
-    if (bytes === undefined) this.counted.delete(node);
-    else this.counted.set(node, bytes);
+    this.include(node, before, -1);
+    this.include(node, counted, 1);
+    if (counted === undefined) this.counted.delete(node);
+    else this.counted.set(node, counted);
   }
+
+  private include({ level }: Node, counted: Counted | undefined, sign: number): void {
+    if (counted === undefined) return;
+    const { bytes, supersededBytes } = counted;
+    this.recordBytes += sign * bytes;
+    this.squareBytes += sign * bytes * bytes;
+    this.supersededBytes += sign * supersededBytes;
+    this.levels[level] = (this.levels[level] ?? 0) + sign;
+  }
+}
+
+/** Of the record that is written next, of what has changed if that is enough. */
+export function nextRecordBytes(node: Node): number {
+  const { leaf } = node;
+  return leaf === undefined || !writesDelta(node) ? imageBytes(node) : NODE_HEAD_BYTES + leaf.bytesSinceSeal;
 }
 
 /** Of a row's key, snapshot and length: on disk they are differences, and rarely more. */

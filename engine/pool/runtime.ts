@@ -275,17 +275,18 @@ function wire(
     buckets,
     settle: journal.settle,
     collect: (at) => emptied(runtime, at),
-    copyBytes: () => writer.copyBytes,
+    copyBytes: () => writer.room.copyBytes,
     emptySparse: Effect.suspend(() => unlessFull(writer.emptySparse, undefined)),
     writeNodes: Effect.suspend(() => unlessFull(writer.flushAll, undefined)),
     commits: () => btree.commits,
-    dirtyNodeBytes: () => trees.dirty.count * DIRTY_NODE_BYTES,
+    dirtyNodeBytes: () => Math.max(trees.dirty.count * DIRTY_NODE_BYTES, writer.room.growthBytes),
+    dirtyNodeBytesMost: () => Math.max(trees.dirty.count * DIRTY_NODE_BYTES, writer.room.growthBytesMost),
     supersededNodeBytes: () => trees.supersededBytes,
+    nodesLeave: (bucketCount) => writer.room.leaves(bucketCount),
   });
-  const relieve = space.relieveFor.bind(space);
-  const nodePoint = new WritePoint(supervisor, io, buckets, "btree", relieve);
-  const dataPoint = new WritePoint(supervisor, io, buckets, "data", relieve);
-  const collectedPoint = new WritePoint(supervisor, io, buckets, "collected", relieve);
+  const nodePoint = new WritePoint(supervisor, io, buckets, "btree", space);
+  const dataPoint = new WritePoint(supervisor, io, buckets, "data", space);
+  const collectedPoint = new WritePoint(supervisor, io, buckets, "collected", space);
   const { readOnly, survivors, checkpointChunks } = options;
   const { uuid } = superblock;
   const load = loader.fetch.bind(loader);

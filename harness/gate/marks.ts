@@ -24,6 +24,8 @@ export const RATES: Readonly<Record<string, number>> = {
   "checkpoint for want of journal space": 0.7,
   // Needs more unwritten nodes than a bucket or two hold, and no more buckets than that.
   "checkpoint while there is room for it": 1,
+  // Needs nodes with long values, and small buckets.
+  "chunk of nodes cut to a bucket": 1,
   "clearing of many rows logged": 6,
   "collecting btree nodes": 15,
   "collecting extents": 15,
@@ -167,6 +169,8 @@ export const RATES: Readonly<Record<string, number>> = {
   "journal known to be whole without an offline bucket": 1.2,
   // Needs a replay that merges leaves, and a disk on which they had been written apart.
   "node merged in replay kept until it is written": 1,
+  "nodes written before more is added to them": 1,
+  "nodes written before others take their room": 0.05,
   "nodes written to see what is available": 1,
   // Needs a slow write of nodes, and a journal that fills meanwhile.
   "nodes waited for that others write": 3,
